@@ -1,0 +1,368 @@
+/* The loop: the only poll() of the program, and so the only place where it sleeps.
+ *
+ * Watches stand in two parallel arrays (the second is what poll reads); timers stand in a min-heap
+ * by deadline and, among equals, by age.  One turn polls once, then runs the watches that are
+ * ready, then the timers that are due.  Callbacks may add and remove anything: what is added is
+ * first looked at in the next turn, what is removed is not called any more, and its memory is
+ * freed when no loop over it is running.
+ *
+ * SIGINT and SIGTERM arrive as bytes in a pipe that poll watches as well, so a signal that comes
+ * just before the poll is not lost.
+ */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    WATCH_LIMIT = 1 << 16,
+    TIMER_LIMIT = 1 << 20,
+};
+
+struct kp_watch {
+    kp_loop *l;
+    kp_watch_fn fn; /* NULL: removed while the loop was calling */
+    void *ud;
+    int fd;
+    short events;
+    size_t at; /* index in both arrays */
+};
+
+struct kp_timer {
+    kp_loop *l;
+    kp_timer_fn fn; /* NULL: removed while it was due */
+    void *ud;
+    kp_ms at;
+    uint64_t age;
+    size_t pos;      /* in the heap; NOT_IN_HEAP when due */
+    kp_timer *after; /* the next one that is due */
+};
+
+#define NOT_IN_HEAP SIZE_MAX
+
+struct kp_loop {
+    kp_watch **watches; /* slot 0 has no watch: it is the signal pipe's */
+    struct pollfd *fds;
+    size_t n, cap;
+    bool turning, removed;
+
+    kp_timer **heap;
+    size_t timers, timer_cap;
+    uint64_t born;
+    kp_timer *due; /* taken from the heap, still to be called */
+
+    int pipe[2]; /* -1 until signals are caught */
+    int signals;
+    struct sigaction before[3]; /* SIGINT, SIGTERM, SIGPIPE */
+};
+
+static const int caught[] = { SIGINT, SIGTERM, SIGPIPE };
+
+static volatile sig_atomic_t signal_fd = -1;
+
+kp_ms kp_mono_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (kp_ms)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+kp_ms kp_wall_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (kp_ms)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- watches ---- */
+
+static void watch_slot_grow(kp_loop *l)
+{
+    if (l->n < l->cap)
+        return;
+    if (l->n >= WATCH_LIMIT)
+        kp_die("more than %d descriptors are watched at once", WATCH_LIMIT);
+    l->cap = l->cap ? l->cap * 2 : 16;
+    l->watches = kp_realloc(l->watches, l->cap * sizeof(kp_watch *));
+    l->fds = kp_realloc(l->fds, l->cap * sizeof(struct pollfd));
+}
+
+kp_loop *kp_loop_new(void)
+{
+    kp_loop *l = kp_malloc(sizeof *l);
+    *l = (kp_loop){ .pipe = { -1, -1 } };
+    watch_slot_grow(l);
+    l->watches[0] = NULL;
+    l->fds[0] = (struct pollfd){ .fd = -1, .events = POLLIN };
+    l->n = 1;
+    return l;
+}
+
+kp_watch *kp_watch_add(kp_loop *l, int fd, short events, kp_watch_fn fn, void *ud)
+{
+    watch_slot_grow(l);
+    kp_watch *w = kp_malloc(sizeof *w);
+    *w = (kp_watch){ .l = l, .fn = fn, .ud = ud, .fd = fd, .at = l->n };
+    l->watches[l->n] = w;
+    l->fds[l->n] = (struct pollfd){ .fd = -1 };
+    l->n++;
+    kp_watch_events(w, events);
+    return w;
+}
+
+void kp_watch_events(kp_watch *w, short events)
+{
+    struct pollfd *p = &w->l->fds[w->at];
+    w->events = events;
+    p->events = events;
+    p->fd = events ? w->fd : -1;
+}
+
+static void watch_take_out(kp_loop *l, size_t i)
+{
+    free(l->watches[i]);
+    l->n--;
+    if (i < l->n) {
+        l->watches[i] = l->watches[l->n];
+        l->fds[i] = l->fds[l->n];
+        l->watches[i]->at = i;
+    }
+}
+
+void kp_watch_remove(kp_watch *w)
+{
+    if (!w)
+        return;
+    kp_loop *l = w->l;
+    if (!l->turning) {
+        watch_take_out(l, w->at);
+        return;
+    }
+    w->fn = NULL;
+    w->events = 0;
+    l->fds[w->at].fd = -1;
+    l->removed = true;
+}
+
+/* ---- timers ---- */
+
+static bool earlier(const kp_timer *a, const kp_timer *b)
+{
+    return a->at != b->at ? a->at < b->at : a->age < b->age;
+}
+
+static void heap_put(kp_loop *l, size_t i, kp_timer *t)
+{
+    l->heap[i] = t;
+    t->pos = i;
+}
+
+static void heap_up(kp_loop *l, size_t i, kp_timer *t)
+{
+    while (i > 0 && earlier(t, l->heap[(i - 1) / 2])) {
+        heap_put(l, i, l->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    heap_put(l, i, t);
+}
+
+static void heap_down(kp_loop *l, size_t i, kp_timer *t)
+{
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= l->timers)
+            break;
+        if (child + 1 < l->timers && earlier(l->heap[child + 1], l->heap[child]))
+            child++;
+        if (!earlier(l->heap[child], t))
+            break;
+        heap_put(l, i, l->heap[child]);
+        i = child;
+    }
+    heap_put(l, i, t);
+}
+
+static void heap_take_out(kp_loop *l, kp_timer *t)
+{
+    size_t i = t->pos;
+    t->pos = NOT_IN_HEAP;
+    kp_timer *last = l->heap[--l->timers];
+    if (last == t)
+        return;
+    if (i > 0 && earlier(last, l->heap[(i - 1) / 2]))
+        heap_up(l, i, last);
+    else
+        heap_down(l, i, last);
+}
+
+kp_timer *kp_timer_add(kp_loop *l, kp_ms at, kp_timer_fn fn, void *ud)
+{
+    if (l->timers >= l->timer_cap) {
+        if (l->timers >= TIMER_LIMIT)
+            kp_die("more than %d timers are set at once", TIMER_LIMIT);
+        l->timer_cap = l->timer_cap ? l->timer_cap * 2 : 16;
+        l->heap = kp_realloc(l->heap, l->timer_cap * sizeof(kp_timer *));
+    }
+    kp_timer *t = kp_malloc(sizeof *t);
+    *t = (kp_timer){ .l = l, .fn = fn, .ud = ud, .at = at, .age = l->born++ };
+    l->timers++;
+    heap_up(l, l->timers - 1, t);
+    return t;
+}
+
+void kp_timer_remove(kp_timer *t)
+{
+    if (!t)
+        return;
+    if (t->pos == NOT_IN_HEAP) {
+        t->fn = NULL;
+        return;
+    }
+    heap_take_out(t->l, t);
+    free(t);
+}
+
+/* ---- a turn ---- */
+
+static void run_watches(kp_loop *l)
+{
+    size_t n = l->n;
+    for (size_t i = 1; i < n; i++) {
+        kp_watch *w = l->watches[i];
+        short wanted = (short)(w->events | POLLERR | POLLHUP | POLLNVAL);
+        short revents = l->fds[i].revents & wanted;
+        if (w->fn && w->events && revents)
+            w->fn(w->ud, w->fd, revents);
+    }
+}
+
+/* Takes every due timer out of the heap first: timers set by callbacks wait for the next turn. */
+static void run_timers(kp_loop *l, kp_ms now)
+{
+    kp_timer **end = &l->due;
+    while (l->timers > 0 && l->heap[0]->at <= now) {
+        kp_timer *t = l->heap[0];
+        heap_take_out(l, t);
+        t->after = NULL;
+        *end = t;
+        end = &t->after;
+    }
+    while (l->due) {
+        kp_timer *t = l->due;
+        kp_timer_fn fn = t->fn;
+        void *ud = t->ud;
+        l->due = t->after;
+        free(t);
+        if (fn)
+            fn(ud);
+    }
+}
+
+static void drain_signals(kp_loop *l)
+{
+    char bytes[64];
+    ssize_t n;
+    while ((n = read(l->pipe[0], bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR))
+        l->signals += n > 0 ? (int)n : 0;
+}
+
+/* For poll: milliseconds, -1 for ever. */
+static int timeout_until(kp_ms end, kp_ms now)
+{
+    if (end == KP_NEVER)
+        return -1;
+    if (end <= now)
+        return 0;
+    return end - now < INT_MAX ? (int)(end - now) : INT_MAX;
+}
+
+void kp_loop_turn(kp_loop *l, kp_ms until)
+{
+    if (l->turning)
+        kp_die("kp_loop_turn was called by a callback of the loop (a bug in kplay)");
+    for (;;) {
+        kp_ms end = l->timers > 0 && l->heap[0]->at < until ? l->heap[0]->at : until;
+        kp_ms now = kp_mono_now();
+        int ready = poll(l->fds, (nfds_t)l->n, timeout_until(end, now));
+        if (ready < 0 && errno != EINTR && errno != EAGAIN)
+            kp_die("poll failed: %s", strerror(errno));
+        now = kp_mono_now();
+        bool timer_due = l->timers > 0 && l->heap[0]->at <= now;
+        if (ready <= 0 && !timer_due && now < until)
+            continue;
+
+        l->turning = true;
+        if (ready > 0 && l->fds[0].revents)
+            drain_signals(l);
+        if (ready > 0)
+            run_watches(l);
+        if (timer_due)
+            run_timers(l, now);
+        l->turning = false;
+        for (size_t i = l->n; l->removed && i-- > 1;)
+            if (!l->watches[i]->fn)
+                watch_take_out(l, i);
+        l->removed = false;
+        return;
+    }
+}
+
+/* ---- signals ---- */
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    int saved = errno;
+    ssize_t n = write((int)signal_fd, "", 1); /* a full pipe has enough bytes to end the wait */
+    (void)n;
+    errno = saved;
+}
+
+void kp_loop_catch_signals(kp_loop *l)
+{
+    if (l->pipe[0] >= 0)
+        return;
+    if (pipe2(l->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+        kp_die("no pipe for signals: %s", strerror(errno));
+    l->fds[0].fd = l->pipe[0];
+    signal_fd = l->pipe[1];
+    for (size_t i = 0; i < KP_COUNT(caught); i++) {
+        struct sigaction act = { .sa_flags = SA_RESTART };
+        act.sa_handler = caught[i] == SIGPIPE ? SIG_IGN : on_signal;
+        sigemptyset(&act.sa_mask);
+        sigaction(caught[i], &act, &l->before[i]);
+    }
+}
+
+int kp_loop_signals(const kp_loop *l)
+{
+    return l->signals;
+}
+
+void kp_loop_free(kp_loop *l)
+{
+    if (!l)
+        return;
+    if (l->pipe[0] >= 0) {
+        for (size_t i = 0; i < KP_COUNT(caught); i++)
+            sigaction(caught[i], &l->before[i], NULL);
+        signal_fd = -1;
+        close(l->pipe[0]);
+        close(l->pipe[1]);
+    }
+    for (size_t i = 1; i < l->n; i++)
+        free(l->watches[i]);
+    for (size_t i = 0; i < l->timers; i++)
+        free(l->heap[i]);
+    free(l->watches);
+    free(l->fds);
+    free(l->heap);
+    free(l);
+}

@@ -1,0 +1,112 @@
+/* kplay cluster show|check: the cluster as the file says, and as it answers.  Changes nothing. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+
+static const char *role_word(const kp_node *n)
+{
+    return n->roles == (KP_BROKER | KP_CONTROLLER) ? "combined" : n->roles == KP_BROKER ? "broker" : "controller";
+}
+
+static void show(kp_arena *a, const kp_inventory *inv, bool json)
+{
+    for (uint32_t i = 0; i < inv->n_nodes; i++) {
+        const kp_node *n = &inv->nodes[i];
+        const char *listener = *n->kafka ? n->kafka : n->controller;
+        if (json)
+            puts(kp_json_text(a, kp_map(a, "id", kp_int(a, n->id), "role", kp_text(a, role_word(n)), "host", kp_text(a, n->host), "rack",
+                                        *n->rack ? kp_text(a, n->rack) : NULL, "kafka", kp_text(a, listener), "config",
+                                        kp_text(a, n->layout.config), "current", kp_text(a, n->layout.current), NULL)));
+        else
+            printf("%-10s %-6d %-18s %-22s %s\n", role_word(n), n->id, n->host, listener, n->layout.config);
+    }
+}
+
+/* One line a node: what its listener says, what its host says, and what the SSH user may not do.  Returns the worst class. */
+static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
+{
+    const kp_inventory *inv = c->inventory;
+    size_t n = inv->n_nodes;
+    kp_request *q = KP_NEW_ARRAY(a, 3 * n + 1, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(a, 3 * n + 1, kp_reply);
+    kp_class worst = 0;
+    const char *cluster_id = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        int id = inv->nodes[i].id;
+        q[3 * i] = (kp_request){ .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
+        q[3 * i + 1] = (kp_request){ .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
+        q[3 * i + 2] = (kp_request){ .kind = KP_Q_GRANTS, .node = id, .within = 20 * KP_SECOND };
+    }
+    kp_world_ask_all(c->world, a, q, 3 * n, reply);
+    for (size_t i = 0; i < n; i++) {
+        const kp_node *node = &inv->nodes[i];
+        kp_reply *said = &reply[3 * i], *host = &reply[3 * i + 1], *grants = &reply[3 * i + 2];
+        KP_AUTO_BUF wrong = KP_BUF_INIT(16 * 1024);
+        const char *id = kp_get_text(said->value, "cluster_id", "");
+
+        for (int k = 0; k < 3; k++) {
+            const kp_err *e = reply[3 * i + (size_t)k].err;
+            if (!e)
+                continue;
+            worst = e->cls;
+            kp_buf_fmt(&wrong, "  %s\n  next  %s\n", e->what, e->next);
+        }
+        int64_t process = kp_get_int(kp_get(host->value, "process"), "node_id", node->id);
+        if (process != node->id) {
+            worst = KP_SAFETY;
+            kp_buf_fmt(&wrong, "  the process there is node %" PRId64 ", the cluster file says %d (%s)\n", process, node->id, node->where);
+        }
+        for (size_t k = 0; k < kp_len(grants->value); k++) {
+            worst = KP_HOST;
+            kp_buf_fmt(&wrong, "  not allowed: %s\n", kp_as_text(kp_at(grants->value, k), "?"));
+        }
+        if (*id && cluster_id && !kp_streq(id, cluster_id)) {
+            worst = KP_SAFETY;
+            kp_buf_fmt(&wrong, "  it answers as cluster %s, the others as %s\n", id, cluster_id);
+        }
+        if (*id)
+            cluster_id = id;
+        if (json)
+            puts(kp_json_text(a, kp_map(a, "id", kp_int(a, node->id), "node", said->value, "host", host->value, "findings",
+                                        wrong.n ? kp_text(a, kp_buf_text(&wrong)) : NULL, NULL)));
+        else
+            printf("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s\n%s", role_word(node), node->id, node->host,
+                   said->err ? "no answer" : kp_get_text(said->value, "mode", "?"), kp_get_int(host->value, "pid", 0),
+                   kp_get_text(host->value, "running_release", "-"), kp_get_text(host->value, "link_release", "-"), wrong.n ? "" : "well", kp_buf_text(&wrong));
+        kp_err_drop(said->err);
+        kp_err_drop(host->err);
+        kp_err_drop(grants->err);
+    }
+    return worst;
+}
+
+static int cluster_main(kp_arena *a, const kp_line *line)
+{
+    bool json = kp_flag(line, "json");
+    const char *what = line->n_words ? line->word[0] : "";
+    kp_open_cluster c = { 0 };
+
+    if (line->n_words != 1 || (!kp_streq(what, "show") && !kp_streq(what, "check")))
+        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay cluster show   |   kplay cluster check", "cluster takes show or check"), json);
+    kp_err *e = kp_cluster_open(a, line, true, &c);
+    if (e)
+        return kp_cli_fail(e, json);
+    kp_class worst = 0;
+    if (kp_streq(what, "show"))
+        show(a, c.inventory, json);
+    else
+        worst = check(a, &c, json);
+    kp_cluster_close(&c);
+    if (worst)
+        return kp_cli_fail(kp_err_new(worst, "mend what is listed above, then check again", "the cluster is not as the file says, or does not let kplay work"), json);
+    return 0;
+}
+
+const kp_command kp_cmd_cluster = {
+    .name = "cluster", .usage = "cluster show|check [options]", .options = options, .main = cluster_main,
+    .doc = "Show the cluster file's nodes, or check that each answers, is who it should be, and lets kplay work.",
+};

@@ -1,0 +1,33 @@
+/* kplay doc: verbs, guard rows, editor stubs - all from the tables the engine runs by. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+static const kp_option options[] = {
+    { "stubs", 0, NULL, "LuaCATS stubs for editors" }, { "baseline", 0, NULL, "the API in one text, as the tests compare it" }, KP_OPT_HELP, { NULL, 0, NULL, NULL },
+};
+
+static int doc_main(kp_arena *a, const kp_line *line)
+{
+    if (kp_flag(line, "stubs")) {
+        fputs(kp_doc_stubs(a), stdout);
+    } else if (kp_flag(line, "baseline")) {
+        fputs(kp_doc_baseline(a), stdout);
+    } else if (line->n_words == 0) {
+        fputs(kp_doc_verbs(a), stdout);
+        puts("\nkplay doc VERB tells more of one; kplay doc guard lists what the guard looks at.");
+    } else if (kp_streq(line->word[0], "guard")) {
+        fputs(kp_doc_guard(a), stdout);
+    } else {
+        char *text;
+        kp_err *e = kp_doc_verb(a, line->word[0], &text);
+        if (e)
+            return kp_cli_fail(e, false);
+        fputs(text, stdout);
+    }
+    return 0;
+}
+
+const kp_command kp_cmd_doc = {
+    .name = "doc", .usage = "doc [VERB|guard]", .options = options, .main = doc_main, .doc = "Show the verbs, one verb, or the guard's rows.",
+};

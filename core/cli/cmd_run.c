@@ -1,0 +1,277 @@
+/* kplay run, resume, approve, settle: a run's life from the command line. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RUN_OPTIONS                                                                                                          \
+    KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE, { "yes", 'y', NULL, "start, and answer asks, without a person" },             \
+        { "force", 0, "GUARD", "override one row of the guard (kplay doc guard lists them); needs --reason" },              \
+        { "reason", 0, "TEXT", "why, for --force; journaled and reported" }, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP
+
+static const kp_option run_options[] = {
+    { "dry-run", 0, NULL, "run it on a simulated copy of the cluster; nothing is changed" },
+    { "supersede", 0, "RUN", "close that unfinished run for good first" },
+    RUN_OPTIONS,
+    { NULL, 0, NULL, NULL },
+};
+
+static const kp_option resume_options[] = {
+    { "accept-changed-playbook", 0, NULL, "go on with the edited playbook, after replaying every answer against it" },
+    { "accept-new-kplay", 0, NULL, "go on with another kplay than the run began with" },
+    RUN_OPTIONS,
+    { NULL, 0, NULL, NULL },
+};
+
+static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
+{
+    const char *guard = kp_opt(line, "force"), *reason = kp_opt(line, "reason");
+    if (!guard)
+        return reason ? kp_err_new(KP_USAGE, "name the guard: --force GUARD", "--reason without --force") : NULL;
+    if (!reason || strlen(reason) < 4)
+        return kp_err_new(KP_USAGE, "say why: --reason TEXT", "--force needs a reason");
+    KP_AUTO_BUF rows = KP_BUF_INIT(1 << 16);
+    kp_buf_str(&rows, kp_doc_guard(a));
+    if (!strstr(kp_buf_text(&rows), kp_printf(a, "  %s ", guard)))
+        return kp_err_new(KP_USAGE, "kplay doc guard lists them", "the guard has no row \"%s\"", guard);
+    kp_override *o = KP_NEW(a, kp_override);
+    *o = (kp_override){ .guard = guard, .reason = reason };
+    spec->overrides = o;
+    spec->n_overrides = 1;
+    return NULL;
+}
+
+static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_spec *spec)
+{
+    bool dry = kp_flag(line, "dry-run");
+    *spec = (kp_run_spec){ .world = c->world, .simulated = c->simulated, .inventory = c->inventory, .runs = c->runs,
+                           .find = kp_files_find, .find_ud = &c->files, .who = kp_who(a) };
+    kp_screen_spec screen = { .json = kp_flag(line, "json"), .terminal = isatty(STDOUT_FILENO) && !kp_flag(line, "json"),
+                              .simulated = c->simulated || dry, .yes = kp_flag(line, "yes") || dry, .rehearsal = dry, .who = spec->who,
+                              .resume = c->resume };
+    spec->sink = kp_screen(a, &screen);
+}
+
+/* A refusal's next step names the run and how this cluster is found. */
+static kp_err *name_resume(kp_err *e, const kp_open_cluster *c)
+{
+    if (!e || kp_streq(c->resume, "kplay resume"))
+        return e;
+    KP_AUTO_BUF b = KP_BUF_INIT(4096);
+    const char *p = e->next, *hit;
+    while ((hit = strstr(p, "kplay resume")) != NULL) {
+        kp_buf_add(&b, p, (size_t)(hit - p));
+        kp_buf_str(&b, c->resume);
+        p = hit + strlen("kplay resume");
+    }
+    kp_buf_str(&b, p);
+    return kp_err_next(e, "%s", kp_buf_text(&b));
+}
+
+/* Arguments given on the command line, without the empty map of none. */
+static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
+{
+    kp_open_cluster c;
+    kp_script *script;
+    const kp_value *args = NULL, *origin = NULL;
+    static const kp_inventory nobody = { .path = "", .cluster = "" };
+
+    kp_err *none = kp_cluster_open(a, line, true, &c);
+    bool with = none == NULL;
+    if (none) {
+        kp_err_drop(none);
+        KP_TRY(kp_files_init(a, NULL, &c.files));
+    }
+    kp_err *e = kp_script_host_table.load(a, name, kp_files_find, &c.files, &script);
+    if (!e) {
+        const kp_header *h = kp_script_host_table.header(script);
+        kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, line->extra, &args, &origin);
+        kp_err_drop(incomplete); /* a required argument may be missing here */
+        printf("kplay run %s%s\n\n%s\n", h->name, h->n_args ? " [--ARG VALUE ...]" : "", h->summary);
+        if (*h->comment)
+            printf("\n%s\n", h->comment);
+        printf("\nmay do    ");
+        bool some = false;
+        for (unsigned bit = 1; bit; bit <<= 1)
+            if (h->effects & bit) {
+                printf("%s%s", some ? "  " : "", kp_grant_name((kp_grant)bit));
+                some = true;
+            }
+        puts(some ? "" : "nothing: it only asks");
+        if (h->n_args)
+            puts("");
+        for (size_t i = 0; i < h->n_args; i++) {
+            const kp_script_arg *arg = &h->args[i];
+            char left[64];
+            snprintf(left, sizeof left, "--%s %s", arg->name, arg->type);
+            printf("  %-24s %s", left, arg->doc);
+            const kp_value *v = kp_get(args, arg->name);
+            if (v)
+                printf("  [%s, %s]", v->type == KP_BYTES ? v->u.s : kp_json_text(a, v), kp_get_text(origin, arg->name, ""));
+            else if (arg->required)
+                printf("  (required)");
+            puts("");
+        }
+        kp_script_host_table.free(script);
+    }
+    if (with)
+        kp_cluster_close(&c);
+    return e;
+}
+
+static int run_main(kp_arena *a, const kp_line *line)
+{
+    bool json = kp_flag(line, "json"), dry = kp_flag(line, "dry-run");
+    kp_open_cluster c = { 0 };
+    kp_run_spec spec;
+
+    if (line->n_words != 1)
+        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay run rolling.lua --to 3.9.1; kplay playbooks lists them",
+                                      line->n_words ? "run takes one playbook, got %zu words" : "run needs a playbook", line->n_words), json);
+    if (kp_flag(line, "help"))
+        return kp_cli_fail(help(a, line, line->word[0]), json);
+    kp_err *e = kp_cluster_open(a, line, !dry, &c);
+    if (e && dry && kp_flag(line, "demo")) { /* nothing simulated is there yet: a rehearsal makes its own */
+        kp_err_drop(e);
+        e = kp_cluster_open(a, line, true, &c);
+    }
+    if (e)
+        return kp_cli_fail(e, json);
+    fill(a, line, &c, &spec);
+    e = overrides(a, line, &spec);
+    spec.playbook = line->word[0];
+    spec.args = line->extra;
+    spec.supersede = kp_opt(line, "supersede");
+    if (!e && dry) {
+        kp_sim *copy;
+        if (c.sim)
+            copy = kp_sim_copy(c.sim);
+        else
+            e = kp_cluster_rehearsal(a, &c, &copy);
+        if (!e) {
+            spec.inventory = kp_sim_inventory(a, copy, c.inventory);
+            spec.world = kp_sim_world(copy);
+            kp_sim_catch_signals(copy);
+            spec.simulated = true;
+            spec.runs = NULL;
+            spec.assume_yes = true;
+            e = kp_run_first(a, &spec, NULL);
+            kp_sim_close(copy);
+        }
+    } else if (!e) {
+        e = kp_run_first(a, &spec, NULL);
+    }
+    kp_cluster_close(&c);
+    return kp_cli_fail(name_resume(e, &c), json);
+}
+
+/* The run a command is about: the one named, or the only unfinished one. */
+static kp_err *which_run(kp_arena *a, const kp_line *line, const char *runs, const char **ret_run)
+{
+    kp_run_info *info;
+    size_t n, open = 0, newest = 0;
+
+    if (line->n_words > 0) {
+        *ret_run = line->word[0];
+        return NULL;
+    }
+    KP_TRY(kp_runs_list(a, runs, &info, &n));
+    for (size_t i = n; i-- > 0;)
+        if (!info[i].finished) {
+            open++;
+            newest = i;
+        }
+    if (open == 0)
+        return kp_err_new(KP_USAGE, "kplay run PLAYBOOK begins one", "no run is unfinished here (%s)", runs);
+    if (open > 1)
+        return kp_err_new(KP_USAGE, "name it; kplay runs lists them", "%zu runs are unfinished", open);
+    *ret_run = info[newest].run;
+    return NULL;
+}
+
+static int resume_main(kp_arena *a, const kp_line *line)
+{
+    bool json = kp_flag(line, "json");
+    kp_open_cluster c = { 0 };
+    kp_run_spec spec;
+    const char *run;
+
+    kp_err *e = kp_cluster_open(a, line, false, &c);
+    if (!e)
+        e = which_run(a, line, c.runs, &run);
+    if (!e) {
+        fill(a, line, &c, &spec);
+        e = overrides(a, line, &spec);
+        spec.accept_changed_playbook = kp_flag(line, "accept-changed-playbook");
+        spec.accept_new_kplay = kp_flag(line, "accept-new-kplay");
+        if (!e)
+            e = kp_run_resume(a, &spec, run, NULL);
+    }
+    kp_cluster_close(&c);
+    return kp_cli_fail(name_resume(e, &c), json);
+}
+
+const kp_command kp_cmd_run = {
+    .name = "run", .usage = "run [options] PLAYBOOK [--ARG VALUE ...]", .options = run_options, .takes_extra = true, .main = run_main,
+    .doc = "Run a playbook: check, ask, run, verify; every step journaled.\n\n"
+           "kplay run PLAYBOOK --help shows the playbook's own arguments, what it may do, and where each value comes from.",
+};
+const kp_command kp_cmd_resume = {
+    .name = "resume", .usage = "resume [options] [RUN]", .options = resume_options, .main = resume_main,
+    .doc = "Go on with an unfinished run: after a pause, a refusal, a failure, a crash.\n\n"
+           "What is in doubt is settled by looking; what was answered is replayed; nothing is done twice.",
+};
+
+/* ---- approve, settle ---- */
+
+static const kp_option approve_options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+
+static int approve_main(kp_arena *a, const kp_line *line)
+{
+    kp_open_cluster c = { 0 };
+    const char *run;
+    kp_err *e = kp_cluster_open(a, line, false, &c);
+    if (!e)
+        e = which_run(a, line, c.runs, &run);
+    if (!e)
+        e = kp_run_approve(a, c.runs, run, kp_who(a));
+    if (!e)
+        printf("approved  run %s; go on with: %s\n", run, c.resume);
+    kp_cluster_close(&c);
+    return kp_cli_fail(e, kp_flag(line, "json"));
+}
+
+const kp_command kp_cmd_approve = {
+    .name = "approve", .usage = "approve [options] [RUN]", .options = approve_options, .main = approve_main,
+    .doc = "Say yes to the question a paused run waits with; then kplay resume.",
+};
+
+static const kp_option settle_options[] = {
+    { "done", 0, NULL, "it was done" }, { "not-done", 0, NULL, "it was not done: the run tries it again" },
+    { "reason", 0, "TEXT", "how you know; journaled" }, KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL },
+};
+
+static int settle_main(kp_arena *a, const kp_line *line)
+{
+    kp_open_cluster c = { 0 };
+    bool done = kp_flag(line, "done"), not_done = kp_flag(line, "not-done");
+    const char *reason = kp_opt(line, "reason");
+    kp_err *e = NULL;
+
+    if (line->n_words != 2 || done == not_done || !reason)
+        e = kp_err_new(KP_USAGE, "kplay settle RUN OP --done|--not-done --reason TEXT", "settle needs a run, an op id, --done or --not-done, and --reason");
+    if (!e)
+        e = kp_cluster_open(a, line, false, &c);
+    if (!e)
+        e = kp_run_settle(a, c.runs, line->word[0], line->word[1], done, reason, kp_who(a));
+    if (!e)
+        printf("settled   %s as %s; go on with: %s\n", line->word[1], done ? "done" : "not done", c.resume);
+    kp_cluster_close(&c);
+    return kp_cli_fail(e, kp_flag(line, "json"));
+}
+
+const kp_command kp_cmd_settle = {
+    .name = "settle", .usage = "settle [options] RUN OP --done|--not-done --reason TEXT", .options = settle_options, .main = settle_main,
+    .doc = "Tell a run whether an action in doubt was done, when no probe can tell.",
+};

@@ -1,0 +1,116 @@
+/* Where files are found: playbooks of the team first, then the shipped ones; stdlib always the shipped
+ * one; team modules always beside the cluster file.  No shadowing of stdlib, ever.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef KPLAY_SOURCE_DIR
+#define KPLAY_SOURCE_DIR ""
+#endif
+#ifndef KPLAY_DATADIR
+#define KPLAY_DATADIR "/usr/local/share/kplay"
+#endif
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static bool is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* From the build tree while it is there, from the prefix otherwise: ../share/kplay beside the binary, then the
+ * configured prefix. */
+static const char *shipped(kp_arena *a)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = 0;
+        char *slash = strrchr(self, '/');
+        if (slash)
+            *slash = 0;
+        const char *beside = kp_printf(a, "%s/../share/kplay", self);
+        if (is_dir(kp_printf(a, "%s/stdlib", beside)))
+            return beside;
+        /* A build directory is build/<preset> below the sources. */
+        const char *tree = kp_printf(a, "%s/../..", self);
+        if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) && is_dir(kp_printf(a, "%s/stdlib", tree)))
+            return tree;
+        if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) && is_dir(KPLAY_SOURCE_DIR "/stdlib"))
+            return KPLAY_SOURCE_DIR;
+    }
+    return KPLAY_DATADIR;
+}
+
+kp_err *kp_files_init(kp_arena *a, const char *cluster_file, kp_files *ret_files)
+{
+    const char *slash = cluster_file ? strrchr(cluster_file, '/') : NULL;
+    ret_files->team = slash ? kp_strndup(a, cluster_file, (size_t)(slash - cluster_file)) : ".";
+    ret_files->shipped = shipped(a);
+    if (!is_dir(kp_printf(a, "%s/stdlib", ret_files->shipped)))
+        return kp_err_new(KP_INTERNAL, "install kplay again (cmake --install)", "kplay's stdlib is not at %s", ret_files->shipped);
+    return NULL;
+}
+
+static kp_err *read(kp_arena *a, const char *path, const char **ret_path, const char **ret_text, size_t *ret_n)
+{
+    char *text;
+    /* The page after the limit is enough to say that a file is too long. */
+    kp_err *e = kp_file_read(a, path, KP_SOURCE_LIMIT + 1, &text, ret_n);
+    if (e)
+        return kp_err_class(e, KP_PLAYBOOK);
+    *ret_path = kp_starts_with(path, "./") ? path + 2 : path;
+    *ret_text = text;
+    return NULL;
+}
+
+kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path, const char **ret_text, size_t *ret_n)
+{
+    const kp_files *f = ud;
+    const char *path;
+
+    *ret_text = NULL;
+    *ret_path = name;
+    *ret_n = 0;
+    switch (what) {
+    case KP_FIND_STDLIB:
+        path = kp_printf(a, "%s/stdlib/%s.lua", f->shipped, name);
+        *ret_path = kp_printf(a, "stdlib/%s.lua", name);
+        if (!is_file(path))
+            return NULL;
+        {
+            const char *shown = *ret_path;
+            KP_TRY(read(a, path, ret_path, ret_text, ret_n));
+            *ret_path = shown;
+        }
+        return NULL;
+    case KP_FIND_TEAM:
+        path = kp_printf(a, "%s/team/%s.lua", f->team, name);
+        return is_file(path) ? read(a, path, ret_path, ret_text, ret_n) : NULL;
+    case KP_FIND_PLAYBOOK:
+        break;
+    }
+    const char *file = kp_ends_with(name, ".lua") ? name : kp_printf(a, "%s.lua", name);
+    if (strchr(file, '/'))
+        return is_file(file) ? read(a, file, ret_path, ret_text, ret_n) : NULL;
+    path = kp_printf(a, "%s/playbooks/%s", f->team, file);
+    if (is_file(path))
+        return read(a, path, ret_path, ret_text, ret_n);
+    if (is_file(file))
+        return read(a, file, ret_path, ret_text, ret_n);
+    path = kp_printf(a, "%s/playbooks/%s", f->shipped, file);
+    if (!is_file(path))
+        return NULL;
+    KP_TRY(read(a, path, ret_path, ret_text, ret_n));
+    *ret_path = kp_printf(a, "playbooks/%s", file);
+    return NULL;
+}

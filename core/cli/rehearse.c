@@ -1,0 +1,120 @@
+/* The plan snapshot: a simulated copy of the live cluster, for --dry-run.
+ *
+ * Everything is asked and nothing is changed: views, configurations, each node's host and file.  What
+ * is not known is left to the simulator's defaults and said by the rehearsal's assumptions.
+ */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const kp_value *topics_of(kp_arena *a, const kp_view *v)
+{
+    kp_builder topics = kp_list_begin(a);
+
+    for (uint32_t t = 0; t < v->n_topics; t++) {
+        const kp_view_topic *topic = &v->topics[t];
+        kp_builder parts = kp_list_begin(a);
+        KP_AUTO_BUF id = KP_BUF_INIT(64);
+        bool unclean = false;
+        int min_isr = 1;
+        for (int i = 0; i < 16; i++)
+            kp_buf_fmt(&id, "%02x", topic->id[i]);
+        for (uint32_t p = topic->first; p < topic->first + topic->n; p++) {
+            kp_builder replicas = kp_list_begin(a), isr = kp_list_begin(a), one = kp_list_begin(a);
+            for (uint32_t k = 0; k < kp_view_rf(v, p); k++) {
+                const kp_value *broker = kp_int(a, v->brokers[v->rep[v->first_rep[p] + k]].id);
+                kp_list_add(&replicas, broker);
+                if (v->isr[p] & (1u << k))
+                    kp_list_add(&isr, broker);
+            }
+            kp_list_add(&one, kp_list_end(&replicas));
+            kp_list_add(&one, kp_list_end(&isr));
+            kp_list_add(&one, kp_int(a, kp_view_leader_id(v, p)));
+            kp_list_add(&parts, kp_list_end(&one));
+            min_isr = v->min_isr[p] ? v->min_isr[p] : 1;
+            unclean = unclean || (v->flags[p] & KP_PART_UNCLEAN);
+        }
+        kp_list_add(&topics, kp_map(a, "name", kp_text(a, topic->name), "id", kp_text(a, kp_buf_text(&id)), "internal",
+                                    kp_bool(topic->internal), "min_isr", kp_int(a, min_isr), "unclean", kp_bool(unclean), "partitions",
+                                    kp_list_end(&parts), NULL));
+    }
+    return kp_list_end(&topics);
+}
+
+static kp_err *first_error(kp_reply *reply, size_t n, const kp_request *q)
+{
+    kp_err *first = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!reply[i].err)
+            continue;
+        if (!first) {
+            first = reply[i].err;
+            if (!*first->where)
+                first = kp_err_at(first, "node %d", q[i].node);
+        } else {
+            kp_err_drop(reply[i].err);
+        }
+    }
+    return first;
+}
+
+kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **ret_sim)
+{
+    const kp_inventory *inv = live->inventory;
+    size_t n = inv->n_nodes;
+    kp_request *q = KP_NEW_ARRAY(a, 3 * n + 4, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(a, 3 * n + 4, kp_reply);
+
+    for (size_t i = 0; i < n; i++) {
+        int id = inv->nodes[i].id;
+        q[3 * i] = (kp_request){ .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
+        q[3 * i + 1] = (kp_request){ .kind = KP_Q_FILE, .node = id, .within = 20 * KP_SECOND };
+        q[3 * i + 2] = (kp_request){ .kind = KP_Q_NODE, .node = id };
+    }
+    kp_world_ask_all(live->world, a, q, 3 * n, reply);
+    /* A node that is down answers for nothing; its host still does. */
+    for (size_t i = 0; i < n; i++)
+        if (reply[3 * i + 2].err) {
+            kp_err_drop(reply[3 * i + 2].err);
+            reply[3 * i + 2] = (kp_reply){ 0 };
+        }
+    KP_TRY(first_error(reply, 3 * n, q));
+
+    bool zookeeper = false;
+    kp_request ask[3] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .with_config = true },
+                          { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE },
+                          { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE } };
+    kp_reply got[3];
+    const kp_value *said = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (reply[3 * i + 2].value && kp_node_is(&inv->nodes[i], KP_BROKER) && !said)
+            said = reply[3 * i + 2].value;
+    zookeeper = kp_streq(kp_get_text(said, "mode", ""), "zookeeper") || kp_streq(kp_get_text(said, "mode", ""), "hybrid");
+    kp_world_ask_all(live->world, a, ask, zookeeper ? 2 : 3, got);
+    KP_TRY(first_error(got, zookeeper ? 2 : 3, ask));
+    const kp_view *v = got[0].view;
+
+    kp_builder brokers = kp_list_begin(a), controllers = kp_list_begin(a);
+    bool combined = false;
+    for (size_t i = 0; i < n; i++) {
+        const kp_node *node = &inv->nodes[i];
+        const kp_value *host = reply[3 * i].value, *file = reply[3 * i + 1].value;
+        int64_t pid = kp_get_int(host, "pid", 0);
+        const kp_value *release = pid && kp_get(host, "running_release") ? kp_get(host, "running_release") : kp_get(host, "link_release");
+        const char *path = node->layout.config;
+        const kp_value *one = kp_map(a, "id", kp_int(a, node->id), "host", kp_text(a, node->host), "rack",
+                                     *node->rack ? kp_text(a, node->rack) : NULL, "release", release, "link_release",
+                                     kp_get(host, "link_release"), "staged", kp_get(host, "releases"), "alive", kp_bool(pid != 0),
+                                     "properties", kp_get(file, "bytes"), "config", kp_text(a, path), "current",
+                                     kp_text(a, node->layout.current), "releases_dir", kp_text(a, node->layout.releases), NULL);
+        combined = combined || node->roles == (KP_BROKER | KP_CONTROLLER);
+        kp_list_add(kp_node_is(node, KP_BROKER) ? &brokers : &controllers, one);
+    }
+    const kp_value *leader = zookeeper ? kp_int(a, v->controller) : kp_get(got[2].value, "leader");
+    const kp_value *snapshot = kp_map(
+        a, "cluster_id", kp_text(a, v->cluster_id), "mode", kp_text(a, zookeeper ? "zookeeper" : combined ? "combined" : "kraft"), "at",
+        kp_int(a, kp_now(live->world)), "metadata_version", kp_get(said, "metadata_version"), "controller", leader, "brokers",
+        kp_list_end(&brokers), "controllers", kp_list_end(&controllers), "topics", topics_of(a, v), "reassignments", got[1].value, NULL);
+    return kp_sim_from_snapshot(a, snapshot, NULL, ret_sim);
+}

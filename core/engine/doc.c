@@ -1,0 +1,155 @@
+/* The verbs' documentation, editor stubs, API baseline and the guard's rows: all made by walking arrays. */
+#include "engine/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DOC_LIMIT (256u * 1024)
+
+static const char *group_of(const kp_op *op)
+{
+    switch (op->cls) {
+    case KP_OP_READ:
+        return "questions";
+    case KP_OP_WANT:
+    case KP_OP_ONCE:
+    case KP_OP_OPAQUE:
+        return "actions";
+    default:
+        return "flow";
+    }
+}
+
+static int first_line(const char *s) { return (int)strcspn(s, "\n"); }
+
+char *kp_doc_verbs(kp_arena *a)
+{
+    static const char *const groups[] = { "questions", "actions", "flow" };
+    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
+
+    for (size_t g = 0; g < KP_COUNT(groups); g++) {
+        kp_buf_fmt(&b, "%s%s\n", g ? "\n" : "", groups[g]);
+        for (size_t i = 0; kp_ops[i]; i++)
+            if (kp_streq(group_of(kp_ops[i]), groups[g]))
+                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_ops[i]->name, first_line(kp_ops[i]->doc), kp_ops[i]->doc);
+    }
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
+static void effects_line(kp_buf *b, const kp_op *op)
+{
+    if (op->grant)
+        kp_buf_fmt(b, "effect    %s%s%s\n", kp_grant_name(op->grant), op->grant_of ? " (by the node's role)" : "",
+                   op->marks & KP_DISRUPTIVE ? "; disruptive: the guard judges it first" : op->marks_of ? "; irreversible for some arguments" : "");
+}
+
+kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
+{
+    const kp_op *op = kp_op_named(name);
+    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
+
+    if (!op) {
+        const char *names[128];
+        size_t n = 0;
+        while (kp_ops[n] && n < KP_COUNT(names) - 1) {
+            names[n] = kp_ops[n]->name;
+            n++;
+        }
+        names[n] = NULL;
+        const char *near = kp_did_you_mean(name, names);
+        return kp_err_new(KP_USAGE, "kplay doc lists the verbs", "unknown verb `%s`%s%s%s", name, near ? "; did you mean `" : "",
+                          near ? near : "", near ? "`?" : "");
+    }
+    kp_buf_fmt(&b, "%s(", op->name);
+    for (size_t i = 0; i < op->n_args; i++)
+        kp_buf_fmt(&b, "%s%s%s", i ? ", " : "", op->args[i].name, op->args[i].otherwise ? "?" : "");
+    kp_buf_fmt(&b, ")   %s, since api %d\n\n%s\n\n", group_of(op), op->since, op->doc);
+    for (size_t i = 0; i < op->n_args; i++) {
+        const kp_arg *arg = &op->args[i];
+        kp_buf_fmt(&b, "  %-18s %-10s %s", arg->name, arg->type, arg->doc);
+        if (arg->otherwise && !kp_streq(arg->otherwise, "nil"))
+            kp_buf_fmt(&b, " (default %s)", arg->otherwise);
+        else if (arg->otherwise)
+            kp_buf_str(&b, " (optional)");
+        kp_buf_chr(&b, '\n');
+    }
+    if (op->n_args)
+        kp_buf_chr(&b, '\n');
+    kp_buf_fmt(&b, "answers   %s\n", op->result);
+    effects_line(&b, op);
+    if (op->landing)
+        kp_buf_fmt(&b, "landing   no effect within %s is a failure\n", kp_duration_text(a, op->landing, false));
+    if (op->stall)
+        kp_buf_fmt(&b, "stall     no progress for %s is a failure\n", kp_duration_text(a, op->stall, false));
+    kp_buf_fmt(&b, "example   %s\n", op->example);
+    *ret_text = kp_strdup(a, kp_buf_text(&b));
+    return NULL;
+}
+
+static const char *lua_type(const char *type)
+{
+    static const struct { const char *ours, *lua; } types[] = {
+        { "int", "integer" }, { "bool", "boolean" }, { "text", "string" }, { "version", "string" }, { "duration", "string" },
+        { "node", "integer" }, { "broker", "integer" }, { "controller", "integer" }, { "nodes", "integer|integer[]" },
+        { "brokers", "integer|integer[]" }, { "controllers", "integer|integer[]" }, { "list", "table" }, { "map", "table" },
+    };
+    for (size_t i = 0; i < KP_COUNT(types); i++)
+        if (kp_streq(types[i].ours, type))
+            return types[i].lua;
+    return "any";
+}
+
+char *kp_doc_stubs(kp_arena *a)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
+
+    kp_buf_str(&b, "---@meta\n-- The verbs of kplay for editors (LuaCATS).  Made by: kplay doc --stubs\n");
+    for (size_t i = 0; kp_ops[i]; i++) {
+        const kp_op *op = kp_ops[i];
+        kp_buf_chr(&b, '\n');
+        for (const char *line = op->doc; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+            kp_buf_fmt(&b, "--- %.*s\n", first_line(line), line);
+        for (size_t k = 0; k < op->n_args; k++)
+            kp_buf_fmt(&b, "---@param %s%s %s %s\n", op->args[k].name, op->args[k].otherwise ? "?" : "", lua_type(op->args[k].type), op->args[k].doc);
+        kp_buf_fmt(&b, "---@return any # %s\nfunction %s(", op->result, op->name);
+        for (size_t k = 0; k < op->n_args; k++)
+            kp_buf_fmt(&b, "%s%s", k ? ", " : "", op->args[k].name);
+        kp_buf_str(&b, ") end\n");
+    }
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
+char *kp_doc_baseline(kp_arena *a)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
+    static const char *const classes[] = { "read", "want", "once", "opaque", "wait", "flow", "script" };
+
+    kp_buf_fmt(&b, "api %d\n", KP_API);
+    for (size_t i = 0; kp_ops[i]; i++) {
+        const kp_op *op = kp_ops[i];
+        kp_buf_fmt(&b, "%s since=%d rev=%d class=%s grant=%s marks=%u", op->name, op->since, op->rev, classes[op->cls],
+                   op->grant ? kp_grant_name(op->grant) : "none", op->marks);
+        for (size_t k = 0; k < op->n_args; k++)
+            kp_buf_fmt(&b, " %s:%s=%s", op->args[k].name, op->args[k].type, op->args[k].otherwise ? op->args[k].otherwise : "required");
+        kp_buf_fmt(&b, " -> %s\n", op->result);
+    }
+    for (const char *const *name = kp_grant_names(); *name; name++)
+        kp_buf_fmt(&b, "effect %s\n", *name);
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
+char *kp_doc_guard(kp_arena *a)
+{
+    static const char *const when[] = { "before anything disruptive (a stop)", "before a start or a switch of release",
+                                        "before anything irreversible" };
+    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
+
+    for (size_t w = 0; w < KP_COUNT(when); w++) {
+        kp_buf_fmt(&b, "%s%s\n", w ? "\n" : "", when[w]);
+        for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
+            if ((size_t)row->when == w)
+                kp_buf_fmt(&b, "  %-18s %s%s\n", row->name, row->doc, row->hard ? "  (hard)" : "");
+    }
+    kp_buf_str(&b, "\nA row that is not hard can be overridden for one run: --force ROW --reason TEXT; it is journaled and reported.\n");
+    return kp_strdup(a, kp_buf_text(&b));
+}

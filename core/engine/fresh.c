@@ -1,0 +1,132 @@
+/* Views that may be relied on.
+ *
+ * One broker's answer is not the cluster's: a second broker's metadata cache lags the first by a few
+ * tenths of a second, and a broker that has just restarted answers "0 under-replicated" from an empty
+ * cache.  So a fresh view is two answers, from two nodes, neither just restarted, asked after the last
+ * action, that agree; disagreement is waited out, and what stays is unknown, which is unhealthy.
+ */
+#include "engine/run.h"
+
+#include <string.h>
+
+#define AGREE_WITHIN (10 * KP_SECOND) /* caches that differ for longer differ for a reason */
+
+size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max)
+{
+    size_t n = 0;
+    /* Three passes: live brokers that are neither `without` nor the last one started; then that one; then any. */
+    for (int pass = 0; pass < 3 && n < max; pass++) {
+        for (uint32_t i = 0; i < r->inv->n_nodes && n < max; i++) {
+            const kp_node *node = &r->inv->nodes[i];
+            if (!kp_node_is(node, KP_BROKER) || node->id == without)
+                continue;
+            bool alive = true;
+            if (r->view) {
+                int slot = kp_view_slot(r->view, node->id);
+                alive = slot >= 0 && r->view->brokers[slot].alive;
+            }
+            bool started = node->id == r->last_started;
+            if (pass == 0 ? !alive || started : pass == 1 ? !alive || !started : alive)
+                continue;
+            ret_ids[n++] = node->id;
+        }
+        if (n >= 2 && pass < 1)
+            break;
+    }
+    return n;
+}
+
+bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why)
+{
+    uint32_t p[3];
+
+    if (x->digest == y->digest && x->n_parts == y->n_parts)
+        return true;
+    uint32_t n = kp_view_differ(x, y, p, 3);
+    if (n == 0)
+        return true;
+    const char *one = p[0] < x->n_parts ? kp_view_name(r->call, x, p[0]) : "a topic only one of them knows";
+    *ret_why = kp_printf(r->call, "brokers %d and %d disagree about %s of %u partition%s, %s first", x->node, y->node,
+                         "the ISR or leader", n, n == 1 ? "" : "s", one);
+    return false;
+}
+
+/* A view with epochs older than the run has seen comes from a stale cache. */
+static bool stale(kp_run *r, const kp_view *v)
+{
+    if (!v->leader_epoch || !r->view || !r->view->leader_epoch || r->view->n_parts != v->n_parts)
+        return false;
+    if (r->view->n_topics != v->n_topics || memcmp(r->view->topics[0].id, v->topics[0].id, 16) != 0)
+        return false;
+    for (uint32_t p = 0; p < v->n_parts; p++)
+        if (v->leader_epoch[p] < r->view->leader_epoch[p] &&
+            memcmp(kp_view_topic_of(v, p)->id, kp_view_topic_of(r->view, p)->id, 16) == 0)
+            return true;
+    return false;
+}
+
+kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **ret_v)
+{
+    kp_ms until = kp_mono(r->w) + AGREE_WITHIN;
+    const char *why = "";
+    kp_err *last = NULL;
+
+    for (;;) {
+        int ids[16];
+        size_t n = kp_view_sources(r, without, ids, KP_COUNT(ids));
+        kp_arena *va = r->view_a[!r->view_turn];
+        kp_arena_reset(va);
+        const kp_view *got[2] = { NULL, NULL };
+        size_t n_got = 0, at = 0;
+
+        /* Two at a time until two have answered. */
+        while (n_got < 2 && at < n) {
+            kp_request q[2];
+            kp_reply reply[2];
+            size_t m = 0;
+            while (m < 2 - n_got && at < n)
+                q[m++] = (kp_request){ .kind = KP_Q_VIEW, .node = ids[at++], .with_config = with_config, .within = 5 * KP_SECOND };
+            kp_ask_all(r, va, q, m, reply);
+            for (size_t i = 0; i < m; i++) {
+                r->polls++;
+                if (reply[i].err) {
+                    kp_err_drop(last);
+                    last = reply[i].err;
+                } else {
+                    got[n_got++] = reply[i].view;
+                }
+            }
+        }
+        bool lonely = r->inv->n_nodes > 0 && n < 2; /* a cluster of one broker has one voice */
+        if (n_got == 2 || (n_got == 1 && lonely)) {
+            const kp_view *v = got[0];
+            bool agree = n_got == 1 || kp_views_agree(r, got[0], got[1], &why);
+            if (agree && stale(r, v)) {
+                agree = false;
+                why = kp_printf(r->call, "broker %d answers with leader epochs older than already seen", v->node);
+            }
+            if (agree) {
+                r->view_turn = !r->view_turn;
+                r->view = v;
+                kp_err_drop(last);
+                *ret_v = v;
+                return NULL;
+            }
+        } else if (n_got == 0) {
+            why = "no broker answers";
+        } else {
+            why = kp_printf(r->call, "only broker %d answers", got[0]->node);
+        }
+        if (kp_mono(r->w) >= until)
+            break;
+        kp_err *e = kp_pause(r, KP_POLL_MS, true);
+        if (e) {
+            kp_err_drop(last);
+            return e;
+        }
+    }
+    kp_err *e = kp_err_new(last ? KP_CLUSTER : KP_SAFETY,
+                           "look at the brokers named here; when they agree again: kplay resume",
+                           "the state of the partitions is unknown: %s", why);
+    return kp_err_because(e, last);
+}

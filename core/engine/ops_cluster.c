@@ -1,0 +1,238 @@
+/* Questions about the cluster.  Counts are counts; partitions{...} is the list. */
+#include "engine/ops.h"
+
+#include <string.h>
+
+/* A question's view: fresh from two brokers inside a step, as the guard's is. */
+static kp_err *view_of(kp_step *s, const kp_view **ret_v)
+{
+    return kp_fresh_view(s->r, 0, false, ret_v);
+}
+
+static const kp_value *ids(kp_step *s, kp_role role)
+{
+    kp_builder b = kp_list_begin(s->a);
+    for (uint32_t i = 0; i < s->r->inv->n_nodes; i++)
+        if (kp_node_is(&s->r->inv->nodes[i], role))
+            kp_list_add(&b, kp_int(s->a, s->r->inv->nodes[i].id));
+    return kp_list_end(&b);
+}
+
+static kp_err *brokers_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    (void)args;
+    *ret_v = ids(s, KP_BROKER);
+    return NULL;
+}
+
+static kp_err *controllers_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    (void)args;
+    *ret_v = ids(s, KP_CONTROLLER);
+    return NULL;
+}
+
+static kp_err *cluster_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_run *r = s->r;
+    static const char *const levels[] = { "strict", "healthy", "available" };
+    (void)args;
+    *ret_v = kp_map(s->a, "guard", kp_text(s->a, levels[r->inv->guard]), "id", kp_text(s->a, r->cluster_id), "name", kp_text(s->a, r->inv->cluster), "mode",
+                    kp_text(s->a, r->zookeeper ? "zookeeper" : "kraft"), "simulated", kp_bool(r->spec->simulated), NULL);
+    return NULL;
+}
+
+typedef struct broker_args { int id; } broker_args;
+static const kp_arg broker_arg[] = { KP_ARG(broker_args, id, "node", NULL, "a node's id") };
+
+static kp_err *broker_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const broker_args *a = args;
+    kp_run *r = s->r;
+    const kp_node *n = kp_inventory_node(r->inv, a->id);
+    const kp_view *v;
+    int64_t leads = 0, replicas = 0, behind = 0;
+    bool up = false;
+
+    if (kp_node_is(n, KP_BROKER)) {
+        KP_TRY(view_of(s, &v));
+        int slot = kp_view_slot(v, a->id);
+        if (slot >= 0) {
+            up = v->brokers[slot].alive;
+            leads = v->leads[slot];
+            replicas = v->by_broker_first[slot + 1] - v->by_broker_first[slot];
+            behind = v->out_of_sync[slot];
+        }
+    }
+    *ret_v = kp_map(s->a, "id", kp_int(s->a, a->id), "host", kp_text(s->a, n->host), "rack",
+                    *n->rack ? kp_text(s->a, n->rack) : NULL, "up", kp_bool(up), "leads", kp_int(s->a, leads), "replicas",
+                    kp_int(s->a, replicas), "out_of_sync", kp_int(s->a, behind), "combined",
+                    kp_bool(n->roles == (KP_BROKER | KP_CONTROLLER)), NULL);
+    return NULL;
+}
+
+static kp_err *quorum_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_request q = { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE };
+    (void)args;
+    return kp_ask_value(s->r, s->a, &q, ret_v);
+}
+
+static kp_err *controller_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_run *r = s->r;
+    (void)args;
+    if (!r->zookeeper) {
+        /* Never from a broker's Metadata: in KRaft that is an arbitrary live broker. */
+        const kp_value *quorum;
+        KP_TRY(quorum_read(s, args, &quorum));
+        int64_t leader = kp_get_int(quorum, "leader", -1);
+        *ret_v = leader >= 0 ? kp_int(s->a, leader) : kp_nil();
+        return NULL;
+    }
+    const kp_view *v;
+    KP_TRY(view_of(s, &v));
+    *ret_v = v->controller >= 0 ? kp_int(s->a, v->controller) : kp_nil();
+    return NULL;
+}
+
+#define COUNT(name_, field_)                                                                \
+    static kp_err *name_##_read(kp_step *s, const void *args, const kp_value **ret_v)       \
+    {                                                                                       \
+        const kp_view *v;                                                                   \
+        (void)args;                                                                         \
+        KP_TRY(view_of(s, &v));                                                             \
+        *ret_v = kp_int(s->a, v->counts.field_);                                            \
+        return NULL;                                                                        \
+    }
+COUNT(urp, urp)
+COUNT(offline, offline)
+
+/* These two need min.insync.replicas, read afresh. */
+static kp_err *min_count(kp_step *s, bool under, const kp_value **ret_v)
+{
+    const kp_view *v;
+    KP_TRY(kp_fresh_view(s->r, 0, true, &v));
+    *ret_v = kp_int(s->a, under ? v->counts.under_min_isr : v->counts.at_min_isr);
+    return NULL;
+}
+static kp_err *under_min_isr_read(kp_step *s, const void *args, const kp_value **ret_v) { (void)args; return min_count(s, true, ret_v); }
+static kp_err *at_min_isr_read(kp_step *s, const void *args, const kp_value **ret_v) { (void)args; return min_count(s, false, ret_v); }
+
+typedef struct partitions_args {
+    bool under_replicated, offline, under_min_isr, at_min_isr;
+    int broker;
+    const char *topic;
+    int64_t limit;
+} partitions_args;
+static const kp_arg partitions_arg[] = {
+    KP_ARG(partitions_args, under_replicated, "bool", "false", "only those with a replica out of sync"),
+    KP_ARG(partitions_args, offline, "bool", "false", "only those without a leader"),
+    KP_ARG(partitions_args, under_min_isr, "bool", "false", "only those below min.insync.replicas"),
+    KP_ARG(partitions_args, at_min_isr, "bool", "false", "only those at min.insync.replicas"),
+    KP_ARG(partitions_args, broker, "broker", "nil", "only those with a replica on that broker"),
+    KP_ARG(partitions_args, topic, "text", "nil", "only those of that topic"),
+    KP_ARG(partitions_args, limit, "int", "100", "at most so many"),
+};
+
+static kp_err *partitions_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const partitions_args *a = args;
+    const kp_view *v;
+    kp_builder b = kp_list_begin(s->a);
+
+    KP_TRY(kp_fresh_view(s->r, 0, a->under_min_isr || a->at_min_isr, &v));
+    const kp_view_topic *t = a->topic ? kp_view_topic_named(v, a->topic) : NULL;
+    if (a->topic && !t) {
+        *ret_v = kp_list_end(&b);
+        return NULL;
+    }
+    int slot = a->broker ? kp_view_slot(v, a->broker) : -1;
+    uint32_t first = t ? t->first : 0, end = t ? t->first + t->n : v->n_parts;
+    for (uint32_t p = first; p < end && b.n < (uint64_t)a->limit; p++) {
+        uint32_t isr = kp_view_isr_size(v, p);
+        bool holds = !a->broker;
+        for (uint32_t k = 0; a->broker && k < kp_view_rf(v, p); k++)
+            holds = holds || v->rep[v->first_rep[p] + k] == slot;
+        if (!holds || (a->under_replicated && isr >= kp_view_rf(v, p)) || (a->offline && v->leader[p] != KP_VIEW_NO_LEADER) ||
+            (a->under_min_isr && isr >= v->min_isr[p]) || (a->at_min_isr && isr != v->min_isr[p]))
+            continue;
+        kp_list_add(&b, kp_view_partition_value(s->a, v, p));
+    }
+    *ret_v = kp_list_end(&b);
+    return NULL;
+}
+
+typedef struct risk_args { kp_nodes ids; } risk_args;
+static const kp_arg risk_arg[] = { KP_ARG(risk_args, ids, "brokers", NULL, "a broker's id, or a list of ids") };
+
+static kp_err *risk_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const risk_args *a = args;
+    const kp_view *v;
+    kp_risk risk;
+    KP_TRY(kp_fresh_view(s->r, 0, true, &v));
+    kp_risk_of(v, a->ids.id, a->ids.n, s->r->inv->accept, &risk);
+    *ret_v = kp_risk_value(s->a, v, &risk);
+    return NULL;
+}
+
+static kp_err *reassignments_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_request q = { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
+    (void)args;
+    return kp_ask_value(s->r, s->a, &q, ret_v);
+}
+
+static kp_err *groups_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_request q = { .kind = KP_Q_GROUPS, .node = KP_ANY_NODE };
+    (void)args;
+    return kp_ask_value(s->r, s->a, &q, ret_v);
+}
+
+typedef struct lag_args { const kp_value *groups; } lag_args;
+static const kp_arg lag_arg[] = { KP_ARG(lag_args, groups, "list", NULL, "group names") };
+
+static kp_err *lag_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_request q = { .kind = KP_Q_LAG, .node = KP_ANY_NODE, .names = ((const lag_args *)args)->groups };
+    return kp_ask_value(s->r, s->a, &q, ret_v);
+}
+
+static kp_err *log_dirs_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    kp_request q = { .kind = KP_Q_LOG_DIRS, .node = ((const broker_args *)args)->id };
+    return kp_ask_value(s->r, s->a, &q, ret_v);
+}
+
+#define PLAIN(name_, doc_, result_, example_)                                                                               \
+    const kp_op kp_op_##name_ = { .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_READ, .doc = doc_, .result = result_, \
+                                  .example = example_, .read = name_##_read }
+#define WITH(name_, args_, size_, doc_, result_, example_)                                                                  \
+    const kp_op kp_op_##name_ = { .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_READ, .doc = doc_, .result = result_, \
+                                  .example = example_, .args = args_, .n_args = KP_COUNT(args_), .args_size = size_, .read = name_##_read }
+
+PLAIN(brokers, "The ids of the brokers in the cluster file.", "{1, 2, 3}", "for _, id in ipairs(brokers()) do ... end");
+PLAIN(controllers, "The ids of the KRaft controllers in the cluster file.", "{3001, 3002, 3003}", "#controllers()");
+PLAIN(cluster, "The cluster: id, name, mode (\"zookeeper\" or \"kraft\"), the guard's level, and whether it is simulated.",
+      "{id, name, mode, guard, simulated}", "cluster().mode");
+WITH(broker, broker_arg, sizeof(broker_args), "One node: host, rack, whether the others list it, what it leads and holds.",
+     "{id, host, rack, up, leads, replicas, out_of_sync, combined}", "broker(2).up");
+PLAIN(controller, "The active controller: in KRaft the quorum's leader, in ZooKeeper mode the controller broker; nil when there is none.",
+      "id or nil", "controller()");
+PLAIN(quorum, "The controller quorum as its leader sees it (DescribeQuorum).",
+      "{leader, epoch, high_watermark, voters = {{id, behind, caught_up_ms}, ...}}", "quorum().leader");
+PLAIN(urp, "How many partitions are under-replicated: |ISR| < |replicas|.", "count", "urp() == 0");
+PLAIN(offline, "How many partitions have no leader.", "count", "offline() == 0");
+PLAIN(under_min_isr, "How many partitions are below min.insync.replicas.", "count", "under_min_isr() == 0");
+PLAIN(at_min_isr, "How many partitions are at min.insync.replicas: one more lost and they refuse acks=all.", "count", "at_min_isr()");
+WITH(partitions, partitions_arg, sizeof(partitions_args), "A list of partitions, narrowed by what is asked for.",
+     "{{topic, partition, leader, replicas, isr, min_isr}, ...}", "partitions{ under_replicated = true }");
+WITH(risk, risk_arg, sizeof(risk_args), "What would remain without those brokers.",
+     "{offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}", "risk(2).offline");
+PLAIN(reassignments, "Partition reassignments that are running.", "{{topic, partition, adding, removing}, ...}", "#reassignments()");
+PLAIN(groups, "Consumer groups and their states.", "{{group, state, protocol}, ...}", "#groups()");
+WITH(lag, lag_arg, sizeof(lag_args), "Committed offsets of consumer groups.", "{group = {[\"topic:partition\"] = offset}}", "lag{ groups = { \"billing\" } }");
+WITH(log_dirs, broker_arg, sizeof(broker_args), "A broker's log dirs: errors, sizes, how far its replicas are behind.",
+     "{{path, error, total, usable, size, replicas, behind}, ...}", "log_dirs(2)[1].error");

@@ -1,0 +1,79 @@
+/* elect_preferred: leadership back to the first replica of each partition.
+ *
+ * It moves leaders to the preferred replica, never away from a broker: its place is after the last
+ * restart, in sync, once - not during catch-up.
+ */
+#include "engine/ops.h"
+
+typedef struct elect_args { const kp_value *partitions; } elect_args;
+static const kp_arg elect_arg[] = {
+    KP_ARG(elect_args, partitions, "list", "nil", "a list of {topic, partition}; all when left out"),
+};
+
+static bool wanted(const kp_view *v, uint32_t p, const kp_value *list)
+{
+    if (!list)
+        return true;
+    const kp_view_topic *t = kp_view_topic_of(v, p);
+    for (size_t i = 0; i < kp_len(list); i++)
+        if (kp_streq(kp_get_text(kp_at(list, i), "topic", ""), t->name) &&
+            kp_get_int(kp_at(list, i), "partition", -1) == (int64_t)(p - t->first))
+            return true;
+    return false;
+}
+
+/* Partitions that would move: not led by their first replica, which is in sync and alive. */
+static uint32_t movable(const kp_view *v, const kp_value *list)
+{
+    uint32_t n = 0;
+    if (v->counts.unpreferred == 0)
+        return 0;
+    for (uint32_t p = 0; p < v->n_parts; p++)
+        if (v->leader[p] != 0 && (v->isr[p] & 1) && v->brokers[v->rep[v->first_rep[p]]].alive && wanted(v, p, list))
+            n++;
+    return n;
+}
+
+static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
+{
+    const kp_view *v;
+    KP_TRY(kp_fresh_view(s->r, 0, false, &v));
+    *ret_pre = kp_map(s->a, "movable", kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
+    return NULL;
+}
+
+static kp_err *ask(kp_step *s, const void *args)
+{
+    kp_request q = { .kind = KP_A_ELECT, .node = KP_ANY_NODE, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id,
+                     .partitions = ((const elect_args *)args)->partitions, .within = KP_MINUTE };
+    kp_send_only(s->r, &q);
+    return NULL;
+}
+
+static kp_verdict probe(kp_step *s, const void *args)
+{
+    int ids[2];
+    size_t n = kp_view_sources(s->r, 0, ids, 1);
+    const kp_view *v = n ? kp_one_view(s->r, ids[0], 0, &s->took_us) : NULL;
+    if (!v) {
+        s->say = "no broker answers";
+        return s->asked ? KP_UNDER_WAY : KP_NOT_YET;
+    }
+    uint32_t left = movable(v, ((const elect_args *)args)->partitions);
+    s->saw = kp_map(s->a, "left", kp_int(s->a, left), NULL);
+    if (left == 0) {
+        s->result = kp_map(s->a, "moved", s->pre ? kp_get(s->pre, "movable") : kp_int(s->a, 0), NULL);
+        return KP_SO;
+    }
+    int64_t were = kp_get_int(s->pre, "movable", left);
+    s->progress = -(int64_t)left;
+    s->say = kp_printf(s->a, "%u of %" PRId64 " leaders still to move", left, were);
+    return s->asked && left < (uint64_t)were ? KP_UNDER_WAY : KP_NOT_YET;
+}
+
+const kp_op kp_op_elect_preferred = {
+    .name = "elect_preferred", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_LEADER_ELECT,
+    .doc = "Gives each partition's leadership back to its preferred (first) replica, where that one is in sync.",
+    .result = "{moved}", .example = "elect_preferred()", .landing = KP_MINUTE, .stall = 2 * KP_MINUTE, .args = elect_arg,
+    .n_args = KP_COUNT(elect_arg), .args_size = sizeof(elect_args), .before = before, .ask = ask, .probe = probe,
+};

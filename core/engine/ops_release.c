@@ -1,0 +1,102 @@
+/* stage_release, switch_release: which release a host has, and which one its link names. */
+#include "engine/ops.h"
+
+typedef struct release_args {
+    kp_nodes nodes;
+    const char *version;
+} release_args;
+static const kp_arg release_arg[] = {
+    KP_ARG(release_args, nodes, "nodes", NULL, "a node's id, or a list of ids"),
+    KP_ARG(release_args, version, "version", NULL, "a Kafka release, like \"3.9.1\""),
+};
+
+static const char *version_of(const void *args) { return ((const release_args *)args)->version; }
+
+static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
+{
+    const kp_value *state;
+    (void)args;
+    KP_TRY(kp_ask_host(s->r, s->a, s->node, -1, &state, NULL));
+    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
+    return NULL;
+}
+
+static bool staged(const kp_value *state, const char *version)
+{
+    const kp_value *list = kp_get(state, "releases");
+    for (size_t i = 0; i < kp_len(list); i++)
+        if (kp_streq(kp_as_text(kp_at(list, i), ""), version))
+            return true;
+    return false;
+}
+
+/* Staging is the team's: kplay proves that the release is on every host before the first stop. */
+static kp_verdict stage_probe(kp_step *s, const void *args)
+{
+    const release_args *a = args;
+    const kp_node *node = kp_inventory_node(s->r->inv, s->node);
+
+    if (staged(kp_get(s->pre, "host"), a->version)) {
+        s->result = kp_bool(true);
+        return KP_SO;
+    }
+    s->why = kp_printf(s->a, "release %s is not staged on %s", a->version, node->host);
+    s->next = kp_printf(s->a, "unpack it below %s as %s on every host, then run it again", node->layout.releases, node->layout.release);
+    return KP_DID_FAIL;
+}
+
+static kp_err *no_ask(kp_step *s, const void *args)
+{
+    (void)s;
+    (void)args;
+    return NULL;
+}
+
+static kp_err *switch_ask(kp_step *s, const void *args)
+{
+    const release_args *a = args;
+    kp_request q = { .kind = KP_A_LINK, .node = s->node, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id, .version = a->version };
+    kp_send_only(s->r, &q);
+    return NULL;
+}
+
+static kp_verdict switch_probe(kp_step *s, const void *args)
+{
+    const release_args *a = args;
+    const kp_value *state;
+    kp_err *e = kp_ask_host(s->r, s->a, s->node, -1, &state, &s->took_us);
+
+    if (e) {
+        s->say = kp_printf(s->a, "the host does not answer: %s", e->what);
+        kp_err_drop(e);
+        return KP_UNDER_WAY;
+    }
+    const char *now = kp_get_text(state, "link_release", "");
+    s->saw = kp_map(s->a, "link_release", kp_text(s->a, now), NULL);
+    if (kp_streq(now, a->version)) {
+        s->result = kp_map(s->a, "from", kp_get(kp_get(s->pre, "host"), "link_release"), NULL);
+        return KP_SO;
+    }
+    if (kp_get_int(state, "pid", 0) != 0 && !s->intended) {
+        s->why = "it is running: a release is switched while the node is down";
+        s->next = "stop it first";
+        return KP_DID_FAIL;
+    }
+    return KP_NOT_YET;
+}
+
+const kp_op kp_op_stage_release = {
+    .name = "stage_release", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_RELEASE_STAGE,
+    .doc = "Proves that a release is staged on the nodes' hosts: its directory is there and has its jars.", .result = "true",
+    .example = "stage_release(brokers(), \"3.9.1\")", .landing = KP_SECOND, .fan_out = "nodes", .args = release_arg,
+    .n_args = KP_COUNT(release_arg), .args_size = sizeof(release_args), .before = before, .ask = no_ask, .probe = stage_probe,
+};
+
+const kp_op kp_op_switch_release = {
+    .name = "switch_release", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_RELEASE_SWITCH,
+    .doc = "Points a stopped node's release link at a staged release, atomically.\n"
+           "The guard first looks whether the release can run with what the cluster speaks.",
+    .result = "{from}", .example = "switch_release(2, \"3.9.1\")", .landing = 20 * KP_SECOND, .stall = 2 * KP_MINUTE,
+    .fan_out = "nodes", .args = release_arg, .n_args = KP_COUNT(release_arg), .args_size = sizeof(release_args),
+    .version_of = version_of, .before = before, .ask = switch_ask, .probe = switch_probe,
+};

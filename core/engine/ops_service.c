@@ -1,0 +1,311 @@
+/* stop_broker, start_broker, stop_controller, start_controller.
+ *
+ * Stopped is proven, not believed: that very process (pid and start time) is gone, .kafka_cleanshutdown
+ * is in every log dir (LogManager writes it last), and the others no longer list the broker.  Started
+ * is believed when the process is there and the others list it; the exit status of a start command
+ * says nothing.
+ */
+#include "engine/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct service_args { kp_nodes nodes; } service_args;
+
+static const kp_arg broker_arg[] = {
+    KP_ARG(service_args, nodes, "brokers", NULL, "a broker's id, or a list of ids"),
+};
+static const kp_arg controller_arg[] = {
+    KP_ARG(service_args, nodes, "controllers", NULL, "a controller's id, or a list of ids"),
+};
+
+static const kp_node *node_of(const kp_step *s) { return kp_inventory_node(s->r->inv, s->node); }
+
+static kp_grant restart_grants(kp_run *r, const void *args)
+{
+    const service_args *a = args;
+    unsigned grants = 0;
+    for (size_t i = 0; i < a->nodes.n; i++) {
+        const kp_node *n = kp_inventory_node(r->inv, a->nodes.id[i]);
+        grants |= kp_node_is(n, KP_BROKER) ? KP_G_BROKER_RESTART : 0;
+        grants |= kp_node_is(n, KP_CONTROLLER) ? KP_G_CONTROLLER_RESTART : 0;
+    }
+    return (kp_grant)grants;
+}
+
+/* ---- stop ---- */
+
+static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pre)
+{
+    kp_run *r = s->r;
+    const kp_value *state;
+    const kp_view *v = NULL;
+    (void)args;
+
+    KP_TRY(kp_ask_host(r, s->a, s->node, -1, &state, NULL));
+    const kp_value *behind = NULL;
+    int64_t leaders = 0;
+    if (kp_node_is(node_of(s), KP_BROKER)) {
+        KP_TRY(kp_fresh_view(r, 0, false, &v));
+        behind = kp_view_behind_keys(s->a, v, s->node);
+        int slot = kp_view_slot(v, s->node);
+        leaders = slot >= 0 ? v->leads[slot] : 0;
+    }
+    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind", kp_len(behind) ? behind : NULL, "leaders",
+                      kp_int(s->a, leaders), NULL);
+    if (r->confirmed_at >= 0)
+        r->idle_from = r->confirmed_at;
+    return NULL;
+}
+
+static void host_act(kp_step *s, kp_req kind)
+{
+    kp_request q = { .kind = kind, .node = s->node, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id, .within = KP_MINUTE };
+    kp_send_only(s->r, &q);
+}
+
+static kp_err *stop_ask(kp_step *s, const void *args)
+{
+    kp_run *r = s->r;
+    (void)args;
+    kp_ms now = kp_mono(r->w), idle = r->idle_from > 0 ? now - r->idle_from : -1;
+
+    kp_list_add(&r->stops, kp_map(r->a, "node", kp_int(r->a, s->node), "at", kp_int(r->a, kp_now(r->w)), "idle_ms",
+                                  idle >= 0 ? kp_int(r->a, idle) : NULL, "idle_requests",
+                                  idle >= 0 ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL, "idle_polls",
+                                  idle >= 0 ? kp_int(r->a, r->polls - r->confirmed_polls) : NULL, NULL));
+    r->idle_from = 0;
+    r->confirmed_at = -1;
+    host_act(s, KP_A_STOP);
+    return NULL;
+}
+
+/* Has the host begun to carry out this op id? */
+static bool claimed(kp_step *s)
+{
+    kp_request q = { .kind = KP_Q_JOB, .node = s->node, .op_id = s->op_id };
+    const kp_value *job;
+    kp_err *e = kp_ask_value(s->r, s->a, &q, &job);
+    if (e) {
+        kp_err_drop(e);
+        return false;
+    }
+    return !kp_streq(kp_get_text(job, "state", "none"), "none");
+}
+
+/* A host that does not answer: an action under way stays under way, and stalls in the end. */
+static kp_verdict silent(kp_step *s, kp_err *e)
+{
+    s->say = kp_printf(s->a, "the host does not answer: %s", e->what);
+    kp_err_drop(e);
+    return KP_UNDER_WAY;
+}
+
+static kp_verdict stop_probe(kp_step *s, const void *args)
+{
+    kp_run *r = s->r;
+    const kp_value *was = kp_get(s->pre, "host"), *state;
+    int64_t was_pid = kp_get_int(was, "pid", 0);
+    (void)args;
+
+    if (!s->pre)
+        return KP_NOT_YET;
+    if (was_pid == 0) {
+        s->result = kp_map(s->a, "already", kp_bool(true), NULL);
+        return KP_SO;
+    }
+    kp_err *e = kp_ask_host(r, s->a, s->node, -1, &state, &s->took_us);
+    if (e)
+        return silent(s, e);
+    int64_t pid = kp_get_int(state, "pid", 0), dirs = kp_get_int(state, "dirs", 0), clean = kp_get_int(state, "clean_dirs", 0);
+    bool same = pid == was_pid && kp_get_int(state, "start_time", 0) == kp_get_int(was, "start_time", 0);
+    bool rebooted = !kp_streq(kp_get_text(state, "boot_id", ""), kp_get_text(was, "boot_id", ""));
+    s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "clean_dirs", kp_int(s->a, clean), "dirs", kp_int(s->a, dirs), NULL);
+
+    if (same && !rebooted) {
+        if (s->intended && claimed(s)) {
+            s->say = "shutting down";
+            return KP_UNDER_WAY;
+        }
+        return KP_NOT_YET;
+    }
+    if (pid != 0) {
+        s->why = kp_printf(s->a, "process %" PRId64 " is gone, and process %" PRId64 " runs instead: something else started it", was_pid, pid);
+        s->next = "find out what restarts it (the service manager? another tool?), then: kplay resume";
+        return KP_DID_FAIL;
+    }
+    bool broker = kp_node_is(node_of(s), KP_BROKER);
+    if (broker && clean < dirs) {
+        s->why = kp_printf(s->a, "its process ended without a clean shutdown: clean marks in %" PRId64 " of %" PRId64 " log dirs", clean, dirs);
+        s->next = "find out what ended it; kplay resume goes on with its start (it will recover its logs)";
+        return KP_DID_FAIL;
+    }
+    if (broker) {
+        int ids[2];
+        if (kp_view_sources(r, s->node, ids, 1)) {
+            const kp_view *v = kp_one_view(r, ids[0], 0, NULL);
+            int slot = v ? kp_view_slot(v, s->node) : -1;
+            if (v && slot >= 0 && v->brokers[slot].alive) {
+                s->say = "its process is gone; the others still list it";
+                return KP_UNDER_WAY;
+            }
+        }
+    }
+    s->result = kp_map(s->a, "clean", broker ? kp_bool(true) : NULL, "leaders", kp_get(s->pre, "leaders"), NULL);
+    return KP_SO;
+}
+
+static void stop_after(kp_step *s, const void *args)
+{
+    kp_known *k = kp_known_node(s->r, s->node);
+    const kp_value *behind = kp_get(s->pre, "behind");
+    (void)args;
+    if (k)
+        k->excused = behind ? kp_value_copy(s->r->a, behind) : NULL;
+}
+
+/* ---- start ---- */
+
+static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_pre)
+{
+    const kp_value *state;
+    (void)args;
+    KP_TRY(kp_ask_host(s->r, s->a, s->node, -1, &state, NULL));
+    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
+    return NULL;
+}
+
+static kp_err *start_ask(kp_step *s, const void *args)
+{
+    kp_run *r = s->r;
+    kp_known *k = kp_known_node(r, s->node);
+    (void)args;
+
+    if (k)
+        k->restarted = kp_mono(r->w);
+    if (kp_node_is(node_of(s), KP_BROKER))
+        r->last_started = s->node;
+    host_act(s, KP_A_START);
+    return NULL;
+}
+
+static char *error_lines(kp_arena *a, const kp_value *signs)
+{
+    const kp_value *errors = kp_get(signs, "errors");
+    KP_AUTO_BUF b = KP_BUF_INIT(8192);
+    size_t n = kp_len(errors);
+    for (size_t i = n > 6 ? n - 6 : 0; i < n; i++) {
+        const char *line = kp_as_text(kp_at(errors, i), "");
+        kp_buf_fmt(&b, "  log  %.200s\n", kp_printable(a, line, strlen(line)));
+    }
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
+/* Listed by another broker; for a controller: answers, and the quorum sees it fetch. */
+static bool listed(kp_step *s, const kp_node *node)
+{
+    kp_run *r = s->r;
+
+    if (kp_node_is(node, KP_BROKER)) {
+        int ids[2];
+        size_t n = kp_view_sources(r, s->node, ids, 1);
+        if (n == 0)
+            ids[0] = s->node; /* a cluster of one */
+        const kp_view *v = kp_one_view(r, ids[0], 0, &s->took_us);
+        int slot = v ? kp_view_slot(v, s->node) : -1;
+        return v && slot >= 0 && v->brokers[slot].alive;
+    }
+    kp_request q[2] = { { .kind = KP_Q_NODE, .node = s->node, .within = 2 * KP_SECOND },
+                        { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND } };
+    kp_reply reply[2];
+    kp_ask_all(r, s->a, q, 2, reply);
+    bool there = !reply[0].err && !reply[1].err && kp_get_int(reply[1].value, "leader", -1) >= 0;
+    kp_err_drop(reply[0].err);
+    kp_err_drop(reply[1].err);
+    return there;
+}
+
+static kp_verdict start_probe(kp_step *s, const void *args)
+{
+    const kp_node *node = node_of(s);
+    const kp_value *was = kp_get(s->pre, "host"), *state;
+    (void)args;
+
+    if (!s->pre)
+        return KP_NOT_YET;
+    kp_err *e = kp_ask_host(s->r, s->a, s->node, kp_get_int(was, "log_size", 0), &state, &s->took_us);
+    if (e)
+        return silent(s, e);
+    int64_t pid = kp_get_int(state, "pid", 0);
+    const kp_value *signs = kp_get(state, "signs");
+    s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "log_size", kp_get(state, "log_size"), NULL);
+    s->progress = kp_get_int(state, "log_size", 0);
+
+    if (kp_get_bool(signs, "mis_pinned", false)) {
+        s->why = "it speaks a newer inter-broker protocol than the others: its fetches are refused (inter.broker.protocol.version is not pinned)";
+        s->next = "stop it, pin inter.broker.protocol.version in its file, start it again";
+        s->detail = error_lines(s->a, signs);
+        return KP_DID_FAIL;
+    }
+    if (pid == 0) {
+        if (s->intended && claimed(s)) {
+            /* The start was carried out.  The process may not be there yet, or not any more. */
+            kp_ms since = kp_mono(s->r->w) - s->asked_at;
+            if (s->progress > kp_get_int(was, "log_size", 0) || since > 3 * KP_SECOND) {
+                s->why = "it was started and its process is gone again";
+                s->next = "read its log; when it is mended: kplay resume";
+                s->detail = error_lines(s->a, signs);
+                return KP_DID_FAIL;
+            }
+            s->say = "its process is not there yet";
+            return KP_UNDER_WAY;
+        }
+        return KP_NOT_YET;
+    }
+    if (listed(s, node)) {
+        s->result = kp_map(s->a, "release", kp_get(state, "running_release"), "already",
+                           kp_get_int(was, "pid", 0) == pid ? kp_bool(true) : NULL, NULL);
+        return KP_SO;
+    }
+    s->say = kp_get_bool(signs, "duplicate_registration", false)
+                 ? "waiting for its old session to end (broker.session.timeout.ms, 9 s)"
+                 : "its process is there; the others do not list it yet";
+    return KP_UNDER_WAY;
+}
+
+static void start_after(kp_step *s, const void *args)
+{
+    kp_known *k = kp_known_node(s->r, s->node);
+    (void)args;
+    if (k && !kp_get_bool(s->result, "already", false))
+        k->restarted = kp_mono(s->r->w);
+    if (kp_node_is(node_of(s), KP_BROKER))
+        s->r->last_started = s->node;
+}
+
+#define SERVICE(name_, doc_, what_, marks_, args_, landing_, stall_, before_, ask_, probe_, after_, result_, example_)       \
+    const kp_op kp_op_##name_ = {                                                                                            \
+        .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_ONCE, .grant = what_, .marks = marks_, .doc = doc_,              \
+        .result = result_, .example = example_, .landing = landing_, .stall = stall_, .fan_out = "nodes", .args = args_,    \
+        .n_args = 1, .args_size = sizeof(service_args), .grant_of = restart_grants, .before = before_, .ask = ask_,         \
+        .probe = probe_, .after = after_,                                                                                    \
+    }
+
+SERVICE(stop_broker,
+        "Stops a broker by controlled shutdown and proves that it stopped cleanly.\n"
+        "The guard judges the set first.  Proof: the process is gone, clean marks in every log dir, the others no longer\n"
+        "list it.  Stopping a stopped broker succeeds and says so.  Never kills.",
+        KP_G_BROKER_RESTART, KP_DISRUPTIVE, broker_arg, 20 * KP_SECOND, 6 * KP_MINUTE, stop_before, stop_ask, stop_probe,
+        stop_after, "{clean, leaders, already}", "stop_broker(2)");
+SERVICE(start_broker,
+        "Starts a broker's service and waits until the other brokers list it.\n"
+        "The guard first looks whether the binary supports what the cluster speaks.",
+        KP_G_BROKER_RESTART, 0, broker_arg, 20 * KP_SECOND, 10 * KP_MINUTE, start_before, start_ask, start_probe, start_after,
+        "{release, already}", "start_broker(2)");
+SERVICE(stop_controller,
+        "Stops a KRaft controller.  Without it a caught-up majority of the quorum must remain.",
+        KP_G_CONTROLLER_RESTART, KP_DISRUPTIVE, controller_arg, 20 * KP_SECOND, 2 * KP_MINUTE, stop_before, stop_ask,
+        stop_probe, stop_after, "{already}", "stop_controller(3001)");
+SERVICE(start_controller, "Starts a KRaft controller's service and waits until it answers and the quorum has a leader.",
+        KP_G_CONTROLLER_RESTART, 0, controller_arg, 20 * KP_SECOND, 3 * KP_MINUTE, start_before, start_ask, start_probe,
+        start_after, "{release, already}", "start_controller(3001)");

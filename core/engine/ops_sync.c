@@ -1,0 +1,192 @@
+/* wait_in_sync: a restarted node is back when two others and it itself say so.
+ *
+ * A broker: in every ISR it was in before its stop (by topic id, less topics deleted since), seen by two
+ * other brokers, and confirmed by itself: it knows the same topics by the same ids.  A controller: the
+ * quorum's leader has seen it caught up since.
+ */
+#include "engine/ops.h"
+
+#include <string.h>
+
+typedef struct sync_args {
+    kp_nodes nodes;
+    kp_ms stall, limit;
+} sync_args;
+
+static const kp_arg sync_arg[] = {
+    KP_ARG(sync_args, nodes, "nodes", NULL, "a node's id, or a list of ids"),
+    KP_ARG(sync_args, stall, "duration", "10m", "give up after this long without progress"),
+    KP_ARG(sync_args, limit, "duration", "24h", "give up after this long in any case"),
+};
+
+static char *behind_lines(kp_step *s, const kp_view *v, const uint32_t *p, uint32_t n)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(4096);
+    for (uint32_t i = 0; i < n && i < 5; i++)
+        kp_buf_fmt(&b, "  %s\n", kp_view_name(s->a, v, p[i]));
+    if (n > 5)
+        kp_buf_fmt(&b, "  and %u more\n", n - 5);
+    return kp_strdup(s->a, kp_buf_text(&b));
+}
+
+/* The node's own picture: the same topics, by id, as the others'.  From an empty cache everything looks well, and a
+ * broker left behind in another mode leads partitions it has never heard of. */
+static bool same_topics(const kp_view *own, const kp_view *others)
+{
+    if (own->n_topics != others->n_topics || own->n_parts != others->n_parts)
+        return false;
+    for (uint32_t i = 0; i < own->n_topics; i++)
+        if (memcmp(own->topics[i].id, others->topics[i].id, 16) != 0 || strcmp(own->topics[i].name, others->topics[i].name) != 0)
+            return false;
+    return true;
+}
+
+static kp_verdict broker_back(kp_step *s, int node)
+{
+    kp_run *r = s->r;
+    kp_arena *va = r->view_a[!r->view_turn];
+    kp_known *known = kp_known_node(r, node);
+    const kp_value *excused = known ? known->excused : NULL;
+    int ids[2];
+    size_t n = kp_view_sources(r, node, ids, 2);
+    uint32_t parts[KP_RISK_LIST], left;
+
+    /* One broker is followed until it says so; only then the second one and the node itself are asked. */
+    if (n > 0 && !(r->follow_clear && r->follow_node == node)) {
+        const kp_view *v = kp_one_view(r, ids[0], node, &s->took_us);
+        if (!v) {
+            s->say = kp_printf(s->a, "broker %d does not answer", ids[0]);
+            return KP_NOT_YET;
+        }
+        int slot = kp_view_slot(v, node);
+        left = kp_view_behind(v, node, excused, parts, KP_RISK_LIST);
+        if (slot < 0 || !v->brokers[slot].alive || left) {
+            s->progress = -(int64_t)left;
+            s->say = slot < 0 || !v->brokers[slot].alive
+                         ? kp_printf(s->a, "broker %d is not listed", node)
+                         : kp_printf(s->a, "broker %d is behind on %u of %u partitions", node, left,
+                                     v->by_broker_first[slot + 1] - v->by_broker_first[slot]);
+            s->detail = behind_lines(s, v, parts, left);
+            return KP_UNDER_WAY;
+        }
+    }
+    kp_request q[3];
+    kp_reply reply[3];
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        q[m++] = (kp_request){ .kind = KP_Q_VIEW, .node = ids[i], .within = 5 * KP_SECOND };
+    q[m++] = (kp_request){ .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
+    kp_arena_reset(va);
+    kp_ask_all(r, va, q, m, reply);
+    kp_verdict verdict = KP_SO;
+    for (size_t i = 0; i < m; i++) {
+        if (reply[i].err) {
+            s->say = kp_printf(s->a, "broker %d does not answer", q[i].node);
+            kp_err_drop(reply[i].err);
+            verdict = KP_NOT_YET;
+            continue;
+        }
+        left = kp_view_behind(reply[i].view, node, excused, NULL, 0);
+        if (left && verdict == KP_SO) {
+            s->progress = -(int64_t)left;
+            s->say = kp_printf(s->a, "broker %d sees it behind on %u partition%s", q[i].node, left, left == 1 ? "" : "s");
+            verdict = KP_UNDER_WAY;
+        }
+        s->took_us = reply[i].took_us;
+    }
+    if (verdict == KP_SO && m > 1 && !same_topics(reply[m - 1].view, reply[0].view)) {
+        s->say = kp_printf(s->a, "broker %d does not know the topics the others know yet", node);
+        verdict = KP_UNDER_WAY;
+    }
+    r->follow_node = node;
+    r->follow_clear = verdict != KP_SO;
+    if (verdict == KP_SO) {
+        r->view = reply[0].view;
+        r->view_turn = !r->view_turn;
+    }
+    return verdict;
+}
+
+static kp_verdict controller_back(kp_step *s, int node)
+{
+    kp_request q = { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND };
+    const kp_value *quorum;
+    kp_err *e = kp_ask_value(s->r, s->a, &q, &quorum);
+
+    if (e) {
+        s->say = kp_printf(s->a, "the quorum does not answer: %s", e->what);
+        kp_err_drop(e);
+        return KP_NOT_YET;
+    }
+    if (kp_get_int(quorum, "leader", -1) < 0) {
+        s->say = "the quorum has no leader";
+        return KP_UNDER_WAY;
+    }
+    const kp_value *voters = kp_get(quorum, "voters");
+    for (size_t i = 0; i < kp_len(voters); i++) {
+        const kp_value *one = kp_at(voters, i);
+        if (kp_get_int(one, "id", -1) != node)
+            continue;
+        int64_t behind = kp_get_int(one, "behind", 0), ago = kp_get_int(one, "caught_up_ms", -1);
+        const kp_known *k = kp_known_node(s->r, node);
+        kp_ms since = k && k->restarted ? kp_mono(s->r->w) - k->restarted : KP_NEVER;
+        /* A stopped voter keeps its last end offset: what counts is that it was caught up after its restart. */
+        if (ago >= 0 && ago < 5000 && ago <= since) {
+            return KP_SO;
+        }
+        s->progress = -behind;
+        s->say = kp_printf(s->a, "controller %d is %" PRId64 " records behind", node, behind);
+        return KP_UNDER_WAY;
+    }
+    s->why = kp_printf(s->a, "controller %d is no voter of the quorum", node);
+    return KP_DID_FAIL;
+}
+
+static kp_verdict sync_probe(kp_step *s, const void *args)
+{
+    const sync_args *a = args;
+    kp_run *r = s->r;
+    kp_verdict worst = KP_SO;
+
+    for (size_t i = 0; i < a->nodes.n && worst == KP_SO; i++) {
+        const kp_node *node = kp_inventory_node(r->inv, a->nodes.id[i]);
+        if (kp_node_is(node, KP_CONTROLLER))
+            worst = controller_back(s, node->id);
+        if (worst == KP_SO && kp_node_is(node, KP_BROKER))
+            worst = broker_back(s, node->id);
+        /* A node whose process died is not waited for until the stall. */
+        kp_known *k = kp_known_node(r, node->id);
+        if (worst != KP_SO && worst != KP_DID_FAIL && k && kp_mono(r->w) - k->looked > 2 * KP_SECOND) {
+            const kp_value *state;
+            k->looked = kp_mono(r->w);
+            kp_err *e = kp_ask_host(r, s->a, node->id, -1, &state, NULL);
+            if (!e && kp_get_int(state, "pid", 0) == 0) {
+                s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r, node->id));
+                s->next = "find out what ended it; when it runs again: kplay resume";
+                worst = KP_DID_FAIL;
+            }
+            kp_err_drop(e);
+        }
+    }
+    return worst;
+}
+
+static void sync_after(kp_step *s, const void *args)
+{
+    const sync_args *a = args;
+    kp_run *r = s->r;
+    for (size_t i = 0; i < a->nodes.n; i++)
+        if (r->last_started == a->nodes.id[i])
+            r->last_started = 0;
+    r->confirmed_at = kp_mono(r->w);
+    r->confirmed_requests = r->w->n_requests;
+    r->confirmed_polls = r->polls;
+}
+
+const kp_op kp_op_wait_in_sync = {
+    .name = "wait_in_sync", .since = 1, .rev = 1, .cls = KP_OP_WAIT,
+    .doc = "Waits until each node is back: a broker in every ISR it was in before it was stopped, seen by two other\n"
+           "brokers and by itself; a controller caught up with the quorum's leader.",
+    .result = "nil", .example = "wait_in_sync(2, { stall = \"30m\" })", .args = sync_arg, .n_args = KP_COUNT(sync_arg),
+    .args_size = sizeof(sync_args), .probe = sync_probe, .after = sync_after,
+};

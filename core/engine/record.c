@@ -1,0 +1,131 @@
+/* What a run writes down and tells: records, events, errors as values, and the error that ends it. */
+#include "engine/run.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body)
+{
+    kp_err *e = kp_journal_append(r->j, kind, kp_now(r->w), body);
+    if (e)
+        return kp_run_end(r, e);
+    return NULL;
+}
+
+void kp_tell(kp_run *r, kp_event e)
+{
+    if (!r->spec->sink.event)
+        return;
+    e.t = kp_now(r->w);
+    if (!e.step)
+        e.step = r->depth >= 0 ? r->scope[r->depth].step : "";
+    r->spec->sink.event(r->spec->sink.ud, &e);
+}
+
+void kp_note(kp_run *r, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    kp_tell(r, (kp_event){ .kind = KP_E_NOTE, .text = text });
+}
+
+const kp_value *kp_err_value(kp_arena *a, const kp_err *e)
+{
+    if (!e)
+        return NULL;
+    return kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "where", *e->where ? kp_text(a, e->where) : NULL, "what",
+                  kp_text(a, e->what), "next", kp_text(a, e->next), "detail", *e->detail ? kp_text(a, e->detail) : NULL,
+                  "retriable", e->retriable ? kp_bool(true) : NULL, "cause", kp_err_value(a, e->cause), NULL);
+}
+
+kp_err *kp_err_from_value(const kp_value *v)
+{
+    kp_class cls;
+    if (!kp_is(v, KP_MAP))
+        return NULL;
+    if (!kp_class_parse(kp_get_text(v, "class", "internal"), &cls))
+        cls = KP_INTERNAL;
+    kp_err *e = kp_err_new(cls, kp_get_text(v, "next", "look at the journal"), "%s", kp_get_text(v, "what", "an error"));
+    if (kp_get(v, "where"))
+        e = kp_err_at(e, "%s", kp_get_text(v, "where", ""));
+    if (kp_get(v, "detail"))
+        e = kp_err_detail(e, "%s", kp_get_text(v, "detail", ""));
+    if (kp_get_bool(v, "retriable", false))
+        e = kp_err_retriable(e);
+    return kp_err_because(e, kp_err_from_value(kp_get(v, "cause")));
+}
+
+kp_err *kp_err_copy(const kp_err *e)
+{
+    if (!e)
+        return NULL;
+    kp_err *c = kp_err_new(e->cls, e->next, "%s", e->what);
+    if (*e->where)
+        c = kp_err_at(c, "%s", e->where);
+    if (*e->detail)
+        c = kp_err_detail(c, "%s", e->detail);
+    if (e->retriable)
+        c = kp_err_retriable(c);
+    return kp_err_because(c, kp_err_copy(e->cause));
+}
+
+bool kp_err_ends_run(const kp_err *e)
+{
+    switch (e->cls) {
+    case KP_SAFETY:
+    case KP_REFUSED:
+    case KP_PAUSED:
+    case KP_DETACHED:
+    case KP_INTERNAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+kp_err *kp_run_end(kp_run *r, kp_err *e)
+{
+    if (!r->over)
+        r->over = kp_err_copy(e);
+    return e;
+}
+
+kp_err *kp_check_interrupt(kp_run *r)
+{
+    int signals = kp_interrupts(r->w);
+    bool hold = r->depth >= 0 && r->scope[r->depth].hold;
+
+    if (signals <= r->interrupts_seen || hold || r->shadow)
+        return NULL;
+    r->interrupts_seen = signals;
+    return kp_run_end(r, kp_err_new(KP_PAUSED, "kplay resume", "paused by a person; nothing is under way"));
+}
+
+bool kp_run_is_over(const kp_run *r) { return r->over != NULL; }
+const kp_err *kp_run_over(const kp_run *r) { return r->over; }
+uint64_t kp_run_seed(const kp_run *r) { return r->seed; }
+
+kp_find_fn kp_run_find(kp_run *r, void **ret_ud)
+{
+    *ret_ud = r->find_ud;
+    return r->find;
+}
+
+kp_known *kp_known_node(kp_run *r, int id)
+{
+    for (size_t i = 0; i < r->n_known; i++)
+        if (r->known[i].id == id)
+            return &r->known[i];
+    return NULL;
+}
+
+const char *kp_node_word(kp_arena *a, const kp_run *r, int id)
+{
+    const kp_node *n = kp_inventory_node(r->inv, id);
+    const char *word = !n ? "node" : n->roles == KP_BROKER ? "broker" : n->roles == KP_CONTROLLER ? "controller" : "node";
+    return kp_printf(a, "%s %d", word, id);
+}

@@ -1,0 +1,143 @@
+/* Replay: the journal of earlier sessions, answering the calls of this one.
+ *
+ * The script runs again from the top.  Its n-th call must be the journal's n-th call - same path, same
+ * verb, same arguments - and gets the journaled answer.  A call whose action has an intent and no
+ * outcome is in doubt: it goes through the step loop, which begins with the verb's probe.  A call whose
+ * error ended the last session is opened again: the next session tries it as a new attempt.
+ */
+#include "engine/run.h"
+
+#include <string.h>
+
+static kp_call_record *call_for(kp_run *r, const char *path, size_t *cap)
+{
+    /* A fan-out's children are "path/NODE"; their call is "path".  Records of one call follow each other. */
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? kp_strndup(r->a, path, (size_t)(slash - path)) : path;
+
+    for (int64_t i = r->n_calls; i-- > 0 && i >= r->n_calls - 1;)
+        if (kp_streq(r->calls[i].path, base))
+            return &r->calls[i];
+    if ((size_t)r->n_calls == *cap) {
+        size_t bigger = *cap ? *cap * 2 : 256;
+        kp_call_record *more = KP_NEW_ARRAY(r->a, bigger, kp_call_record);
+        if (r->n_calls)
+            memcpy(more, r->calls, (size_t)r->n_calls * sizeof *more);
+        r->calls = more;
+        *cap = bigger;
+    }
+    kp_call_record *c = &r->calls[r->n_calls++];
+    *c = (kp_call_record){ .path = base };
+    return c;
+}
+
+static kp_child_record *child_for(kp_run *r, kp_call_record *c, const char *path)
+{
+    for (uint32_t i = 0; i < c->n_children; i++)
+        if (kp_streq(c->child[i].path, path))
+            return &c->child[i];
+    if (c->n_children == c->cap_children) {
+        uint32_t bigger = c->cap_children ? c->cap_children * 2 : 2;
+        kp_child_record *more = KP_NEW_ARRAY(r->a, bigger, kp_child_record);
+        if (c->n_children)
+            memcpy(more, c->child, c->n_children * sizeof *more);
+        c->child = more;
+        c->cap_children = bigger;
+    }
+    kp_child_record *k = &c->child[c->n_children++];
+    *k = (kp_child_record){ .path = path };
+    return k;
+}
+
+void kp_replay_index(kp_run *r)
+{
+    size_t cap = 0;
+    int64_t n = kp_journal_n(r->j);
+
+    for (int64_t i = 1; i <= n; i++) {
+        const kp_record *rec = kp_journal_at(r->j, i);
+        const char *path = kp_get_text(rec->body, "i", NULL);
+        if (!path)
+            continue;
+        /* Questions of an earlier check are not asked again, nor replayed. */
+        if (kp_starts_with(path, "@check"))
+            continue;
+        if (rec->kind == KP_K_ERROR) {
+            kp_call_record *c = r->n_calls ? &r->calls[r->n_calls - 1] : NULL;
+            size_t base = c ? strlen(c->path) : 0;
+            if (c && strncmp(c->path, path, base) == 0 && (path[base] == 0 || path[base] == '/'))
+                c->reopened = true;
+            continue;
+        }
+        if (rec->kind == KP_K_DOUBT || rec->kind == KP_K_PAUSE)
+            continue;
+        kp_call_record *c = call_for(r, path, &cap);
+        if (!c->first) {
+            c->first = rec;
+            c->fn = kp_get_text(rec->body, "fn", "");
+            c->args = kp_get(rec->body, "a");
+        }
+        switch (rec->kind) {
+        case KP_K_INTENT: {
+            kp_child_record *k = child_for(r, c, path);
+            k->op_id = kp_get_text(rec->body, "id", "");
+            k->node = (int)kp_get_int(rec->body, "node", 0);
+            k->attempt = (int)kp_get_int(rec->body, "try", 1);
+            k->intent = rec;
+            k->done = NULL;
+            c->reopened = false;
+            r->acted = true;
+            break;
+        }
+        case KP_K_DONE:
+            if (c->first->kind == KP_K_WAIT) {
+                c->done = rec;
+                c->reopened = false;
+            } else {
+                kp_child_record *k = child_for(r, c, path);
+                k->node = (int)kp_get_int(rec->body, "node", k->node);
+                k->done = rec;
+            }
+            break;
+        case KP_K_WAIT: /* a reopened wait begins again */
+            c->first = rec;
+            c->done = NULL;
+            c->reopened = false;
+            break;
+        case KP_K_READ:
+        case KP_K_ASK:
+        case KP_K_NOTE:
+            c->first = rec; /* of a reopened question, the newest */
+            c->reopened = false;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+bool kp_replay_over(const kp_run *r)
+{
+    return r->cursor >= r->n_calls;
+}
+
+kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical, const char *at,
+                       const kp_call_record **ret_call)
+{
+    *ret_call = NULL;
+    if (kp_replay_over(r))
+        return NULL;
+    const kp_call_record *c = &r->calls[r->cursor];
+    if (kp_streq(c->path, path) && kp_streq(c->fn, op->name) && kp_value_equal(c->args, canonical)) {
+        r->cursor++;
+        r->replayed++;
+        *ret_call = c;
+        return NULL;
+    }
+    kp_err *e = kp_err_new(KP_REFUSED, "resume with the playbook as it was, or look at what changed",
+                           "the playbook does not ask what it asked before (record %" PRId64 ")", c->first->n);
+    e = kp_err_at(e, "%s", at);
+    return kp_err_detail(e, "  journal   %s  %s%s\n  playbook  %s  %s%s\n", c->path, c->fn,
+                         c->args ? kp_json_text(r->call, c->args) : "", path, op->name,
+                         kp_json_text(r->call, canonical));
+}

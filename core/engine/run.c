@@ -1,0 +1,597 @@
+/* A run from its first line to its last.
+ *
+ * First run:   load the playbook, meet the cluster, lock it, make the run directory, check, ask
+ *              "go on?", run, verify, close.
+ * Resumed run: open the journal, meet the same cluster again (drift is refused), replay, go on.
+ * Whatever happens, the journal's last record says why nothing follows it.
+ *
+ * The OPENED event's value: {cluster, run, playbook, path, effects = [..], args = {..}, origin = {..},
+ *   brokers, controllers, mode, releases = {id -> release}, partitions, simulated, who}
+ */
+#include "engine/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/random.h"
+
+#define RUN_ARENA ((size_t)512 << 20)
+#define CALL_ARENA ((size_t)512 << 20)
+#define EVAL_ARENA ((size_t)256 << 20)
+#define VIEW_ARENA ((size_t)1 << 30)
+
+/* ---- making and ending ---- */
+
+static kp_run *run_new(kp_arena *a, const kp_run_spec *spec)
+{
+    kp_run *r = KP_NEW(a, kp_run);
+
+    r->spec = spec;
+    r->find = spec->find;
+    r->find_ud = spec->find_ud;
+    r->a = a;
+    r->call = kp_arena_new("call", CALL_ARENA);
+    r->eval = kp_arena_new("evaluation", EVAL_ARENA);
+    r->view_a[0] = kp_arena_new("view", VIEW_ARENA);
+    r->view_a[1] = kp_arena_new("view", VIEW_ARENA);
+    r->w = spec->world;
+    r->inv = spec->inventory;
+    r->began = kp_mono(r->w);
+    r->confirmed_at = -1;
+    r->stops = kp_list_begin(a);
+    r->assumed = kp_list_begin(a);
+    r->warnings = kp_list_begin(a);
+    r->overridden = kp_list_begin(a);
+    r->n_known = r->inv->n_nodes;
+    r->known = KP_NEW_ARRAY(a, r->n_known + 1, kp_known);
+    for (size_t i = 0; i < r->n_known; i++)
+        r->known[i].id = r->inv->nodes[i].id;
+    return r;
+}
+
+static void run_done(kp_run *r)
+{
+    if (r->script)
+        kp_script_host_table.free(r->script);
+    kp_journal_free(r->j);
+    kp_err_drop(r->over);
+    kp_arena_free(r->call);
+    kp_arena_free(r->eval);
+    kp_arena_free(r->view_a[0]);
+    kp_arena_free(r->view_a[1]);
+    if (r->lock_fd > 0)
+        kp_lock_drop(r->lock_fd);
+}
+
+static void scope_reset(kp_run *r, const char *prefix)
+{
+    r->depth = 0;
+    r->scope[0] = (kp_scope){ .prefix = prefix, .step = "", .granted = r->header->effects };
+}
+
+static const kp_value *effects_value(kp_arena *a, unsigned effects)
+{
+    kp_builder b = kp_list_begin(a);
+    for (unsigned bit = 1; bit; bit <<= 1)
+        if ((effects & bit) && kp_grant_name((kp_grant)bit))
+            kp_list_add(&b, kp_text(a, kp_grant_name((kp_grant)bit)));
+    return kp_list_end(&b);
+}
+
+static kp_err *load(kp_run *r)
+{
+    KP_TRY(kp_script_host_table.load(r->a, r->spec->playbook, r->find, r->find_ud, &r->script));
+    r->header = kp_script_host_table.header(r->script);
+    scope_reset(r, "");
+    return NULL;
+}
+
+/* ---- meeting the cluster ---- */
+
+static kp_err *meet(kp_run *r)
+{
+    int ids[16];
+    size_t n = kp_view_sources(r, 0, ids, KP_COUNT(ids));
+    kp_err *last = NULL;
+    kp_reply node = { 0 };
+
+    for (size_t i = 0; i < n; i++) {
+        kp_request q = { .kind = KP_Q_NODE, .node = ids[i], .within = 5 * KP_SECOND };
+        kp_err *e = kp_ask(r, r->a, &q, &node);
+        if (!e) {
+            kp_err_drop(last);
+            last = NULL;
+            break;
+        }
+        kp_err_drop(last);
+        last = e;
+    }
+    if (last)
+        return last;
+    if (n == 0)
+        return kp_err_new(KP_CONFIG, "list the brokers in the cluster file", "the cluster file has no broker");
+    const char *mode = kp_get_text(node.value, "mode", "kraft");
+    r->zookeeper = kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
+    r->cluster_id = kp_get_text(node.value, "cluster_id", "");
+    r->met = node.value;
+
+    kp_request q = { .kind = KP_Q_VIEW, .node = node.node > 0 ? node.node : ids[0], .with_config = true };
+    kp_reply view;
+    kp_arena_reset(r->view_a[0]);
+    KP_TRY(kp_ask(r, r->view_a[0], &q, &view));
+    r->view = view.view;
+    r->view_turn = 0;
+    if (!*r->cluster_id)
+        r->cluster_id = kp_strdup(r->a, r->view->cluster_id);
+    return NULL;
+}
+
+/* The state a run began with is what "no worse than before" is measured by.  Kept as the ISR sizes per partition. */
+static void take_baseline(kp_run *r)
+{
+    if (r->inv->guard != KP_GUARD_HEALTHY || !r->view)
+        return;
+    const kp_view *v = r->view;
+    kp_view *b = KP_NEW(r->a, kp_view);
+    *b = *v;
+    b->isr = kp_memdup(r->a, v->isr, v->n_parts);
+    b->leader = kp_memdup(r->a, v->leader, v->n_parts);
+    b->first_rep = kp_memdup(r->a, v->first_rep, ((size_t)v->n_parts + 1) * sizeof *v->first_rep);
+    kp_view_topic *t = kp_memdup(r->a, v->topics, v->n_topics * sizeof *v->topics);
+    for (uint32_t i = 0; i < v->n_topics; i++)
+        t[i].name = kp_strdup(r->a, t[i].name);
+    b->topics = t;
+    r->baseline = b;
+}
+
+static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *origin)
+{
+    kp_arena *a = r->a;
+    int brokers = 0, controllers = 0;
+
+    for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
+        brokers += kp_node_is(&r->inv->nodes[i], KP_BROKER);
+        controllers += kp_node_is(&r->inv->nodes[i], KP_CONTROLLER);
+    }
+    return kp_map(a, "cluster", kp_text(a, r->inv->cluster), "run", kp_text(a, r->id), "playbook",
+                  kp_text(a, r->header->name), "effects", effects_value(a, r->header->effects), "args", args, "origin",
+                  origin, "brokers", kp_int(a, brokers), "controllers", kp_int(a, controllers), "mode",
+                  kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"), "release", kp_get(r->met, "release"), "partitions",
+                  kp_int(a, r->view ? r->view->n_parts : 0), "simulated", kp_bool(r->spec->simulated), "who",
+                  kp_text(a, r->spec->who), NULL);
+}
+
+/* ---- fencing: once per session, before the first effect ---- */
+
+static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t n, const char *doing)
+{
+    kp_err *first = NULL;
+    kp_ask_all(r, r->call, q, n, reply);
+    for (size_t i = 0; i < n; i++) {
+        if (!reply[i].err)
+            continue;
+        if (first)
+            kp_err_drop(reply[i].err);
+        else
+            first = kp_err_at(reply[i].err, "%s", kp_node_word(r->call, r, q[i].node));
+    }
+    if (!first)
+        return NULL;
+    (void)doing;
+    return kp_run_end(r, first);
+}
+
+kp_err *kp_fence(kp_run *r)
+{
+    if (r->fenced)
+        return NULL;
+    size_t n = r->inv->n_nodes;
+    kp_request *q = KP_NEW_ARRAY(r->call, n + 1, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(r->call, n + 1, kp_reply);
+    int64_t highest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        q[i] = (kp_request){ .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .since = -1, .within = 20 * KP_SECOND };
+    KP_TRY(fence_all(r, q, reply, n, "reading the fence"));
+    for (size_t i = 0; i < n; i++) {
+        int64_t epoch = kp_get_int(kp_get(reply[i].value, "fence"), "epoch", 0);
+        highest = epoch > highest ? epoch : highest;
+    }
+    for (size_t i = 0; i < n; i++)
+        q[i].kind = KP_Q_GRANTS;
+    KP_TRY(fence_all(r, q, reply, n, "proving the rights"));
+    for (size_t i = 0; i < n; i++)
+        if (kp_len(reply[i].value) > 0) {
+            kp_err *e = kp_err_new(KP_HOST, "give the SSH user that right; kplay cluster check shows every host",
+                                   "%s is not allowed to %s", r->inv->nodes[i].ssh.user, kp_as_text(kp_at(reply[i].value, 0), "act"));
+            return kp_run_end(r, kp_err_at(e, "%s", kp_node_word(r->call, r, r->inv->nodes[i].id)));
+        }
+    r->epoch = highest + 1;
+    for (size_t i = 0; i < n; i++) {
+        q[i].kind = KP_A_FENCE;
+        q[i].epoch = r->epoch;
+        q[i].holder = r->id;
+    }
+    KP_TRY(fence_all(r, q, reply, n, "raising the fence"));
+    r->fenced = true;
+    return kp_record_add(r, KP_K_SESSION, kp_map(r->call, "ep", kp_int(r->call, r->epoch), "pid",
+                                                 kp_int(r->call, getpid()), "who", kp_text(r->call, r->spec->who), NULL));
+}
+
+/* ---- parts ---- */
+
+static kp_err *part(kp_run *r, kp_part p, const char *prefix, const kp_value *args)
+{
+    if (!r->header->has[p])
+        return NULL;
+    r->part = p;
+    scope_reset(r, prefix);
+    kp_err *e = kp_script_host_table.call(r->script, r, p, args);
+    if (e && r->over && e->cls != r->over->cls) {
+        kp_err_drop(e);
+        e = kp_err_copy(r->over);
+    }
+    return e;
+}
+
+static kp_err *go_on(kp_run *r)
+{
+    const char *by = "";
+    kp_answer answer = r->spec->assume_yes ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
+
+    if (!r->header->effects)
+        return NULL;
+    if (!r->spec->assume_yes && r->spec->sink.ask)
+        answer = r->spec->sink.ask(r->spec->sink.ud, "Go on?", &by);
+    if (answer == KP_ANSWER_YES)
+        return kp_record_add(r, KP_K_ASK, kp_map(r->call, "i", kp_text(r->call, "@start"), "fn", kp_text(r->call, "start"),
+                                                 "r", kp_map(r->call, "yes", kp_bool(true), "by", kp_text(r->call, by), NULL),
+                                                 NULL));
+    if (answer == KP_ANSWER_NO)
+        return kp_err_new(KP_REFUSED, "run it again when you are ready", "not started: the answer was no");
+    return kp_err_new(KP_USAGE, "say --yes to start without a person at the terminal", "nobody is here to say yes");
+}
+
+static const char *state_of(const kp_err *e)
+{
+    if (!e)
+        return "done";
+    switch (e->cls) {
+    case KP_PAUSED:
+    case KP_DETACHED:
+        return "paused";
+    case KP_SAFETY:
+    case KP_REFUSED:
+        return "refused";
+    default:
+        return "failed";
+    }
+}
+
+static const kp_value *report(kp_run *r, const kp_err *e)
+{
+    kp_arena *a = r->a;
+    unsigned unused = r->header ? r->header->effects & ~r->used : 0;
+
+    return kp_map(a, "run", kp_text(a, r->id), "state", kp_text(a, state_of(e)), "records",
+                  kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head", r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
+                  kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began), "stops",
+                  kp_list_end(&r->stops), "assumed", kp_list_end(&r->assumed), "warnings",
+                  kp_list_end(&r->warnings), "overrides", kp_list_end(&r->overridden), "unused_effects",
+                  effects_value(a, unused), "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
+                  "acted", kp_bool(r->acted), NULL);
+}
+
+/* The last record of a session, and the event that goes with it.  Gives back what the caller returns. */
+static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_report)
+{
+    kp_arena *a = r->a;
+    kp_err *bad = NULL;
+    const char *path = r->last_path ? r->last_path : "";
+
+    if (r->j && !r->disk_full) {
+        if (!e || in_check || r->closing || (e->cls == KP_USAGE && !r->acted))
+            bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
+                                    kp_map(a, "state", kp_text(a, in_check && e ? "refused" : state_of(e)), "err", kp_err_value(a, e), NULL));
+        else if (e->cls == KP_PAUSED || e->cls == KP_DETACHED || e->cls == KP_SAFETY || e->cls == KP_REFUSED)
+            bad = kp_journal_append(r->j, KP_K_PAUSE, kp_now(r->w), kp_map(a, "i", kp_text(a, path), "state", kp_text(a, state_of(e)),
+                                                                         "question", r->question, "err", kp_err_value(a, e), NULL));
+        else
+            bad = kp_journal_append(r->j, KP_K_ERROR, kp_now(r->w),
+                                    kp_map(a, "i", kp_text(a, path), "err", kp_err_value(a, e), NULL));
+    }
+    const kp_value *rep = report(r, e);
+    kp_tell(r, (kp_event){ .kind = KP_E_CLOSED, .value = rep, .err = e, .took = kp_mono(r->w) - r->began });
+    if (ret_report)
+        *ret_report = kp_value_copy(r->a, rep);
+    if (bad && !e)
+        return bad;
+    kp_err_drop(bad);
+    return e;
+}
+
+static kp_err *carry_out(kp_run *r, const kp_value *args, const kp_value **ret_report)
+{
+    kp_err *e = part(r, KP_PART_RUN, "", args);
+    if (!e)
+        e = part(r, KP_PART_VERIFY, "@verify:", args);
+    return finish(r, e, false, ret_report);
+}
+
+/* ---- first ---- */
+
+/* "1124-7f3a": month, day and four hex digits: short enough to type, unique among a cluster's runs. */
+static void name_run(kp_run *r)
+{
+    r->seed = kp_random_u64();
+    if (r->spec->simulated && !r->spec->runs)
+        r->seed = 42; /* a rehearsal is the same every time */
+    char *date = kp_time_text(r->a, kp_now(r->w));
+    r->suffix = kp_printf(r->a, "%04x", (unsigned)(r->seed & 0xffff));
+    r->id = kp_printf(r->a, "%.2s%.2s-%s", date + 5, date + 8, r->suffix);
+}
+
+static kp_err *clear_way(kp_run *r)
+{
+    kp_run_info *info;
+    size_t n;
+
+    KP_TRY(kp_runs_list(r->a, r->spec->runs, &info, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (info[i].finished)
+            continue;
+        bool named = r->spec->supersede && kp_streq(r->spec->supersede, info[i].run);
+        kp_journal *old;
+        if (!named && kp_streq(info[i].state, "open"))
+            return kp_err_new(KP_REFUSED, "wait for it, or end it with Ctrl-C in its terminal",
+                              "run %s is at work on this cluster (process %d)", info[i].run, info[i].pid);
+        KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, info[i].run, &old));
+        bool acted = false;
+        for (int64_t k = 1; k <= kp_journal_n(old) && !acted; k++)
+            acted = kp_journal_at(old, k)->kind == KP_K_INTENT;
+        kp_err *e = NULL;
+        if (acted && !named) {
+            e = kp_err_new(KP_REFUSED, "go on with it", "run %s of %s is unfinished (%s): no other acts on this cluster",
+                           info[i].run, info[i].playbook, info[i].state);
+            e = kp_err_next(e, "kplay resume %s   |   close it for good: --supersede %s", info[i].run, info[i].run);
+        } else {
+            e = kp_journal_append(old, KP_K_CLOSE, kp_now(r->w),
+                                  kp_map(r->a, "state", kp_text(r->a, "superseded"), "who", kp_text(r->a, r->spec->who), NULL));
+        }
+        kp_journal_free(old);
+        KP_TRY(e);
+    }
+    return NULL;
+}
+
+static kp_err *create(kp_run *r, const kp_value *args)
+{
+    kp_arena *a = r->a;
+    const kp_source *sources;
+    size_t n = kp_script_host_table.sources(r->script, &sources);
+    kp_builder shas = kp_map_begin(a);
+
+    for (size_t i = 0; i < n; i++)
+        kp_map_add(&shas, sources[i].name, kp_text(a, kp_sha256_hex(a, sources[i].text, sources[i].n)));
+    const kp_value *open = kp_map(
+        a, "fmt", kp_int(a, 1), "run", kp_text(a, r->id), "kplay", kp_text(a, KPLAY_VERSION), "host",
+        kp_int(a, kp_script_host_table.rev), "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->cluster_id),
+        "inventory", kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook), "sources",
+        kp_map_end(&shas), "args", args, "effects", effects_value(a, r->header->effects), "seed",
+        kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
+    if (!r->spec->runs) {
+        r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
+        return NULL;
+    }
+    return kp_journal_create(a, &kp_disk_real, r->spec->runs, r->id, kp_now(r->w), open, sources, n, &r->j);
+}
+
+static kp_err *first(kp_run *r, const kp_value **ret_report)
+{
+    const kp_value *args, *origin;
+
+    KP_TRY(load(r));
+    KP_TRY(kp_run_args(r->a, r->header, r->inv, r->spec->args, &args, &origin));
+    KP_TRY(meet(r));
+    name_run(r);
+    if (r->spec->runs) {
+        KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id, kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
+        KP_TRY(clear_way(r));
+    }
+    take_baseline(r);
+    KP_TRY(create(r, args));
+    kp_tell(r, (kp_event){ .kind = KP_E_OPENED, .value = summary(r, args, origin) });
+
+    kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
+    if (!e)
+        e = kp_record_add(r, KP_K_NOTE, kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
+    if (!e)
+        e = go_on(r);
+    if (e)
+        return finish(r, e, true, ret_report);
+    return carry_out(r, args, ret_report);
+}
+
+kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report)
+{
+    kp_run *r = run_new(a, spec);
+    kp_err *e = first(r, ret_report);
+    run_done(r);
+    return e;
+}
+
+/* ---- resumed ---- */
+
+typedef struct stored {
+    kp_journal *j;
+} stored;
+
+/* Files as the journal kept them: a resumed run goes on with the text it began with. */
+static kp_err *find_stored(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path, const char **ret_text,
+                           size_t *ret_n)
+{
+    const stored *s = ud;
+    const char *key = what == KP_FIND_STDLIB ? kp_printf(a, "stdlib/%s.lua", name)
+                      : what == KP_FIND_TEAM ? kp_printf(a, "team/%s.lua", name)
+                                             : name;
+    *ret_path = key;
+    return kp_journal_source(a, s->j, key, ret_text, ret_n);
+}
+
+static char *first_difference(kp_arena *a, const char *old, const char *now)
+{
+    int line = 1;
+    while (*old && *old == *now) {
+        line += *old == '\n';
+        old++;
+        now++;
+    }
+    while (line > 1 && old[-1] != '\n') {
+        old--;
+        now--;
+    }
+    return kp_printf(a, "  line %d was  %.*s\n  line %d is   %.*s\n", line, (int)strcspn(old, "\n"), old, line,
+                     (int)strcspn(now, "\n"), now);
+}
+
+/* The playbook or a module was edited since: refused with the first difference, unless accepted - and then only after
+ * the whole journal has been replayed against it without any world. */
+static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
+{
+    const kp_value *sources = kp_get(open, "sources");
+
+    *ret_changed = false;
+    for (uint32_t i = 0; sources && i < sources->n; i++) {
+        const char *name = sources->keys[i], *path, *text = NULL, *was = NULL;
+        size_t n, n_was;
+        char bare[256];
+        kp_find what = kp_starts_with(name, "stdlib/") ? KP_FIND_STDLIB : kp_starts_with(name, "team/") ? KP_FIND_TEAM : KP_FIND_PLAYBOOK;
+        const char *tail = what == KP_FIND_PLAYBOOK ? name : strchr(name, '/') + 1;
+        snprintf(bare, sizeof bare, "%.*s", what == KP_FIND_PLAYBOOK ? (int)strlen(tail) : (int)(strlen(tail) - 4), tail);
+        KP_TRY(r->spec->find(r->spec->find_ud, r->a, what, bare, &path, &text, &n));
+        if (text && kp_streq(kp_sha256_hex(r->a, text, n), kp_as_text(sources->u.items[i], "")))
+            continue;
+        *ret_changed = true;
+        if (r->spec->accept_changed_playbook || !text)
+            continue;
+        KP_TRY(kp_journal_source(r->a, r->j, name, &was, &n_was));
+        kp_err *e = kp_err_new(KP_REFUSED, "undo the edit", "%s was changed since the run began", name);
+        e = kp_err_at(e, "%s", path);
+        e = kp_err_detail(e, "%s", first_difference(r->a, was ? was : "", text));
+        return kp_err_next(e, "undo the edit   |   kplay resume %s --accept-changed-playbook (replays every answer against it first)", r->id);
+    }
+    return NULL;
+}
+
+static kp_err *shadow_replay(kp_run *r, const kp_value *args)
+{
+    r->shadow = true;
+    kp_err *e = part(r, KP_PART_RUN, "", args);
+    bool reached = kp_replay_over(r);
+    if (e && e->cls == KP_INTERNAL && kp_streq(e->what, "end of the shadow replay"))
+        reached = true;
+    else if (e && e->cls == KP_REFUSED)
+        return e;
+    kp_err_drop(e);
+    if (!reached)
+        return kp_err_new(KP_REFUSED, "resume with the playbook as it was",
+                          "the changed playbook ends after %" PRId64 " of the %" PRId64 " journaled calls", r->cursor, r->n_calls);
+    return NULL;
+}
+
+static kp_err *drift(kp_run *r, const kp_value *open)
+{
+    const char *was = kp_get_text(open, "cluster_id", "");
+    if (!kp_streq(was, r->cluster_id)) {
+        kp_err *e = kp_err_new(KP_REFUSED, "point the cluster file at the cluster the run began on",
+                               "the cluster is not the one this run began on");
+        return kp_err_detail(e, "  began on  %s\n  this one  %s\n", was, r->cluster_id);
+    }
+    if (!kp_streq(kp_get_text(open, "inventory", ""), kp_inventory_digest(r->a, r->inv)))
+        return kp_err_new(KP_REFUSED, "undo the edit, or close the run and begin a new one: --supersede",
+                          "the cluster file names other nodes, hosts or paths than when the run began");
+    if (!kp_streq(kp_get_text(open, "kplay", ""), KPLAY_VERSION) && !r->spec->accept_new_kplay)
+        return kp_err_new(KP_REFUSED, "resume with that kplay, or: kplay resume --accept-new-kplay",
+                          "the run was begun by kplay %s, this is %s", kp_get_text(open, "kplay", "?"), KPLAY_VERSION);
+    return NULL;
+}
+
+static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
+{
+    KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, run, &r->j));
+    const kp_value *open = kp_journal_at(r->j, 1)->body;
+    const kp_record *last = kp_journal_at(r->j, kp_journal_n(r->j));
+    stored *st = KP_NEW(r->a, stored);
+    kp_run_spec *spec = kp_memdup(r->a, r->spec, sizeof *r->spec);
+
+    r->id = kp_strdup(r->a, run);
+    r->spec = spec;
+    spec->playbook = kp_get_text(open, "playbook", "");
+    if (last->kind == KP_K_CLOSE)
+        return kp_err_new(KP_REFUSED, "begin a new one: kplay run", "run %s is finished (%s)", run,
+                          kp_get_text(last->body, "state", "done"));
+    const char *dash = strrchr(run, '-');
+    r->suffix = dash ? dash + 1 : run;
+    r->seed = strtoull(kp_get_text(open, "seed", "0"), NULL, 16);
+    st->j = r->j;
+
+    bool changed;
+    KP_TRY(check_changed(r, open, &changed));
+    if (!(changed && spec->accept_changed_playbook)) {
+        r->find = find_stored;
+        r->find_ud = st;
+    }
+    const kp_value *args = kp_get(open, "args");
+    if (!args)
+        args = kp_map(r->a, NULL);
+    KP_TRY(load(r));
+    kp_replay_index(r);
+    if (changed && spec->accept_changed_playbook) {
+        KP_TRY(shadow_replay(r, args));
+        kp_script_host_table.free(r->script);
+        r->script = NULL;
+        kp_err_drop(r->over);
+        r->over = NULL;
+        r->shadow = false;
+        r->cursor = r->replayed = 0;
+        KP_TRY(load(r));
+    }
+    KP_TRY(meet(r));
+    KP_TRY(drift(r, open));
+    KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id, kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
+    take_baseline(r);
+    if (changed && spec->accept_changed_playbook)
+        KP_TRY(kp_record_add(r, KP_K_CHANGE, kp_map(r->a, "who", kp_text(r->a, r->spec->who), NULL)));
+    r->interrupts_seen = kp_interrupts(r->w);
+    KP_TRY(kp_record_add(r, KP_K_SESSION, kp_map(r->a, "pid", kp_int(r->a, getpid()), "who", kp_text(r->a, r->spec->who),
+                                                 "after", kp_text(r->a, kp_kind_name(last->kind)), NULL)));
+    kp_tell(r, (kp_event){ .kind = KP_E_RESUMED,
+                           .value = kp_map(r->a, "run", kp_text(r->a, r->id), "cluster", kp_text(r->a, r->inv->cluster),
+                                           "records", kp_int(r->a, kp_journal_n(r->j) - 1), "ended",
+                                           kp_text(r->a, kp_kind_name(last->kind)), "at", kp_int(r->a, last->t),
+                                           "playbook", kp_text(r->a, spec->playbook), "args", args, NULL) });
+    /* A run whose check had not passed yet has done nothing: it checks from the beginning. */
+    bool passed = false;
+    for (int64_t i = 1; i <= kp_journal_n(r->j) && !passed; i++) {
+        const kp_record *rec = kp_journal_at(r->j, i);
+        passed = rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), "@start");
+    }
+    if (!passed && r->header->effects) {
+        kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
+        if (!e)
+            e = go_on(r);
+        if (e)
+            return finish(r, e, true, ret_report);
+    }
+    return carry_out(r, args, ret_report);
+}
+
+kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run, const kp_value **ret_report)
+{
+    kp_run *r = run_new(a, spec);
+    kp_err *e = resume(r, run, ret_report);
+    run_done(r);
+    return e;
+}

@@ -1,0 +1,327 @@
+/* The step loop: how every action is done, in a first run exactly as after a crash.
+ *
+ *     remember
+ *     loop:  probe
+ *            so or failed   -> done record, return
+ *            unknown        -> put it to a human
+ *            not yet, not asked by this process, and nothing older can still land
+ *                           -> guard, intent record, ask under the op id
+ *            wait
+ *
+ * A step is done when its probe says so; no answer to a request is believed.  A verb that takes a list
+ * of nodes has one child per node, each with its own intent and done; the guard judges them together,
+ * they are asked together, and the call returns when all have settled.
+ */
+#include "engine/run.h"
+
+#include <string.h>
+
+typedef struct child {
+    kp_step s;
+    int attempt;
+    bool open;     /* its intent is on disk */
+    bool doubt;    /* the intent is an earlier session's */
+    bool settled;
+    bool wants;    /* is to be asked in this turn */
+    kp_err *err;
+    const kp_value *result;
+    kp_ms begun, moved;
+    int64_t progress;
+} child;
+
+static char *op_id(kp_run *r, const char *path, int attempt)
+{
+    char *id = kp_printf(r->call, "%s.%s~%d", r->suffix, path, attempt);
+    for (char *p = id; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-", *p))
+            *p = '-';
+    return id;
+}
+
+static kp_err *intend(kp_run *r, child *c, const kp_value *canonical)
+{
+    kp_arena *a = r->call;
+    KP_TRY(kp_record_add(r, KP_K_INTENT,
+                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "a", canonical, "id",
+                                kp_text(a, c->s.op_id), "node", c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->s.pre,
+                                "rev", kp_int(a, c->s.op->rev), "try", c->attempt > 1 ? kp_int(a, c->attempt) : NULL,
+                                "ep", r->epoch ? kp_int(a, r->epoch) : NULL, "eta", kp_eta_of(r, c->s.op, c->s.node),
+                                NULL)));
+    c->open = true;
+    return NULL;
+}
+
+static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
+{
+    kp_arena *a = r->call;
+    kp_ms took = kp_mono(r->w) - c->begun;
+
+    if (v == KP_DID_FAIL) {
+        c->err = kp_err_new(KP_FAILED, c->s.next ? c->s.next : "look at the node; when it is well: kplay resume", "%s: %s",
+                            c->s.op->name, c->s.why ? c->s.why : "it failed");
+        if (c->s.node)
+            c->err = kp_err_at(c->err, "%s", kp_node_word(a, r, c->s.node));
+        if (c->s.detail && *c->s.detail)
+            c->err = kp_err_detail(c->err, "%s", c->s.detail);
+    } else {
+        c->result = c->s.result ? c->s.result : kp_nil();
+    }
+    KP_TRY(kp_record_add(r, KP_K_DONE,
+                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "id",
+                                c->open ? kp_text(a, c->s.op_id) : NULL, "node", c->s.node ? kp_int(a, c->s.node) : NULL,
+                                "pre", c->open ? NULL : c->s.pre, "a", c->open ? NULL : c->s.canonical, "ok",
+                                kp_bool(v == KP_SO), "r", c->result, "err", kp_err_value(a, c->err), "via",
+                                kp_text(a, via), "ms", kp_int(a, took), NULL)));
+    c->settled = true;
+    if (v == KP_SO && c->s.op->after)
+        c->s.op->after(&c->s, c->s.args);
+    kp_eta_learn(r, c->s.op, c->s.node, took);
+    kp_tell(r, (kp_event){ .kind = KP_E_DONE, .verb = c->s.op->name, .node = c->s.node, .took = took,
+                           .value = c->result, .err = c->err, .path = c->s.path });
+    return NULL;
+}
+
+/* What the journal already has of this child. */
+static kp_err *recall(kp_run *r, child *c, const kp_child_record *k, bool reopened)
+{
+    if (!k || !(k->intent || k->done))
+        return NULL;
+    const kp_value *body = k->done ? k->done->body : k->intent->body;
+    const kp_value *pre = kp_get(k->intent ? k->intent->body : body, "pre");
+    c->attempt = k->attempt ? k->attempt : 1;
+    if (k->done && (kp_get_bool(body, "ok", false) || !reopened)) {
+        c->s.pre = pre;
+        c->settled = true;
+        c->result = kp_get(body, "r");
+        c->err = kp_err_from_value(kp_get(body, "err"));
+        if (!c->err && c->s.op->after)
+            c->s.op->after(&c->s, c->s.args);
+        kp_tell(r, (kp_event){ .kind = KP_E_DONE, .verb = c->s.op->name, .node = c->s.node, .value = c->result,
+                               .err = c->err, .took = kp_get_int(body, "ms", 0), .path = c->s.path, .replayed = true });
+        return NULL;
+    }
+    if (k->done) { /* it failed and ended the last session: another attempt, from the beginning */
+        c->attempt++;
+        return NULL;
+    }
+    if (kp_get_int(k->intent->body, "rev", 1) != c->s.op->rev)
+        return kp_err_new(KP_REFUSED, "resume it with the kplay that began it, or settle it: kplay settle RUN OP",
+                          "%s of %s is in doubt and this kplay has another revision of it", c->s.op->name, c->s.path);
+    c->s.pre = pre;
+    c->open = c->doubt = true;
+    return NULL;
+}
+
+static kp_err *put_to_human(kp_run *r, child *c)
+{
+    kp_err *e = kp_err_new(KP_REFUSED, "find out, then:", "%s: %s: it is not known whether it was done: %s", c->s.path,
+                           c->s.op->name, c->s.why ? c->s.why : "the probe can not tell");
+    e = kp_err_next(e, "%s, then: kplay settle %s %s --done|--not-done --reason TEXT",
+                    c->s.next ? c->s.next : "look at the node", r->id, c->s.op_id);
+    return kp_run_end(r, e);
+}
+
+/* One look at one child. */
+static kp_err *look(kp_run *r, child *c)
+{
+    const kp_op *op = c->s.op;
+    c->s.intended = c->open;
+    kp_verdict v = op->probe(&c->s, c->s.args);
+    kp_ms now = kp_mono(r->w);
+
+    r->polls++;
+    c->wants = false;
+    if (c->doubt) {
+        c->doubt = false;
+        kp_arena *a = r->call;
+        KP_TRY(kp_record_add(r, KP_K_DOUBT, kp_map(a, "i", kp_text(a, c->s.path), "id", kp_text(a, c->s.op_id), "so",
+                                                   kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL)));
+        kp_tell(r, (kp_event){ .kind = KP_E_DOUBT, .verb = op->name, .node = c->s.node, .path = c->s.path,
+                               .text = kp_printf(a, "%s(%d): an earlier session intended it: %s", op->name, c->s.node,
+                                                 kp_verdict_name(v)),
+                               .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
+                                               kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL) });
+    }
+    switch (v) {
+    case KP_SO:
+        return finish(r, c, v, !c->open ? "already" : c->s.asked ? "ask" : "probe");
+    case KP_DID_FAIL:
+        return finish(r, c, v, c->s.asked ? "ask" : "probe");
+    case KP_UNKNOWN:
+        return put_to_human(r, c);
+    case KP_NOT_YET:
+        if (c->s.asked && now - c->s.asked_at > op->landing) {
+            c->s.why = kp_printf(r->call, "it was asked for and had no effect within %s",
+                                 kp_duration_text(r->call, op->landing, false));
+            return finish(r, c, KP_DID_FAIL, "ask");
+        }
+        c->wants = !c->s.asked && (!c->open || now - c->s.asked_at >= op->landing);
+        return NULL;
+    case KP_UNDER_WAY:
+        if (c->s.progress != c->progress || c->moved == 0) {
+            c->progress = c->s.progress;
+            c->moved = now;
+        }
+        if (op->stall && now - c->moved > op->stall) {
+            c->s.why = kp_printf(r->call, "no progress for %s%s%s", kp_duration_text(r->call, op->stall, false),
+                                 c->s.say ? ": " : "", c->s.say ? c->s.say : "");
+            return finish(r, c, KP_DID_FAIL, "ask");
+        }
+        return NULL;
+    }
+    return NULL;
+}
+
+static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
+{
+    unsigned marks = op->marks | (op->marks_of ? op->marks_of(r, args) : 0);
+    bool starts = op->grant == KP_G_RELEASE_SWITCH || (op->cls != KP_OP_READ && kp_starts_with(op->name, "start_"));
+    if (!(marks & (KP_DISRUPTIVE | KP_IRREVERSIBLE)) && !starts)
+        return NULL;
+
+    int *nodes = KP_NEW_ARRAY(r->call, n + 1, int);
+    const kp_value **state = KP_NEW_ARRAY(r->call, n + 1, const kp_value *);
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        if (c[i].wants && c[i].s.node) {
+            nodes[m] = c[i].s.node;
+            state[m++] = kp_get(c[i].s.pre, "host") ? kp_get(c[i].s.pre, "host") : c[i].s.pre;
+        }
+    kp_guard_case what = { .op = op, .nodes = nodes, .n = m, .state = state };
+    what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op), kp_node_word(r->call, r, nodes[0]))
+                        : kp_printf(r->call, "%s %zu nodes", kp_doing_word(op), m);
+    if (m == 0)
+        what.doing = op->name;
+    if (op->version_of)
+        what.version = op->version_of(args);
+    if (marks & KP_DISRUPTIVE)
+        KP_TRY(kp_guard(r, KP_BEFORE_DISRUPTIVE, &what));
+    if (starts)
+        KP_TRY(kp_guard(r, KP_BEFORE_START, &what));
+    if (marks & KP_IRREVERSIBLE)
+        KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what));
+    return NULL;
+}
+
+static void tell_progress(kp_run *r, const child *c, size_t n)
+{
+    size_t left = 0;
+    const child *shown = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (!c[i].settled) {
+            left++;
+            if (!shown)
+                shown = &c[i];
+        }
+    if (shown)
+        kp_tell(r, (kp_event){ .kind = KP_E_PROGRESS, .verb = shown->s.op->name, .node = shown->s.node,
+                               .took = kp_mono(r->w) - shown->begun,
+                               .text = shown->s.say ? shown->s.say : "",
+                               .value = kp_map(r->call, "left", kp_int(r->call, (int64_t)left), "of",
+                                               kp_int(r->call, (int64_t)n), "eta",
+                                               kp_eta_of(r, shown->s.op, shown->s.node), NULL) });
+}
+
+static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp_value *canonical, child *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!c[i].settled && !c[i].open && op->before)
+            KP_TRY(op->before(&c[i].s, args, &c[i].s.pre));
+    for (;;) {
+        size_t wants = 0, left = 0;
+        for (size_t i = 0; i < n; i++)
+            if (!c[i].settled) {
+                KP_TRY(look(r, &c[i]));
+                wants += !c[i].settled && c[i].wants;
+            }
+        if (wants > 0) {
+            KP_TRY(kp_fence(r));
+            KP_TRY(guard(r, op, args, c, n));
+            for (size_t i = 0; i < n; i++) {
+                if (c[i].settled || !c[i].wants)
+                    continue;
+                if (!c[i].open)
+                    KP_TRY(intend(r, &c[i], canonical));
+                kp_tell(r, (kp_event){ .kind = KP_E_BEGIN, .verb = op->name, .node = c[i].s.node, .path = c[i].s.path });
+                c[i].s.asked = true;
+                c[i].s.asked_at = c[i].begun = kp_mono(r->w);
+                KP_TRY(op->ask(&c[i].s, args));
+            }
+        }
+        for (size_t i = 0; i < n; i++)
+            left += !c[i].settled;
+        if (left == 0)
+            return NULL;
+        tell_progress(r, c, n);
+        KP_TRY(kp_pause(r, wants > 0 ? KP_POLL_MS / 4 : KP_POLL_MS, true));
+    }
+}
+
+/* One error that lists every node that failed. */
+static kp_err *join_errors(kp_run *r, const kp_op *op, child *c, size_t n)
+{
+    size_t failed = 0;
+    child *first = NULL;
+    KP_AUTO_BUF lines = KP_BUF_INIT(64 * 1024);
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i].err)
+            continue;
+        if (!first)
+            first = &c[i];
+        failed++;
+        kp_buf_fmt(&lines, "  %s  %s\n", kp_node_word(r->call, r, c[i].s.node), c[i].err->what);
+    }
+    if (failed == 0)
+        return NULL;
+    if (n == 1) {
+        kp_err *e = first->err;
+        first->err = NULL;
+        return e;
+    }
+    kp_err *e = kp_err_new(first->err->cls, first->err->next, "%s failed on %zu of %zu nodes", op->name, failed, n);
+    e = kp_err_detail(e, "%s", kp_buf_text(&lines));
+    return e;
+}
+
+kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical, const char *path, const char *at,
+                    const kp_call_record *old, const kp_value **ret_v)
+{
+    kp_nodes one = { .n = 1 }, *nodes = &one;
+    int nobody = 0;
+    (void)at;
+
+    one.id = &nobody;
+    for (size_t i = 0; i < op->n_args; i++)
+        if (op->fan_out && kp_streq(op->args[i].name, op->fan_out))
+            nodes = (kp_nodes *)((char *)args + op->args[i].offset);
+
+    child *c = KP_NEW_ARRAY(r->call, nodes->n + 1, child);
+    for (size_t i = 0; i < nodes->n; i++) {
+        const char *p = nodes->list ? kp_printf(r->call, "%s/%d", path, nodes->id[i]) : path;
+        c[i].s = (kp_step){ .r = r, .op = op, .a = r->call, .path = p, .node = nodes->id[i], .args = args, .canonical = canonical };
+        c[i].attempt = 1;
+        c[i].begun = c[i].s.asked_at = kp_mono(r->w);
+        for (uint32_t k = 0; old && k < old->n_children; k++)
+            if (kp_streq(old->child[k].path, p))
+                KP_TRY(recall(r, &c[i], &old->child[k], old->reopened));
+        c[i].s.op_id = op_id(r, p, c[i].attempt);
+    }
+
+    kp_err *e = settle_all(r, op, args, canonical, c, nodes->n);
+    if (e) {
+        for (size_t i = 0; i < nodes->n; i++)
+            kp_err_drop(c[i].err);
+        return e;
+    }
+    kp_builder by_node = kp_map_begin(r->call);
+    for (size_t i = 0; i < nodes->n; i++)
+        kp_map_add(&by_node, kp_printf(r->call, "%d", nodes->id[i]), c[i].result);
+    const kp_value *all = kp_map_end(&by_node);
+    e = join_errors(r, op, c, nodes->n);
+    for (size_t i = 0; i < nodes->n; i++)
+        kp_err_drop(c[i].err);
+    if (e)
+        return e;
+    *ret_v = nodes->list ? all : c[0].result;
+    return NULL;
+}

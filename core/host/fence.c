@@ -1,0 +1,109 @@
+/* The fence: which kplay may act on this host, for this cluster.
+ *
+ * <state>/<cluster id>/epoch holds one line, `EPOCH HOLDER`.  A kplay takes a host over by writing
+ * a higher one; it does so on every host of its run before its first effect.  From then on an
+ * older kplay that wakes up (a laptop out of suspend, a bastion back on the network) finds another
+ * number and does nothing.  The comparison is for equality, not for order, and it is made under
+ * flock in the same script that acts, so there is no moment between looking and acting.  A
+ * majority of hosts would not do: the host outside it still obeys the old holder.
+ *
+ * The lock is an empty file of its own, because the epoch file is replaced by rename.  It is
+ * opened for reading, so that a user who may not write Kafka's files can hold it as well.  Effects
+ * run with the lock's descriptor closed: a broker started under it would hold it for ever.
+ */
+#include "host/inner.h"
+
+#include <string.h>
+
+enum { HOLDER_LIMIT = 200 };
+
+/* lock: returns while descriptor 9 holds the lock and the epoch is ours; else the script ends.
+ * act WORDS: the line in acts.log.  Needs state, epoch, op and files(). */
+const char kp_sh_lock[] =
+    "hold() {\n"
+    "    exec 9<\"$state/lock\"\n"
+    "    flock \"$@\" -w 10 9 || exit 98\n"
+    "}\n"
+    "lock() {\n"
+    "    if [ ! -r \"$state/lock\" ] || [ ! -r \"$state/epoch\" ]; then\n"
+    "        say fenced '0 nobody'\n"
+    "        exit 97\n"
+    "    fi\n"
+    "    hold -x\n"
+    "    read -r held holder <\"$state/epoch\" || :\n"
+    "    if [ \"$held\" != \"$epoch\" ]; then\n"
+    "        say fenced \"$held $holder\"\n"
+    "        exit 97\n"
+    "    fi\n"
+    "}\n"
+    "act() {\n"
+    "    printf '%s %s %s\\n' \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\" \"$op\" \"$*\" |\n"
+    "        files tee -a \"$state/acts.log\" >/dev/null ||\n"
+    "        fail \"$state/acts.log can not be written\"\n"
+    "}\n";
+
+static const char acquire[] =
+    "umask 002\n"
+    "mkdir -p \"$state/op\" || fail \"$state can not be made\"\n"
+    "[ -e \"$state/lock\" ] || : >>\"$state/lock\" || fail \"$state can not be written\"\n"
+    "hold -x\n"
+    "held=0 holder=nobody\n"
+    "[ ! -e \"$state/epoch\" ] || read -r held holder <\"$state/epoch\" || :\n"
+    "case $held in\n"
+    "'' | *[!0-9]*) fail \"$state/epoch can not be understood\" ;;\n"
+    "esac\n"
+    "if [ \"$epoch\" -lt \"$held\" ]; then\n"
+    "    say fenced \"$held $holder\"\n"
+    "    exit 97\n"
+    "fi\n"
+    "if [ \"$epoch\" -eq \"$held\" ] && [ \"$me\" != \"$holder\" ]; then\n"
+    "    say fenced \"$held $holder\"\n"
+    "    exit 97\n"
+    "fi\n"
+    "if [ \"$epoch\" -gt \"$held\" ]; then\n"
+    "    printf '%s %s\\n' \"$epoch\" \"$me\" >\"$state/epoch.new\" &&\n"
+    "        durable \"$state/epoch.new\" &&\n"
+    "        mv -T \"$state/epoch.new\" \"$state/epoch\" &&\n"
+    "        durable \"$state\" || fail \"$state/epoch can not be written\"\n"
+    "fi\n"
+    "say epoch \"$epoch\"\n"
+    "say holder \"$me\"\n"
+    "say was_epoch \"$held\"\n"
+    "say was_holder \"$holder\"\n";
+
+static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
+{
+    (void)h;
+    int64_t epoch = 0, was = 0;
+    kp_said_int(kp_said_get(s, "epoch"), &epoch);
+    kp_said_int(kp_said_get(s, "was_epoch"), &was);
+    *ret_v = kp_map(a, "epoch", kp_int(a, epoch), "holder", kp_text(a, kp_said_get(s, "holder")),
+                    "was_epoch", kp_int(a, was), "was_holder",
+                    kp_text(a, kp_said_get(s, "was_holder")), NULL);
+    return NULL;
+}
+
+static bool is_line(const char *text)
+{
+    size_t n = text ? strlen(text) : 0;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' || (unsigned char)text[i] == 0x7f)
+            return false;
+    /* The shell's read drops blanks at both ends; a holder must read back as it was written. */
+    return n > 0 && n <= HOLDER_LIMIT && text[0] != ' ' && text[n - 1] != ' ';
+}
+
+kp_ticket kp_host_fence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud)
+{
+    kp_script s = KP_SCRIPT_INIT;
+    if (c->epoch < 1 || !is_line(c->holder))
+        s.wrong = kp_err_new(KP_INTERNAL, "report it, with the command line",
+                             "no such epoch or holder: %" PRId64, c->epoch);
+    kp_script_cluster(&s, h, c->cluster);
+    kp_script_set_int(&s, "epoch", c->epoch);
+    kp_script_set(&s, "me", c->holder);
+    kp_script_add(&s, kp_sh_lock);
+    kp_script_add(&s, acquire);
+    kp_script_run run = { .as = KP_AS_FILES, .deadline = c->deadline, .decode = decode };
+    return kp_script_go(h, a, &s, &run, fn, ud);
+}

@@ -1,0 +1,30 @@
+/* report: what a run says, on the screen and at its end.
+ *
+ * screen.c   the events of a run as lines: one per node, past lines never change, one live line on a
+ *            terminal, plain lines elsewhere; or one JSON object per event
+ * closing.c  the run's report: what was done, idle times, warnings, what to do next
+ *
+ * A simulated run's lines begin with "sim".
+ */
+#ifndef KP_REPORT_H
+#define KP_REPORT_H
+
+#include "engine/engine.h"
+
+typedef struct kp_screen_spec {
+    bool json;       /* one JSON object per line on stdout */
+    bool terminal;   /* a person looks: live line, colours off */
+    bool simulated;
+    bool yes;        /* --yes: start and asks are answered yes */
+    bool rehearsal;  /* --dry-run: ends with the verdict and the assumptions */
+    const char *who;
+    const char *resume; /* the command that goes on with this run, without the run's name: "kplay resume --demo" */
+} kp_screen_spec;
+
+/* The sink to give to a run; lives in `a`. */
+kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec);
+
+/* An error as the last words on stderr (or one JSON object on stdout). */
+void kp_screen_error(const kp_err *e, bool json);
+
+#endif

@@ -1,0 +1,303 @@
+/* The screen: a run's events as lines.
+ *
+ * A node's line grows while it is worked on and is printed once, when the node is done: stop, switch,
+ * start and sync times on one line.  On a terminal the live line below says what is waited for, since
+ * when and about how long; it is redrawn at most four times a second and never kept.
+ */
+#include "report/report.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report/closing.h"
+
+#define REDRAW 250 /* ms, of this machine's clock: a person's eye, not the world's time */
+
+typedef struct screen {
+    kp_screen_spec spec;
+    kp_arena *a;      /* the run's */
+    kp_arena *line_a; /* one event's */
+    char step[128];
+    kp_buf done;      /* "stop 9 s, start 21 s" of the open step */
+    bool step_open;   /* something of the step was done, its line is not printed yet */
+    bool live;        /* a live line is on the screen */
+    bool replaying;
+    int64_t replayed;
+    kp_ms drawn;
+    kp_ms step_began;
+    int64_t urp, nodes_done, nodes;
+} screen;
+
+static const char *prefix(const screen *s) { return s->spec.simulated ? "sim  " : ""; }
+
+static void clear_live(screen *s)
+{
+    if (s->live)
+        fputs("\r\033[K", stdout);
+    s->live = false;
+}
+
+static void say(screen *s, const char *text)
+{
+    clear_live(s);
+    printf("%s%s\n", prefix(s), text);
+    fflush(stdout);
+}
+
+/* ---- the open step's line ---- */
+
+static const char *short_verb(const char *verb)
+{
+    static const struct { const char *verb, *word; } words[] = {
+        { "stop_broker", "stop" },     { "stop_controller", "stop" },   { "start_broker", "start" },
+        { "start_controller", "start" }, { "wait_in_sync", "in sync" }, { "switch_release", "switch" },
+        { "set_ibp", "pin" },          { "elect_preferred", "election" }, { "stage_release", "staged" },
+        { "set_properties", "config" },
+    };
+    for (size_t i = 0; i < KP_COUNT(words); i++)
+        if (kp_streq(words[i].verb, verb))
+            return words[i].word;
+    return verb;
+}
+
+static void end_step(screen *s, kp_ms now)
+{
+    if (s->step_open && *s->step) {
+        kp_ms took = now - s->step_began;
+        char *line = kp_printf(s->line_a, "  %-26s %9s   %s", s->step, kp_duration_text(s->line_a, took, true), kp_buf_text(&s->done));
+        say(s, line);
+    }
+    kp_buf_clear(&s->done);
+    s->step_open = false;
+}
+
+static void add_done(screen *s, const kp_event *e)
+{
+    const char *word = short_verb(e->verb);
+    if (kp_streq(e->verb, "wait_until") || kp_streq(e->verb, "sleep"))
+        return;
+    kp_buf_fmt(&s->done, "%s%s", s->done.n ? ", " : "", word);
+    if (kp_get_bool(e->value, "already", false))
+        kp_buf_str(&s->done, " (already)");
+    else if (kp_streq(e->verb, "stage_release"))
+        ;
+    else if (e->took >= 0)
+        kp_buf_fmt(&s->done, " %s", kp_duration_text(s->line_a, e->took, true));
+    if (kp_get(e->value, "moved"))
+        kp_buf_fmt(&s->done, " (%" PRId64 " leaders)", kp_get_int(e->value, "moved", 0));
+    s->step_open = true;
+}
+
+/* ---- the live line ---- */
+
+static void live(screen *s, const kp_event *e)
+{
+    if (!s->spec.terminal)
+        return;
+    kp_ms now = kp_mono_now();
+    if (now - s->drawn < REDRAW)
+        return;
+    s->drawn = now;
+    kp_arena *a = s->line_a;
+    int64_t eta = kp_get_int(kp_get(e->value, "eta"), "p50", -1);
+    const char *about = "";
+    if (eta > e->took)
+        about = kp_printf(a, ", about %s left", kp_duration_text(a, eta - e->took, false));
+    char *line = kp_printf(a, "> %s%s%s %s  %s so far%s   ^C pauses here, nothing is lost", prefix(s), s->step, *s->step ? " " : "",
+                           e->text && *e->text ? e->text : e->verb ? short_verb(e->verb) : "", kp_duration_text(a, e->took, false), about);
+    fputs("\r\033[K", stdout);
+    printf("%.*s", 150, line);
+    fflush(stdout);
+    s->live = true;
+}
+
+/* ---- opening lines ---- */
+
+static void opened(screen *s, const kp_value *v)
+{
+    kp_arena *a = s->line_a;
+    int64_t controllers = kp_get_int(v, "controllers", 0);
+    KP_AUTO_BUF b = KP_BUF_INIT(4096);
+
+    kp_buf_fmt(&b, "%s  %" PRId64 " broker%s", kp_get_text(v, "cluster", "?"), kp_get_int(v, "brokers", 0), kp_get_int(v, "brokers", 0) == 1 ? "" : "s");
+    if (controllers)
+        kp_buf_fmt(&b, ", %" PRId64 " controller%s", controllers, controllers == 1 ? "" : "s");
+    kp_buf_fmt(&b, ", %s %s, %s partitions", kp_get_text(v, "mode", "?"), kp_get_text(v, "release", "?"), kp_count_text(a, kp_get_int(v, "partitions", 0)));
+    const char *to = kp_get_text(kp_get(v, "args"), "to", NULL);
+    if (to)
+        kp_buf_fmt(&b, " -> %s", to);
+    kp_buf_fmt(&b, "   run %s", kp_get_text(v, "run", "?"));
+    say(s, kp_buf_text(&b));
+
+    kp_buf_clear(&b);
+    const kp_value *effects = kp_get(v, "effects");
+    for (size_t i = 0; i < kp_len(effects); i++)
+        kp_buf_fmt(&b, "%s%s", i ? "  " : "may do    ", kp_as_text(kp_at(effects, i), "?"));
+    say(s, b.n ? kp_buf_text(&b) : "may do    nothing: it only asks");
+
+    kp_buf_clear(&b);
+    kp_buf_fmt(&b, "playbook  %s", kp_get_text(v, "playbook", "?"));
+    const kp_value *args = kp_get(v, "args"), *origin = kp_get(v, "origin");
+    for (uint32_t i = 0; i < kp_len(args); i++) {
+        const kp_value *one = args->u.items[i];
+        const char *from = kp_get_text(origin, args->keys[i], "");
+        if ((one->type == KP_LIST && one->n == 0) || kp_streq(from, "default"))
+            continue;
+        kp_buf_fmt(&b, "; %s %s", args->keys[i], one->type == KP_BYTES ? one->u.s : kp_json_text(a, one));
+        if (!kp_starts_with(from, "--"))
+            kp_buf_fmt(&b, " from %s", from);
+    }
+    say(s, kp_buf_text(&b));
+}
+
+static void resumed(screen *s, const kp_value *v, kp_ms now)
+{
+    kp_arena *a = s->line_a;
+    kp_ms ago = now - kp_get_int(v, "at", now);
+    const char *ended = kp_get_text(v, "ended", "");
+    const char *how = kp_streq(ended, "pause") ? "paused" : kp_streq(ended, "error") ? "failed" : "ended without a word";
+    say(s, kp_printf(a, "%s   %s %s ago: %" PRId64 " records, chain whole", kp_get_text(v, "run", "?"), how,
+                     kp_duration_text(a, ago < 0 ? 0 : ago, false), kp_get_int(v, "records", 0)));
+    s->replaying = true;
+}
+
+/* ---- events ---- */
+
+static void as_json(screen *s, const kp_event *e)
+{
+    static const char *const kinds[] = { "opened", "resumed", "step", "begin", "progress", "done", "note", "warn", "doubt", "held", "closed" };
+    if (e->kind == KP_E_PROGRESS)
+        return;
+    kp_arena *a = s->line_a;
+    const kp_value *v = kp_map(
+        a, "event", kp_text(a, kinds[e->kind]), "t", kp_text(a, kp_time_text(a, e->t)), "path", e->path && *e->path ? kp_text(a, e->path) : NULL,
+        "step", e->step && *e->step ? kp_text(a, e->step) : NULL, "verb", kp_text(a, e->verb), "text", kp_text(a, e->text), "node",
+        e->node ? kp_int(a, e->node) : NULL, "took_ms", e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
+        e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what", kp_text(a, e->err->what), "next", kp_text(a, e->err->next),
+                        "where", *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
+                        *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit", kp_int(a, kp_err_exit_code(e->err)), NULL)
+               : NULL,
+        "replayed", e->replayed ? kp_bool(true) : NULL, "simulated", s->spec.simulated ? kp_bool(true) : NULL, NULL);
+    puts(kp_json_text(a, v));
+    fflush(stdout);
+}
+
+static void end_replay(screen *s)
+{
+    if (!s->replaying)
+        return;
+    s->replaying = false;
+    if (s->replayed)
+        say(s, kp_printf(s->line_a, "replayed  %" PRId64 " answers, all equal", s->replayed));
+}
+
+static void on_event(void *ud, const kp_event *e)
+{
+    screen *s = ud;
+    kp_arena_reset(s->line_a);
+    if (s->spec.json) {
+        as_json(s, e);
+        return;
+    }
+    if (e->replayed) {
+        s->replayed++;
+        if (e->kind == KP_E_STEP)
+            snprintf(s->step, sizeof s->step, "%s", e->text);
+        kp_buf_clear(&s->done);
+        s->step_began = e->t;
+        return;
+    }
+    switch (e->kind) {
+    case KP_E_OPENED:
+        opened(s, e->value);
+        break;
+    case KP_E_RESUMED:
+        resumed(s, e->value, e->t);
+        break;
+    case KP_E_STEP:
+        end_replay(s);
+        end_step(s, e->t);
+        snprintf(s->step, sizeof s->step, "%s", e->text);
+        s->step_began = e->t;
+        break;
+    case KP_E_BEGIN:
+        end_replay(s);
+        break;
+    case KP_E_PROGRESS:
+        live(s, e);
+        break;
+    case KP_E_DONE:
+        end_replay(s);
+        if (!e->err)
+            add_done(s, e);
+        break;
+    case KP_E_NOTE:
+        end_replay(s);
+        if (s->step_open)
+            end_step(s, e->t);
+        say(s, kp_printf(s->line_a, "  %s", e->text));
+        break;
+    case KP_E_WARN:
+        clear_live(s);
+        say(s, kp_printf(s->line_a, "warning   %s", e->text));
+        break;
+    case KP_E_DOUBT:
+        clear_live(s);
+        say(s, kp_printf(s->line_a, "in doubt  %s(%d)%s%s -> %s", e->verb, e->node, e->value ? "  saw " : "",
+                         e->value ? kp_json_text(s->line_a, kp_get(e->value, "saw") ? kp_get(e->value, "saw") : kp_nil()) : "",
+                         kp_get_text(e->value, "so", "?")));
+        break;
+    case KP_E_HELD:
+        live(s, e);
+        break;
+    case KP_E_CLOSED:
+        end_step(s, e->t);
+        clear_live(s);
+        kp_closing_lines(s->line_a, e, &s->spec, prefix(s));
+        break;
+    }
+}
+
+static kp_answer on_ask(void *ud, const char *question, const char **ret_by)
+{
+    screen *s = ud;
+    char answer[32];
+
+    *ret_by = s->spec.who;
+    if (s->spec.yes)
+        return KP_ANSWER_YES;
+    if (!isatty(STDIN_FILENO) || s->spec.json)
+        return KP_ANSWER_NOBODY;
+    clear_live(s);
+    printf("%s%s [y/N] ", prefix(s), question);
+    fflush(stdout);
+    if (!fgets(answer, sizeof answer, stdin))
+        return KP_ANSWER_NO;
+    return answer[0] == 'y' || answer[0] == 'Y' ? KP_ANSWER_YES : KP_ANSWER_NO;
+}
+
+kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec)
+{
+    screen *s = KP_NEW(a, screen);
+    s->spec = *spec;
+    s->a = a;
+    s->line_a = kp_arena_new("screen", (size_t)64 << 20);
+    s->done = KP_BUF_INIT(4096);
+    return (kp_sink){ .event = on_event, .ask = on_ask, .ud = s };
+}
+
+void kp_screen_error(const kp_err *e, bool json)
+{
+    KP_AUTO_ARENA a = kp_arena_new("error", (size_t)4 << 20);
+    fflush(stdout);
+    if (json) {
+        const kp_value *v = kp_map(a, "error", kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "what", kp_text(a, e->what), "next",
+                                                      kp_text(a, e->next), "where", *e->where ? kp_text(a, e->where) : NULL, "detail",
+                                                      *e->detail ? kp_text(a, e->detail) : NULL, NULL),
+                                   "exit", kp_int(a, kp_err_exit_code(e)), NULL);
+        puts(kp_json_text(a, v));
+        return;
+    }
+    fprintf(stderr, "%s\n", kp_err_text(a, e));
+}

@@ -1,0 +1,568 @@
+/* The life of a node's process: start, registration, stop, death.
+ *
+ * What a start reads is what a real one reads: the release behind the link, and server.properties as
+ * text.  Sources of the facts: KafkaServer and BrokerServer (order of startup), BrokerLifecycleManager
+ * (registration, heartbeats every 2 s, controlled shutdown of at most 5 min), KafkaZkClient's
+ * CheckedEphemeral (a broker does not start beside the ephemeral node of its old session), LogManager
+ * (.kafka_cleanshutdown), and the times seen on real clusters: KRaft stops take 0.4 s and then a
+ * multiple of the heartbeat, sessions last 9 s (broker.session.timeout.ms) or 18 s
+ * (zookeeper.session.timeout.ms), controllers before 4.0 fence a broker that stopped cleanly at once.
+ */
+#include "sim/oracle.h"
+
+#include <string.h>
+
+#define HEARTBEAT (2 * KP_SIM_SECOND)
+#define KRAFT_SESSION (9 * KP_SIM_SECOND)
+#define ZOOKEEPER_SESSION (18 * KP_SIM_SECOND)
+#define KRAFT_STOP_LIMIT (300 * KP_SIM_SECOND)
+#define ZOOKEEPER_STOP_LIMIT (15 * KP_SIM_SECOND) /* controlled.shutdown.max.retries 3, every 5 s */
+#define UNFLUSHED 600.0 /* seconds of writes that log recovery reads again */
+#define SLOW 10
+
+static bool is_zookeeper(const kp_sim *sim)
+{
+    return sim->h->mode == KP_SIM_ZOOKEEPER;
+}
+
+static void life(kp_sim *sim, int32_t node, kp_us in)
+{
+    kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_LIFE), in == KP_SIM_NEVER ? in : sim->h->now + in);
+}
+
+static bool session_open(const kp_sim *sim, int32_t node)
+{
+    return sim->due[kp_sim_timer_of(node, KP_SIM_T_SESSION)] != KP_SIM_NEVER;
+}
+
+int32_t kp_sim_node_find(const kp_sim *sim, int id)
+{
+    int32_t low = 0, high = (int32_t)sim->h->n_nodes - 1;
+
+    while (low <= high) {
+        int32_t mid = low + (high - low) / 2;
+        if (sim->node[mid].id == id)
+            return mid;
+        if (sim->node[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid - 1;
+    }
+    return KP_SIM_NO_NODE;
+}
+
+void kp_sim_node_shown(kp_sim *sim, int32_t node)
+{
+    const kp_sim_node *n = &sim->node[node];
+
+    if (n->slot == KP_SIM_NO_SLOT)
+        return;
+    sim->can_lead[n->slot] = n->listed && !n->in_shutdown;
+    sim->view_broker[n->slot] = (kp_view_broker){
+        .id = n->id, .alive = n->listed, .host = n->listed ? kp_sim_string(sim, n->host) : "",
+        .port = n->listed ? (int)n->port : 0, .rack = kp_sim_string(sim, n->rack),
+    };
+}
+
+void kp_sim_node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    n->log_at += 200;
+    n->sign[n->n_signs++ % KP_SIM_SIGNS] = (kp_sim_sign){ .at = n->log_at, .line = line, .arg = arg };
+}
+
+bool kp_sim_line_is_error(uint32_t line)
+{
+    return line != KP_SIM_LINE_STARTED && line != KP_SIM_LINE_STOPPED && line != KP_SIM_LINE_RECOVERY &&
+           line != KP_SIM_LINE_DUPLICATE;
+}
+
+/* ---- what a start reads ---- */
+
+typedef struct start_file {
+    const kp_value *keys;
+    const char *ibp;
+} start_file;
+
+static start_file read_file(kp_sim *sim, const kp_sim_node *n)
+{
+    const kp_sim_text *t = kp_sim_node_text(n);
+
+    kp_arena_reset(sim->scratch);
+    start_file f = { .keys = kp_properties_parse(sim->scratch, sim->pool + t->off, t->n) };
+    f.ibp = kp_get_text(f.keys, "inter.broker.protocol.version", NULL);
+    return f;
+}
+
+int32_t kp_sim_ibp_at_start(kp_sim *sim, int32_t node)
+{
+    const kp_sim_node *n = &sim->node[node];
+    start_file f = read_file(sim, n);
+
+    return f.ibp ? kp_sim_ibp_level(f.ibp) : kp_sim_ibp_newest(kp_sim_facts_at(sim, n->link));
+}
+
+typedef struct refusal { kp_sim_line line; int32_t arg; } refusal; /* line 0: it starts */
+
+static refusal breaking_key(const kp_sim *sim, const kp_sim_node *n, const kp_value *keys)
+{
+    const char *release = sim->h->release[n->running];
+
+    if (!kp_streq(kp_get_text(keys, "kplay.sim.breaks_start", "false"), "false"))
+        return (refusal){ KP_SIM_LINE_CONFIG, -1 };
+    for (uint32_t i = 0; i < sim->h->n_breaking; i++)
+        if (kp_streq(kp_sim_string(sim, sim->breaking[i].release), release) &&
+            kp_get(keys, kp_sim_string(sim, sim->breaking[i].key)))
+            return (refusal){ KP_SIM_LINE_CONFIG, (int32_t)i };
+    return (refusal){ 0, 0 };
+}
+
+/* Whether the process gets past reading its configuration; sets what it speaks. */
+static refusal read_start(kp_sim *sim, kp_sim_node *n)
+{
+    const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
+    start_file f = read_file(sim, n);
+    bool kraft = kp_get(f.keys, "process.roles") != NULL;
+    const char *id = kp_get_text(f.keys, "node.id", kp_get_text(f.keys, "broker.id", ""));
+
+    if (!kraft && !facts->zookeeper)
+        return (refusal){ KP_SIM_LINE_ROLES, 0 };
+    if (f.ibp && facts->zookeeper) {
+        int32_t level = kp_sim_ibp_level(f.ibp);
+        if (level < 0 || level > kp_sim_ibp_newest(facts))
+            return (refusal){ KP_SIM_LINE_IBP, level };
+        n->ibp = level;
+    } else {
+        n->ibp = kp_sim_ibp_newest(facts);
+    }
+    char *mine = kp_printf(sim->scratch, "%d", n->id);
+    if (!kp_streq(id, mine))
+        return (refusal){ KP_SIM_LINE_NODE_ID, 0 };
+    if (n->troubles & KP_SIM_BAD_CONFIG) {
+        if (!n->bad_set) {
+            n->bad_set = true;
+            n->bad_gen = n->text_gen;
+            n->bad_link = n->link;
+        }
+        if (n->bad_gen == n->text_gen && n->bad_link == n->link)
+            return (refusal){ KP_SIM_LINE_CONFIG, -2 };
+    }
+    return breaking_key(sim, n, f.keys);
+}
+
+/* KRaft: whether the binary supports the finalized metadata.version. */
+static refusal read_features(const kp_sim *sim, const kp_sim_node *n)
+{
+    const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
+
+    if (is_zookeeper(sim))
+        return (refusal){ 0, 0 };
+    if (facts->metadata_max < sim->h->metadata_version)
+        return (refusal){ KP_SIM_LINE_METADATA_OLD, 0 };
+    if (facts->metadata_min > sim->h->metadata_version)
+        return (refusal){ KP_SIM_LINE_METADATA_NEW, 0 };
+    return (refusal){ 0, 0 };
+}
+
+static void fail(kp_sim *sim, int32_t node, refusal why, kp_us in)
+{
+    sim->node[node].phase = KP_SIM_FAILING;
+    kp_sim_node_sign(sim, node, why.line, why.arg);
+    life(sim, node, in);
+}
+
+static void launch(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+    const kp_sim_timing *t = &sim->h->timing;
+
+    n->pid = sim->h->next_pid;
+    sim->h->next_pid += 7;
+    n->running = n->link;
+    n->started_at = sim->h->now;
+    n->stop_asked_at = 0;
+    n->again = false;
+    n->step = 0;
+    n->log_at += 20000;
+    refusal why = read_start(sim, n);
+    if (why.line) {
+        fail(sim, node, why, kp_sim_between(sim, 1500 * KP_SIM_MS, 2500 * KP_SIM_MS));
+        return;
+    }
+    uint32_t replicas = kp_sim_is_broker(n) ? sim->by_first[n->slot + 1] - sim->by_first[n->slot] : 0;
+    double us = (double)kp_sim_between(sim, t->boot * 9 / 10, t->boot * 12 / 10);
+    us += (double)t->boot_per_1000 * replicas / 1000;
+    if (!n->clean && kp_sim_is_broker(n)) {
+        double bytes = n->inflow * UNFLUSHED < n->boot_bytes ? n->inflow * UNFLUSHED : n->boot_bytes;
+        kp_sim_node_sign(sim, node, KP_SIM_LINE_RECOVERY, 0);
+        us += bytes / t->recovery * 1e6;
+    }
+    if (n->troubles & KP_SIM_SLOW)
+        us *= SLOW;
+    n->phase = KP_SIM_BOOTING;
+    life(sim, node, us < 1e13 ? (kp_us)us : (kp_us)1e13);
+}
+
+void kp_sim_node_start(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    n->service_failed = false;
+    if (n->phase == KP_SIM_STOPPING)
+        n->again = true;
+    else if (n->phase == KP_SIM_OFF)
+        launch(sim, node);
+}
+
+/* ---- registration ---- */
+
+static void running(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    n->phase = KP_SIM_RUNNING;
+    n->down_by = KP_SIM_NOBODY;
+    kp_sim_node_sign(sim, node, KP_SIM_LINE_STARTED, 0);
+    life(sim, node, KP_SIM_NEVER);
+    if (!kp_sim_is_broker(n)) {
+        kp_sim_oracle_up(sim, node);
+        return;
+    }
+    n->listed = true;
+    n->in_shutdown = false;
+    kp_sim_node_shown(sim, node);
+    /* its metadata cache fills after it has begun to answer; in KRaft nearly at once */
+    n->cache_until = sim->h->now + (is_zookeeper(sim) ? 1200 : 300) * KP_SIM_MS;
+    int32_t controller = is_zookeeper(sim) ? sim->h->leader : KP_SIM_NO_NODE;
+    n->controller_seen = controller == KP_SIM_NO_NODE ? -1 : sim->node[controller].id;
+    kp_sim_oracle_up(sim, node);
+    if (kp_sim_controller_works(sim))
+        kp_sim_broker_returns(sim, node);
+    kp_sim_pins_check(sim);
+    if (is_zookeeper(sim) && sim->h->leader == KP_SIM_NO_NODE)
+        kp_sim_timer_set(sim, kp_sim_timer_global(sim, KP_SIM_T_ELECT), sim->h->now + 150 * KP_SIM_MS);
+    kp_sim_catch_up_start(sim, node);
+}
+
+static void join(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    if (n->step == 1) {
+        running(sim, node);
+        return;
+    }
+    if (is_zookeeper(sim)) {
+        if (session_open(sim, node)) {
+            fail(sim, node, (refusal){ KP_SIM_LINE_EXISTS, 0 }, 500 * KP_SIM_MS);
+            return;
+        }
+        n->step = 1;
+        life(sim, node, 200 * KP_SIM_MS);
+        return;
+    }
+    if (!kp_sim_controller_works(sim)) {
+        life(sim, node, 500 * KP_SIM_MS);
+        return;
+    }
+    if (session_open(sim, node)) { /* DUPLICATE_BROKER_REGISTRATION until the old incarnation's session ends */
+        kp_us end = sim->due[kp_sim_timer_of(node, KP_SIM_T_SESSION)];
+        kp_sim_node_sign(sim, node, KP_SIM_LINE_DUPLICATE, 0);
+        life(sim, node, end - sim->h->now + kp_sim_between(sim, 100 * KP_SIM_MS, 1500 * KP_SIM_MS));
+        return;
+    }
+    refusal why = read_features(sim, n);
+    if (why.line) {
+        fail(sim, node, why, 500 * KP_SIM_MS);
+        return;
+    }
+    n->step = 1;
+    life(sim, node, kp_sim_between(sim, 300 * KP_SIM_MS, 700 * KP_SIM_MS));
+}
+
+static void booted(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    n->clean = false; /* the marks are removed when the logs are loaded */
+    if (kp_sim_is_voter(n)) {
+        refusal why = read_features(sim, n);
+        if (why.line) {
+            fail(sim, node, why, 500 * KP_SIM_MS);
+            return;
+        }
+        kp_sim_voter_up(sim, node);
+    }
+    if (!kp_sim_is_broker(n)) {
+        running(sim, node);
+        return;
+    }
+    n->phase = KP_SIM_JOINING;
+    n->step = 0;
+    join(sim, node);
+}
+
+/* A broker whose protocol is newer than the oldest running binary fetches with versions that leaders on that
+ * binary refuse; it never gets back into an ISR until either changes. */
+void kp_sim_pins_check(kp_sim *sim)
+{
+    int32_t lowest = INT32_MAX;
+    bool changed = false;
+
+    if (!is_zookeeper(sim))
+        return;
+    for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
+        const kp_sim_node *n = &sim->node[i];
+        int32_t newest = n->phase == KP_SIM_RUNNING ? kp_sim_ibp_newest(kp_sim_facts_at(sim, n->running)) : INT32_MAX;
+        if (newest < lowest)
+            lowest = newest;
+    }
+    for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
+        kp_sim_node *n = &sim->node[i];
+        bool mis = n->phase == KP_SIM_RUNNING && n->ibp > lowest;
+        if (n->mis_pinned == mis)
+            continue;
+        n->mis_pinned = mis;
+        changed = true;
+        if (mis)
+            kp_sim_node_sign(sim, (int32_t)i, KP_SIM_LINE_FETCH, 0);
+        kp_sim_catch_up_start(sim, (int32_t)i);
+    }
+    if (changed)
+        kp_sim_controller_told(sim);
+}
+
+/* ---- stop ---- */
+
+static void begin_stop(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+    bool was_running = n->phase == KP_SIM_RUNNING;
+
+    n->step = n->phase == KP_SIM_BOOTING ? 2 : 1;
+    n->phase = KP_SIM_STOPPING;
+    kp_sim_catch_up_stop(sim, node);
+    if (!was_running) {
+        life(sim, node, 300 * KP_SIM_MS);
+    } else if (!kp_sim_is_broker(n)) {
+        life(sim, node, kp_sim_between(sim, 100 * KP_SIM_MS, 700 * KP_SIM_MS));
+    } else {
+        n->step = 0;
+        n->stop_tries_until = sim->h->now + (is_zookeeper(sim) ? ZOOKEEPER_STOP_LIMIT : KRAFT_STOP_LIMIT);
+        life(sim, node, is_zookeeper(sim) ? kp_sim_between(sim, 100 * KP_SIM_MS, 200 * KP_SIM_MS)
+                                          : kp_sim_between(sim, 300 * KP_SIM_MS, 500 * KP_SIM_MS));
+    }
+}
+
+void kp_sim_node_stop(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    if (n->phase == KP_SIM_OFF || n->phase == KP_SIM_STOPPING || n->phase == KP_SIM_FAILING)
+        return;
+    n->again = false;
+    if (n->stop_asked_at == 0)
+        n->stop_asked_at = sim->h->now;
+    if (!(n->troubles & KP_SIM_NO_STOP))
+        begin_stop(sim, node);
+}
+
+static kp_sim_left leave(kp_sim *sim, int32_t node, bool keep_last)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    if (sim->out[n->slot] < sim->by_first[n->slot + 1] - sim->by_first[n->slot])
+        n->behind_since = sim->h->now;
+    sim->h->cause = n->down_by;
+    sim->h->cause_node = node;
+    kp_sim_left left = kp_sim_broker_leaves(sim, node, keep_last);
+    sim->h->cause = KP_SIM_NOBODY;
+    if (n->open_act > 0 && n->down_by == KP_SIM_OURS)
+        sim->act[n->open_act - 1].leaders_moved += left.moved;
+    return left;
+}
+
+static void leaders_leave(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+    bool zookeeper = is_zookeeper(sim);
+
+    if (!kp_sim_controller_works(sim)) {
+        if (sim->h->now < n->stop_tries_until) {
+            life(sim, node, zookeeper ? 5 * KP_SIM_SECOND : HEARTBEAT);
+            return;
+        }
+        kp_sim_node_sign(sim, node, KP_SIM_LINE_UNCLEAN, 0);
+        n->step = 1;
+        life(sim, node, 500 * KP_SIM_MS);
+        return;
+    }
+    n->in_shutdown = true;
+    kp_sim_node_shown(sim, node);
+    kp_sim_left left = leave(sim, node, zookeeper);
+    kp_us work = sim->h->timing.stop_per_1000 * left.moved / 1000;
+    kp_us in = kp_sim_between(sim, 100 * KP_SIM_MS, 300 * KP_SIM_MS);
+    if (zookeeper)
+        in += work + (left.stuck > 0 ? ZOOKEEPER_STOP_LIMIT : 0);
+    else
+        in += HEARTBEAT * (1 + work / HEARTBEAT + (kp_sim_random(sim) % 4 == 0));
+    n->step = 1;
+    life(sim, node, in);
+}
+
+static void gone(kp_sim *sim, int32_t node, bool clean)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    n->phase = KP_SIM_OFF;
+    n->pid = 0;
+    n->stop_asked_at = 0;
+    kp_sim_catch_up_stop(sim, node);
+    life(sim, node, KP_SIM_NEVER);
+    if (n->voter > 0)
+        kp_sim_voter_down(sim, node, clean);
+}
+
+/* The cluster learns that a broker is not there: its session has ended. */
+static void unlisted(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    n->listed = false;
+    n->in_shutdown = false;
+    kp_sim_node_shown(sim, node);
+    leave(sim, node, false);
+    kp_sim_pins_check(sim);
+}
+
+static kp_us session(const kp_sim *sim)
+{
+    return is_zookeeper(sim) ? ZOOKEEPER_SESSION : KRAFT_SESSION;
+}
+
+static bool fences_at_once(const kp_sim *sim)
+{
+    int32_t leader = sim->h->leader;
+
+    return is_zookeeper(sim) || leader == KP_SIM_NO_NODE || kp_sim_facts_at(sim, sim->node[leader].running)->major < 4;
+}
+
+static void exited(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+    bool killed = (n->troubles & KP_SIM_UNCLEAN_NEXT) != 0, was_listed = n->listed, again = n->again;
+    bool at_once = fences_at_once(sim) && kp_sim_controller_works(sim);
+
+    if (!killed) {
+        n->clean = n->clean || n->step == 1; /* stopped while booting: the marks are as they were */
+        kp_sim_node_sign(sim, node, KP_SIM_LINE_STOPPED, 0);
+    }
+    n->troubles &= ~(uint32_t)KP_SIM_UNCLEAN_NEXT;
+    gone(sim, node, !killed);
+    if (n->down_by == KP_SIM_OURS)
+        kp_sim_oracle_exit(sim, node, !killed);
+    if (was_listed) {
+        uint32_t timer = kp_sim_timer_of(node, KP_SIM_T_SESSION);
+        if (!killed && sim->h->leader == node && is_zookeeper(sim))
+            kp_sim_controller_gone(sim, node, 150 * KP_SIM_MS);
+        if (killed || !at_once)
+            kp_sim_timer_set(sim, timer, sim->h->now + session(sim) - kp_sim_between(sim, 0, 500 * KP_SIM_MS));
+        else
+            unlisted(sim, node);
+    }
+    if (again)
+        launch(sim, node);
+}
+
+void kp_sim_node_kill(kp_sim *sim, int32_t node, kp_sim_hand hand)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    if (n->phase == KP_SIM_OFF)
+        return;
+    if (hand == KP_SIM_FAULT)
+        n->fault_at = sim->h->now;
+    if (n->down_by != KP_SIM_OURS)
+        n->down_by = hand;
+    n->clean = n->clean && n->phase == KP_SIM_FAILING;
+    n->service_failed = true;
+    n->again = false;
+    gone(sim, node, false);
+    if (n->listed) /* the last heartbeat was up to one interval ago */
+        kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_SESSION),
+                         sim->h->now + session(sim) - kp_sim_between(sim, 0, HEARTBEAT));
+}
+
+void kp_sim_session_due(kp_sim *sim, int32_t node)
+{
+    if (is_zookeeper(sim) && sim->h->leader == node && !kp_sim_has_process(&sim->node[node]))
+        kp_sim_controller_gone(sim, node, 150 * KP_SIM_MS);
+    if (!kp_sim_controller_works(sim)) {
+        kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_SESSION), sim->h->now + 500 * KP_SIM_MS);
+        return;
+    }
+    unlisted(sim, node);
+}
+
+void kp_sim_node_due(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    switch ((kp_sim_phase)n->phase) {
+    case KP_SIM_BOOTING:
+        booted(sim, node);
+        break;
+    case KP_SIM_JOINING:
+        join(sim, node);
+        break;
+    case KP_SIM_STOPPING:
+        if (n->step == 0)
+            leaders_leave(sim, node);
+        else
+            exited(sim, node);
+        break;
+    case KP_SIM_FAILING:
+        n->service_failed = true;
+        gone(sim, node, false);
+        break;
+    case KP_SIM_OFF:
+    case KP_SIM_RUNNING:
+        break;
+    }
+}
+
+/* ---- what a stop cost, until its broker is back ---- */
+
+void kp_sim_peaks(kp_sim *sim)
+{
+    kp_sim_header *h = sim->h;
+
+    for (uint32_t i = 0; i < h->n_open; i++) {
+        kp_sim_act *act = &sim->act[h->open_act[i]];
+        if (h->counts.urp > act->peak_urp)
+            act->peak_urp = h->counts.urp;
+        if (h->counts.at_min_isr > act->peak_at_min)
+            act->peak_at_min = h->counts.at_min_isr;
+    }
+}
+
+void kp_sim_rejoined(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+    kp_sim_header *h = sim->h;
+
+    if (n->phase != KP_SIM_RUNNING || !n->listed || n->stop_asked_at != 0 || sim->out[n->slot] > n->out_before)
+        return;
+    kp_sim_oracle_synced(sim, node);
+    if (n->open_act == 0)
+        return;
+    uint32_t act = n->open_act - 1;
+    sim->act[act].rejoined = h->now;
+    n->open_act = 0;
+    for (uint32_t i = 0; i < h->n_open; i++)
+        if (h->open_act[i] == act) {
+            h->open_act[i] = h->open_act[--h->n_open];
+            break;
+        }
+}

@@ -1,0 +1,74 @@
+--- One node: stop, switch, start, wait - and back out.
+--
+-- The order inside is what keeps an upgrade safe in ZooKeeper mode: the protocol
+-- version is pinned before the new binary starts, or it would speak its newest one
+-- and never rejoin an ISR.
+
+local gate = require "gate"
+
+local node = {}
+
+local function has(ids, wanted)
+  for _, id in ipairs(ids) do
+    if id == wanted then return true end
+  end
+  return false
+end
+
+local function is_broker(id) return has(brokers(), id) end
+
+--- "broker 3", "controller 3001"
+function node.name(id)
+  return (is_broker(id) and "broker " or "controller ") .. id
+end
+
+--- Does the running process of a node have this release?
+function node.is_on(id, release) return version(id) == release end
+
+local function stop(id)
+  if is_broker(id) then return stop_broker(id) end
+  return stop_controller(id)
+end
+
+local function start(id)
+  if is_broker(id) then return start_broker(id) end
+  return start_controller(id)
+end
+
+--- ZooKeeper mode: write down the protocol version the broker speaks now.
+local function pin(id)
+  if cluster().mode == "zookeeper" and is_broker(id) then set_ibp(id, ibp(id)) end
+end
+
+local function forward(id, to, settle)
+  stop(id)
+  if to then switch_release(id, to) end
+  start(id)
+  wait_in_sync(id, { stall = settle })
+end
+
+local function back_out(id, from, settle)
+  step(node.name(id) .. ", back to " .. from)
+  stop(id)
+  switch_release(id, from)
+  start(id)
+  wait_in_sync(id, { stall = settle })
+end
+
+--- Roll one node: restart it, or bring it to the release `to`.
+-- When that fails, policy.on_failure decides: the run stops there, or this node is
+-- put back on its old release first.
+function node.roll(id, to, settle)
+  local from = to and releases(id).current
+  gate.before(id, settle)
+  if to then pin(id) end
+  local ok, err = pcall(forward, id, to, settle)
+  if ok then return end
+  if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what) == "back_out" then
+    back_out(id, from, settle)
+    fail(node.name(id) .. " is back on " .. from .. ": " .. err.what, { next = err.next, final = true })
+  end
+  error(err, 0)
+end
+
+return node

@@ -1,0 +1,101 @@
+--- Version-skew rules: which release may follow which, and through which hops.
+--
+-- conservative  A roll stays inside one major line, or crosses a major from its
+--               last minor line to the next major's first.  Stricter than Kafka's
+--               own documentation, which supports any jump below 4.0 as one roll
+--               with the protocol version pinned (upgrade notes, "from 0.8.x
+--               through ..."); it is what most vendors test.
+-- documented    What Apache's upgrade notes and system tests support.
+--
+-- Both: no 4.x in ZooKeeper mode (KIP-500), 4.x only from 3.3 on.
+
+local versions = require "versions"
+
+local skew = {}
+
+-- The last line of each major that leads to the next one.
+local bridge = { [2] = "2.8", [3] = "3.9" }
+
+local hops = {}
+
+function hops.conservative(from, to)
+  local path, at = { from }, versions.parse(from)
+  local target = versions.parse(to)
+  while at.major < target.major do
+    local last = bridge[at.major]
+    if not last then return nil, ("no way is known from %d.x to %d.x"):format(at.major, at.major + 1) end
+    if at.line ~= last then path[#path + 1] = versions.newest(last) end
+    local next_line = versions.ends(at.major + 1)
+    if next_line ~= target.line then path[#path + 1] = versions.newest(next_line) end
+    at = versions.parse(versions.newest(next_line))
+  end
+  if path[#path] ~= to then path[#path + 1] = to end
+  return path
+end
+
+function hops.documented(from, to)
+  local a, b = versions.parse(from), versions.parse(to)
+  if b.major >= 4 and a.major < 4 and (a.major < 3 or a.minor < 3) then
+    return { from, versions.newest("3.9"), to }
+  end
+  return { from, to }
+end
+
+--- The releases to go through, from and to included: skew.path("2.8.2", "3.5.2") -> { "2.8.2", "3.0.2", "3.5.2" }
+function skew.path(from, to, rules)
+  local find = hops[rules or "conservative"]
+  if not find then fail(("unknown rules \"%s\""):format(rules), { next = "conservative or documented" }) end
+  return find(from, to)
+end
+
+--- The lowest release that runs now, over all nodes; and the node that runs it.
+function skew.running()
+  local lowest, who
+  local ids = brokers()
+  for _, id in ipairs(controllers()) do ids[#ids + 1] = id end
+  for _, id in ipairs(ids) do
+    local v = version(id)
+    if v and (not lowest or versions.compare(v, lowest) < 0) then lowest, who = v, id end
+  end
+  return lowest, who
+end
+
+--- What speaks against installing `to`; empty when nothing does.
+function skew.findings(to, rules)
+  local row = versions.row(to)
+  if not row then
+    local newest = versions.lines[#versions.lines].line
+    return { ("unknown release %s: kplay knows 2.0 to %s"):format(to, newest) }
+  end
+  local target = versions.parse(to)
+  if target.patch > row.patch then
+    return { ("unknown release %s: the newest of its line known here is %s"):format(to, versions.newest(row.line)) }
+  end
+  if versions.bad[to] then return { to .. " should not be rolled to: " .. versions.bad[to] } end
+  local from = skew.running()
+  if not from then return { "no node says which release it runs" } end
+  if not versions.row(from) then return { ("the cluster runs %s, which kplay does not know"):format(from) } end
+  if cluster().mode == "zookeeper" and target.major >= 4 then
+    return { ("%s has no ZooKeeper mode: migrate the cluster to KRaft on 3.9 first"):format(to) }
+  end
+  if versions.compare(to, from) < 0 and rules ~= "documented" then
+    return { ("%s is older than the running %s"):format(to, from) }
+  end
+  local path, why = skew.path(from, to, rules)
+  if not path then return { why } end
+  if #path > 2 then
+    return { ("%s can not follow %s in one roll under the %s rules; go %s"):format(to, from, rules or "conservative",
+      table.concat(path, " -> ")) }
+  end
+  return {}
+end
+
+--- Fails when `to` must not be installed now.
+function skew.allows(to, rules)
+  local found = skew.findings(to, rules)
+  if #found > 0 then
+    fail(found[1], { next = "choose another release, or other rules: --rules documented" })
+  end
+end
+
+return skew

@@ -1,0 +1,91 @@
+--- Kafka releases: data, not rules.
+--
+-- One row a release line.  patch: newest patch known here.  ibp: what its newest
+-- inter.broker.protocol.version is called.  level: highest metadata.version.
+-- Sources: Apache's download and upgrade pages, MetadataVersion.java of each
+-- release.  Which line may follow which is stdlib/skew.lua.
+
+local versions = {}
+
+versions.lines = {
+  { line = "2.0", patch = 1, ibp = "2.0" },
+  { line = "2.1", patch = 1, ibp = "2.1" },
+  { line = "2.2", patch = 2, ibp = "2.2" },
+  { line = "2.3", patch = 1, ibp = "2.3" },
+  { line = "2.4", patch = 1, ibp = "2.4" },
+  { line = "2.5", patch = 1, ibp = "2.5" },
+  { line = "2.6", patch = 3, ibp = "2.6" },
+  { line = "2.7", patch = 2, ibp = "2.7" },
+  { line = "2.8", patch = 2, ibp = "2.8", java = 8 },
+  { line = "3.0", patch = 2, ibp = "3.0", java = 8 },
+  { line = "3.1", patch = 2, ibp = "3.1", java = 8 },
+  { line = "3.2", patch = 3, ibp = "3.2", java = 8 },
+  { line = "3.3", patch = 2, ibp = "3.3", level = 7, java = 8 },
+  { line = "3.4", patch = 1, ibp = "3.4", level = 8, java = 8 },
+  { line = "3.5", patch = 2, ibp = "3.5", level = 11, java = 8 },
+  { line = "3.6", patch = 2, ibp = "3.6", level = 14, java = 8 },
+  { line = "3.7", patch = 2, ibp = "3.7", level = 19, java = 8 },
+  { line = "3.8", patch = 1, ibp = "3.8", level = 20, java = 8 },
+  { line = "3.9", patch = 2, ibp = "3.9", level = 21, java = 8 },
+  { line = "4.0", patch = 2, level = 25, java = 17 },
+  { line = "4.1", patch = 2, level = 27, java = 17 },
+  { line = "4.2", patch = 1, level = 29, java = 17 },
+  { line = "4.3", patch = 1, level = 30, java = 17 },
+}
+
+--- Releases with a known fault in a rolling upgrade, and the issue that tells.
+versions.bad = {
+  ["3.3.0"] = "was never announced; use 3.3.1 or later",
+  ["3.5.0"] = "KAFKA-15353: an empty ISR may be returned during a rolling upgrade; use 3.5.2",
+  ["3.5.1"] = "KAFKA-15353: an empty ISR may be returned during a rolling upgrade; use 3.5.2",
+  ["3.6.0"] = "transaction verification fails producers that compress; use 3.6.1 or later",
+  ["4.0.0"] = "JoinGroup v0 and v1 are missing (KAFKA-19444); use 4.0.1",
+  ["4.2.0"] = "KAFKA-20322: transactional producers fail while releases are mixed; use 4.2.1",
+}
+
+--- "3.9.1" -> { major = 3, minor = 9, patch = 1, line = "3.9" }; nil when it is no release.
+function versions.parse(text)
+  local major, minor, rest = tostring(text):match("^(%d+)%.(%d+)(.*)$")
+  if not major then return nil end
+  local patch = rest:match("^%.(%d+)") or "0"
+  return { major = tonumber(major), minor = tonumber(minor), patch = tonumber(patch), line = major .. "." .. minor }
+end
+
+--- The row of a release's line, and its place in the table; nil when it is not known.
+function versions.row(release)
+  local v = versions.parse(release)
+  if not v then return nil end
+  for i, row in ipairs(versions.lines) do
+    if row.line == v.line then return row, i end
+  end
+end
+
+--- -1, 0 or 1.
+function versions.compare(a, b)
+  local x, y = versions.parse(a), versions.parse(b)
+  for _, k in ipairs { "major", "minor", "patch" } do
+    if x[k] ~= y[k] then return x[k] < y[k] and -1 or 1 end
+  end
+  return 0
+end
+
+--- The newest release of a line that is known here: "3.9" -> "3.9.2".
+function versions.newest(line)
+  for _, row in ipairs(versions.lines) do
+    if row.line == line then return line .. "." .. row.patch end
+  end
+end
+
+--- The first and last line of a major.
+function versions.ends(major)
+  local first, last
+  for _, row in ipairs(versions.lines) do
+    if versions.parse(row.line).major == major then
+      first = first or row.line
+      last = row.line
+    end
+  end
+  return first, last
+end
+
+return versions

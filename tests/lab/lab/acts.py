@@ -1,0 +1,190 @@
+"""What a scenario does to a cluster, to see what kplay makes of it: nodes that are killed or frozen,
+files that someone edited, partitions that are not as they should be.
+
+Everything here goes around kplay, and is not counted by the service scripts unless it says so.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import releases
+from .config import Topic
+from .load import fill
+from .node import SSH_PORT, Node
+from .process import Process
+from .wire import BROKER, TOPIC, Connection, Key
+
+if TYPE_CHECKING:
+    from .cluster import Lab
+
+# A release, and a line that stops it from starting while all older ones here do not know the key.
+POISON = {
+    "3.5": ("group.coordinator.threads", "0"),
+    "3.9": ("group.coordinator.append.linger.ms", "-1"),
+    "4.0": ("share.coordinator.threads", "0"),
+}
+
+
+# Processes
+
+def ssh(lab: Lab, node: Node, command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Runs a command on a node as kplay would: by SSH, as the lab's user, without a terminal."""
+    return subprocess.run(
+        ["ssh", "-F", "none", "-T", "-p", str(SSH_PORT), "-i", str(lab.identity),
+         "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "StrictHostKeyChecking=yes",
+         "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", f"{lab.owner.name}@{node.host}", command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=seconds)
+
+
+def running(node: Node) -> Process:
+    process = node.process()
+    if process is None:
+        raise RuntimeError(f"{node.name} does not run")
+    return process
+
+
+def kill(node: Node) -> None:
+    """kill -9, and waits until the process is gone.  A broker started again within its session (18 s
+    in ZooKeeper mode, 9 s in KRaft) is kept out until the session ends; in ZooKeeper mode it gives up
+    and exits: NodeExists at /brokers/ids."""
+    process = running(node)
+    process.send(signal.SIGKILL)
+    process.wait_gone(10)
+
+
+def freeze(node: Node) -> None:
+    """The process stays, its port accepts, and nothing answers."""
+    running(node).send(signal.SIGSTOP)
+
+
+def thaw(node: Node) -> None:
+    running(node).send(signal.SIGCONT)
+
+
+def stop_and_wait(lab: Lab, node: Node, seconds: float = 60) -> None:
+    """A counted stop, until the process is gone.  Partitions of that node are under-replicated then."""
+    process = running(node)
+    node.stop()
+    lab.wait(lambda: not process.alive(), seconds, f"{node.name} to stop")
+
+
+def restart_by_ssh(lab: Lab, node: Node, seconds: float = 60) -> None:
+    """A counted restart through the node's SSH server, and until every partition is in sync."""
+    process = running(node)
+    for verb in ("stop", "start"):
+        done = ssh(lab, node, f"{node.service} {verb}")
+        if done.returncode != 0:
+            raise RuntimeError(f"{node.name}: {verb}: {done.stdout}")
+        if verb == "stop":
+            lab.wait(lambda: not process.alive(), seconds, f"{node.name} to stop")
+    lab.wait_in_sync()
+
+
+# Files of a node
+
+def lines_of(path: Path, key: str) -> list[str]:
+    """The values that a properties file gives a key, in order; the last one counts."""
+    values = []
+    for line in path.read_text().splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.lstrip().startswith(("#", "!")) and name.strip() == key:
+            values.append(value.strip())
+    return values
+
+
+def ibp(node: Node) -> list[str]:
+    """The inter.broker.protocol.version lines of a node's server.properties."""
+    return lines_of(node.properties, "inter.broker.protocol.version")
+
+
+def edit(node: Node, key: str, value: str | None) -> None:
+    """Someone's edit of server.properties: the key's lines are replaced by one, or removed (None).
+    The file is replaced by a rename, as editors do, and stays the node's owner's."""
+    kept = [line for line in node.properties.read_text().splitlines()
+            if line.partition("=")[0].strip() != key]
+    if value is not None:
+        kept.append(f"{key}={value}")
+    fresh = node.properties.with_suffix(".edited")
+    fresh.write_text("\n".join(kept) + "\n")
+    os.chown(fresh, node.owner.uid, node.owner.gid)
+    fresh.rename(node.properties)
+
+
+def poison(node: Node, release: str) -> str:
+    """Edits the file so that `release` does not start, and the older releases of the lab do.
+    Returns the key."""
+    key, value = POISON[".".join(release.split(".")[:2])]
+    edit(node, key, value)
+    return key
+
+
+def break_release(node: Node, release: str) -> Path:
+    """Takes a jar out of a staged release of this node alone; the node can not start with it."""
+    libs = node.dir / "releases" / releases.directory_name(release) / "libs"
+    jar = next(libs.glob("kafka-clients-*.jar"))
+    jar.unlink()
+    return jar
+
+
+def remove_release(node: Node, release: str) -> None:
+    """The release directory of this node is not there."""
+    path = node.dir / "releases" / releases.directory_name(release)
+    path.rename(node.dir / "run" / path.name)
+
+
+# Partitions
+
+def set_topic_config(lab: Lab, topic: str, changes: dict[str, str | None]) -> None:
+    """min.insync.replicas, unclean.leader.election.enable, ...; None removes a setting."""
+    lab.on_controller(lambda c: c.alter_config(TOPIC, topic, changes))
+
+
+class Reassignment:
+    """A partition that is being moved, so slowly that it will not end by itself: data of 8 MB and a
+    throttle of 1 KB a second.  While it runs Metadata shows the partition as under-replicated."""
+
+    def __init__(self, lab: Lab, name: str = "moving") -> None:
+        self.lab = lab
+        self.topic = Topic(name, 1, 2, 1)
+        self.key: Key = (name, 0)
+        ids = [n.id for n in lab.brokers()]
+        self.before, self.after = ids[:2], [ids[0], ids[2]]
+
+    def start(self) -> Reassignment:
+        self.lab.create_topic(self.topic, {0: self.before})
+        self.lab.wait(lambda: self.key in self.lab.metadata().partitions, 30, "the topic to move")
+        fill(self.lab, self.topic, 800)
+        self._throttle("1000")
+        self.lab.on_controller(lambda c: c.alter_reassignments({self.key: self.after}))
+        return self
+
+    def running(self) -> bool:
+        found: dict = {}
+
+        def look(connection: Connection) -> None:
+            found.update(connection.reassignments())
+
+        self.lab.on_controller(look)
+        return self.key in found
+
+    def finish(self) -> None:
+        """Lifts the throttle and waits for the end."""
+        self._throttle(None)
+        self.lab.wait(lambda: not self.running(), 60, "the reassignment to end")
+
+    def cancel(self) -> None:
+        self.lab.on_controller(lambda c: c.alter_reassignments({self.key: None}))
+        self._throttle(None)
+
+    def _throttle(self, rate: str | None) -> None:
+        for broker in self.lab.brokers():
+            changes = {f"{side}.replication.throttled.rate": rate for side in ("leader", "follower")}
+            self.lab.ask(broker.id).alter_config(BROKER, str(broker.id), changes)
+        every = None if rate is None else "*"
+        set_topic_config(self.lab, self.topic.name, {
+            f"{side}.replication.throttled.replicas": every for side in ("leader", "follower")})

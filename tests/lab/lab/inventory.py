@@ -1,0 +1,66 @@
+"""The kplay.yaml that describes a lab to kplay: the nodes are hosts reached by SSH, managed by the
+start, stop and status commands of their service scripts."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .config import BROKER_PORT, CONTROLLER_PORT, ZOOKEEPER_PORT
+from .node import SSH_PORT, Node
+
+if TYPE_CHECKING:
+    from .cluster import Lab
+
+
+def _q(text: str | Path) -> str:
+    escaped = str(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _service(node: Node) -> str:
+    verbs = ", ".join(f"{verb}: [{_q(node.service)}, {verb}]" for verb in ("start", "stop", "status"))
+    return f"{{ manager: command, {verbs} }}"
+
+
+def _layout(node: Node) -> str:
+    paths = {"releases": node.dir / "releases", "current": node.dir / "current",
+             "config": node.properties, "log": node.log, "release": "kafka_2.13-{version}"}
+    return "{ " + ", ".join(f"{key}: {_q(value)}" for key, value in paths.items()) + " }"
+
+
+def _entry(node: Node, port: int, host: str) -> list[str]:
+    lines = [f"  - id: {node.id}", f"    host: {_q(host)}"]
+    if node.rack:
+        lines.append(f"    rack: {node.rack}")
+    return lines + [f"    kafka: {_q(f'{node.host}:{port}')}", f"    service: {_service(node)}",
+                    f"    layout: {_layout(node)}"]
+
+
+def text(lab: Lab, *, hosts: dict[int, str] | None = None, on_failure: str = "stop",
+         guard: str = "strict", extra: str = "") -> str:
+    """The cluster file.  `hosts` gives nodes another host than theirs by id (a wrong file, for a
+    scenario), `extra` is appended as it is."""
+    other = hosts or {}
+    kafka = [f"bootstrap.servers: {_q(lab.bootstrap())}"]
+    if lab.controllers():
+        kafka.append("bootstrap.controllers: " + _q(",".join(
+            f"{node.host}:{CONTROLLER_PORT}" for node in lab.controllers())))
+    kafka.append("security.protocol: PLAINTEXT")
+    lines = [
+        f"cluster: {lab.name}",
+        f"kafka: {{ {', '.join(kafka)} }}",
+        f"ssh: {{ user: {lab.owner.name}, port: {SSH_PORT}, identity: {_q(lab.identity)}, "
+        f"known_hosts: {_q(lab.known_hosts)} }}",
+        "brokers:"]
+    for node in lab.brokers():
+        lines += _entry(node, BROKER_PORT, other.get(node.id, node.host))
+    if lab.controllers():
+        lines.append("controllers:")
+        for node in lab.controllers():
+            lines += _entry(node, CONTROLLER_PORT, other.get(node.id, node.host))
+    for node in lab.zookeepers():
+        lines += ["zookeeper:",
+                  f"  - {{ host: {_q(node.host)}, connect: {_q(f'{node.host}:{ZOOKEEPER_PORT}')} }}"]
+    lines += [f"policy: {{ guard: {guard}, on_failure: {on_failure} }}",
+              f"runs: {_q(lab.dir / 'runs')}"]
+    return "\n".join(lines) + "\n" + extra

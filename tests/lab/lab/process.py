@@ -1,0 +1,162 @@
+"""Processes, known by pid and start time, and ended by nothing else.
+
+A pid alone may be another process tomorrow, and a name may be somebody else's; a pid together with
+the time the kernel started it (field 22 of /proc/PID/stat) is one process.  Every process that a lab
+starts, and every one that a node's service script starts on behalf of an SSH session, is written as a
+line `PID START NAME` into the ledger, the file `pids` of the lab.
+
+Ending a lab also ends the children of those, sessions of the SSH servers, and what a session left
+behind without the ledger knowing (a long job, cut off): that carries the lab's directory in its
+environment, which the SSH server set.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "KPLAY_LAB"
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    start: int
+    name: str = ""
+
+    def alive(self) -> bool:
+        return identity(self.pid) == self.start
+
+    def send(self, signum: int) -> bool:
+        """Sends the signal to exactly this process; False when it is gone."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return False
+        try:
+            # The handle can not change hands; the pid behind it is checked after taking it.
+            if not self.alive():
+                return False
+            signal.pidfd_send_signal(handle, signum)
+            return True
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+
+    def wait_gone(self, seconds: float) -> bool:
+        """Waits for the end of the process; False when it still lives after that time."""
+        limit = time.monotonic() + seconds
+        while self.alive():
+            if time.monotonic() > limit:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def _stat(pid: int) -> tuple[int, int] | None:
+    """Parent and start time of a living process.  A zombie, which only waits for its parent to look,
+    is not living."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2:].split()
+    return None if fields[0] in "ZX" else (int(fields[1]), int(fields[19]))
+
+
+def identity(pid: int) -> int | None:
+    """The start time of a living process in clock ticks since boot; None when there is none."""
+    found = _stat(pid)
+    return found[1] if found else None
+
+
+class Ledger:
+    """The file of processes to end.  Appended to by this class and by the service scripts, which run
+    as the lab's user: hence its mode."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, uid: int, gid: int) -> None:
+        self.path.touch()
+        os.chown(self.path, uid, gid)
+
+    def add(self, process: Process) -> None:
+        with open(self.path, "a") as out:
+            out.write(f"{process.pid} {process.start} {process.name}\n")
+
+    def entries(self) -> list[Process]:
+        found = []
+        for line in self.path.read_text().splitlines():
+            parts = line.split(maxsplit=2)
+            if len(parts) >= 2 and parts[0].isdigit() and parts[1].isdigit():
+                found.append(Process(int(parts[0]), int(parts[1]), parts[2] if parts[2:] else ""))
+        return found
+
+
+def spawn(ledger: Ledger, name: str, argv: list[str], *, uid: int, gid: int, env: dict[str, str],
+          output: Path) -> subprocess.Popen[bytes]:
+    """Starts a process in a session of its own, so that Ctrl-C at the terminal does not reach it,
+    and writes it into the ledger."""
+    other = {} if uid == os.getuid() else {"user": uid, "group": gid, "extra_groups": []}
+    with open(output, "ab") as out:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
+                                 cwd="/", start_new_session=True, **other)  # type: ignore[call-overload]
+    ledger.add(Process(child.pid, identity(child.pid) or 0, name))
+    return child
+
+
+def _all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def children(parents: list[Process]) -> list[Process]:
+    """The processes below these: sessions of an SSH server, and what runs in them."""
+    below: dict[int, list[Process]] = {}
+    for pid in _all_pids():
+        found = _stat(pid)
+        if found:
+            below.setdefault(found[0], []).append(Process(pid, found[1], "child"))
+    reached: list[Process] = []
+    waiting = [p.pid for p in parents if p.alive()]
+    while waiting:
+        for child in below.get(waiting.pop(), []):
+            reached.append(child)
+            waiting.append(child.pid)
+    return reached
+
+
+def marked(directory: Path) -> list[Process]:
+    """Processes whose environment carries this lab's mark."""
+    mark = f"{MARK}={directory}".encode()
+    found = []
+    for pid in _all_pids():
+        try:
+            if pid == os.getpid() or mark not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                continue
+        except OSError:  # gone, or another user's
+            continue
+        start = identity(pid)
+        if start is not None:
+            found.append(Process(pid, start, "marked"))
+    return found
+
+
+def end_all(ledger: Ledger, seconds: float = 20) -> list[Process]:
+    """Ends every process of the lab by SIGKILL, and returns those that would not end.  Repeated until
+    nothing is left: a service script may be starting one more while this runs."""
+    limit = time.monotonic() + seconds
+    directory = ledger.path.parent
+    while True:
+        known = ledger.entries()
+        living = {p.pid: p for p in known + children(known) + marked(directory) if p.alive()}
+        for process in living.values():
+            process.send(signal.SIGKILL)
+        if not living or time.monotonic() > limit:
+            return list(living.values())
+        for process in living.values():
+            process.wait_gone(max(0.0, limit - time.monotonic()))

@@ -21,17 +21,18 @@ typedef struct kp_option {
     const char *doc;
 } kp_option;
 
-typedef struct kp_line {   /* a command line, read */
-    const kp_value *set;   /* option -> text, or true for a flag */
-    const kp_value *extra; /* options the table does not know, name -> text: a playbook's arguments */
-    const char **word;     /* what is no option */
+typedef struct kp_line { /* a command line, read */
+    const kp_value *set; /* option -> text, or true for a flag */
+    const kp_value
+        *extra;        /* options the table does not know, name -> text: a playbook's arguments */
+    const char **word; /* what is no option */
     size_t n_words;
 } kp_line;
 
 typedef struct kp_command {
     const char *name;
-    const char *usage;       /* "run [options] PLAYBOOK [--ARG VALUE ...]" */
-    const char *doc;         /* first line: one sentence; more lines: details */
+    const char *usage;        /* "run [options] PLAYBOOK [--ARG VALUE ...]" */
+    const char *doc;          /* first line: one sentence; more lines: details */
     const kp_option *options; /* ends with a NULL name */
     bool takes_extra;
     int (*main)(kp_arena *a, const kp_line *line);
@@ -39,18 +40,43 @@ typedef struct kp_command {
 
 extern const kp_command *const kp_commands[]; /* ends with NULL */
 
-kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv, kp_line *ret_line) KP_MUST_USE;
+kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv,
+                     kp_line *ret_line) KP_MUST_USE;
 void kp_command_help(const kp_command *c);
-static inline bool kp_flag(const kp_line *l, const char *name) { return kp_get_bool(l->set, name, false); }
-static inline const char *kp_opt(const kp_line *l, const char *name) { return kp_get_text(l->set, name, NULL); }
+static inline bool kp_flag(const kp_line *l, const char *name)
+{
+    return kp_get_bool(l->set, name, false);
+}
+static inline const char *kp_opt(const kp_line *l, const char *name)
+{
+    return kp_get_text(l->set, name, NULL);
+}
 
 /* Shared option rows. */
-#define KP_OPT_CLUSTER { "cluster", 'c', "FILE", "the cluster file (default ./kplay.yaml, or KPLAY_CLUSTER)" }
-#define KP_OPT_DEMO { "demo", 0, NULL, "use a simulated cluster that comes with kplay" }
-#define KP_OPT_MODE { "mode", 0, "MODE", "of --demo: kraft (default), zookeeper or combined" }
-#define KP_OPT_JSON { "json", 0, NULL, "one JSON object per line" }
-#define KP_OPT_HELP { "help", 'h', NULL, "this text" }
-#define KP_OPT_RUNS { "runs", 0, "DIR", "where runs are kept (default: the cluster file's runs)" }
+#define KP_OPT_CLUSTER                                                                             \
+    {                                                                                              \
+        "cluster", 'c', "FILE", "the cluster file (default ./kplay.yaml, or KPLAY_CLUSTER)"        \
+    }
+#define KP_OPT_DEMO                                                                                \
+    {                                                                                              \
+        "demo", 0, NULL, "use a simulated cluster that comes with kplay"                           \
+    }
+#define KP_OPT_MODE                                                                                \
+    {                                                                                              \
+        "mode", 0, "MODE", "of --demo: kraft (default), zookeeper or combined"                     \
+    }
+#define KP_OPT_JSON                                                                                \
+    {                                                                                              \
+        "json", 0, NULL, "one JSON object per line"                                                \
+    }
+#define KP_OPT_HELP                                                                                \
+    {                                                                                              \
+        "help", 'h', NULL, "this text"                                                             \
+    }
+#define KP_OPT_RUNS                                                                                \
+    {                                                                                              \
+        "runs", 0, "DIR", "where runs are kept (default: the cluster file's runs)"                 \
+    }
 
 /* ---- files.c ---- */
 typedef struct kp_files {
@@ -59,27 +85,30 @@ typedef struct kp_files {
 } kp_files;
 kp_err *kp_files_init(kp_arena *a, const char *cluster_file, kp_files *ret_files) KP_MUST_USE;
 /* A kp_find_fn over kp_files: a path as given, the team's playbooks/NAME, the shipped playbooks/NAME. */
-kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path, const char **ret_text, size_t *ret_n);
+kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path,
+                      const char **ret_text, size_t *ret_n);
 
 /* ---- cluster.c ---- */
 typedef struct kp_open_cluster {
     const kp_inventory *inventory;
     kp_world *world;
-    kp_sim *sim;             /* NULL: live */
+    kp_sim *sim; /* NULL: live */
     bool simulated;
-    const char *runs;        /* directory of runs */
-    const char *file;        /* of the cluster; NULL for --demo */
-    const char *resume;      /* "kplay resume", with what is needed to find this cluster again */
+    const char *runs;   /* directory of runs */
+    const char *file;   /* of the cluster; NULL for --demo */
+    const char *resume; /* "kplay resume", with what is needed to find this cluster again */
     kp_files files;
 } kp_open_cluster;
 
 /* The cluster a command is about.  `new_demo`: make a fresh simulated cluster for --demo (else the one that is there).
  * Nothing is contacted.  No cluster anywhere is an error that names --demo. */
-kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open_cluster *ret_c) KP_MUST_USE;
+kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo,
+                        kp_open_cluster *ret_c) KP_MUST_USE;
 void kp_cluster_close(kp_open_cluster *c);
 
 /* A simulated copy of a live cluster, for --dry-run. */
-kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live,
+                             kp_sim **ret_sim) KP_MUST_USE;
 
 char *kp_who(kp_arena *a); /* "ops@bastion1" */
 
@@ -87,8 +116,8 @@ char *kp_who(kp_arena *a); /* "ops@bastion1" */
 int kp_cli_fail(kp_err *e, bool json);
 
 /* ---- the commands ---- */
-extern const kp_command kp_cmd_run, kp_cmd_resume, kp_cmd_approve, kp_cmd_settle, kp_cmd_check, kp_cmd_test, kp_cmd_cluster,
-    kp_cmd_playbooks, kp_cmd_doc, kp_cmd_journal, kp_cmd_runs;
+extern const kp_command kp_cmd_run, kp_cmd_resume, kp_cmd_approve, kp_cmd_settle, kp_cmd_check,
+    kp_cmd_test, kp_cmd_cluster, kp_cmd_playbooks, kp_cmd_doc, kp_cmd_journal, kp_cmd_runs;
 
 /* cmd_test.c hands the specs to the script host through this. */
 int kp_cli_main(int argc, char **argv);

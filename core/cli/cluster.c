@@ -34,7 +34,9 @@ static kp_err *make_dirs(const char *path)
         char was = *p;
         *p = 0;
         if (mkdir(buf, 0700) != 0 && errno != EEXIST)
-            return kp_err_new(KP_CONFIG, "choose another place: runs in the cluster file, or --runs DIR", "the directory %s can not be made: %s", buf, strerror(errno));
+            return kp_err_new(KP_CONFIG,
+                              "choose another place: runs in the cluster file, or --runs DIR",
+                              "the directory %s can not be made: %s", buf, strerror(errno));
         *p = was;
         if (!was)
             return NULL;
@@ -49,12 +51,18 @@ static char *state_dir(kp_arena *a, const char *name)
     return kp_printf(a, "%s/.local/state/kplay/%s", home && *home ? home : "/tmp", name);
 }
 
-static bool exists(const char *path) { return access(path, F_OK) == 0; }
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
 
 static kp_err *nothing_here(void)
 {
-    kp_err *e = kp_err_new(KP_CONFIG, "try a simulated one", "no cluster here: no kplay.yaml in this directory, no -c FILE, no KPLAY_CLUSTER");
-    return kp_err_next(e, "try it on a simulated one:  kplay run --demo rolling.lua --to 3.9.1      describe yours:  kplay cluster init");
+    kp_err *e = kp_err_new(
+        KP_CONFIG, "try a simulated one",
+        "no cluster here: no kplay.yaml in this directory, no -c FILE, no KPLAY_CLUSTER");
+    return kp_err_next(e, "try it on a simulated one:  kplay run --demo rolling.lua --to 3.9.1     "
+                          " describe yours:  kplay cluster init");
 }
 
 static bool unfinished(kp_arena *a, const char *runs)
@@ -73,7 +81,8 @@ static bool unfinished(kp_arena *a, const char *runs)
 }
 
 /* The simulated cluster behind `make`, in <runs>/cluster.sim: kept while a run on it is unfinished. */
-static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_value *spec, kp_open_cluster *c)
+static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_value *spec,
+                        kp_open_cluster *c)
 {
     const char *image = kp_printf(a, "%s/cluster.sim", c->runs);
     bool keep = exists(image) && (!fresh || (unfinished(a, c->runs) && !kp_opt(line, "supersede")));
@@ -85,12 +94,14 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_v
             return e;
     } else {
         if (!fresh)
-            return kp_err_new(KP_USAGE, "begin one: kplay run --demo rolling.lua --to 3.9.1", "there is no simulated cluster to go on with");
+            return kp_err_new(KP_USAGE, "begin one: kplay run --demo rolling.lua --to 3.9.1",
+                              "there is no simulated cluster to go on with");
         unlink(image);
         if (spec)
             KP_TRY(kp_sim_from_spec(a, spec, image, &c->sim));
         else
-            KP_TRY(kp_sim_demo(a, kp_opt(line, "mode") ? kp_opt(line, "mode") : "kraft", image, &c->sim));
+            KP_TRY(kp_sim_demo(a, kp_opt(line, "mode") ? kp_opt(line, "mode") : "kraft", image,
+                               &c->sim));
     }
     kp_sim_catch_signals(c->sim);
     c->world = kp_sim_world(c->sim);
@@ -113,7 +124,7 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open
     kp_open_cluster *c = ret_c;
     const char *file = kp_opt(line, "cluster");
 
-    *c = (kp_open_cluster){ .resume = "kplay resume" };
+    *c = (kp_open_cluster) { .resume = "kplay resume" };
     if (kp_flag(line, "demo"))
         return open_demo(a, line, new_demo, c);
     if (!file)
@@ -125,7 +136,8 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open
 
     KP_TRY(kp_inventory_load(a, file, &c->inventory));
     c->file = file;
-    c->resume = kp_streq(file, "kplay.yaml") ? "kplay resume" : kp_printf(a, "kplay resume -c %s", file);
+    c->resume = kp_streq(file, "kplay.yaml") ? "kplay resume"
+                                             : kp_printf(a, "kplay resume -c %s", file);
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
     if (c->inventory->simulate) {

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+static const kp_option options[] = {
+    KP_OPT_CLUSTER, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL }
+};
 
 static void quiet(void *ud, const kp_event *e)
 {
@@ -24,16 +26,20 @@ typedef struct outcome {
 } outcome;
 
 /* A value for an argument nobody gave: a release that may follow the simulated one, where a version is asked for. */
-static const kp_value *arguments(kp_arena *a, const kp_header *h, const kp_value *given, const char *mode)
+static const kp_value *arguments(kp_arena *a, const kp_header *h, const kp_value *given,
+                                 const char *mode)
 {
     const kp_value *args = given;
     for (size_t i = 0; i < h->n_args; i++)
-        if (kp_streq(h->args[i].name, "to") && kp_streq(h->args[i].type, "version") && !kp_get(given, "to"))
-            args = kp_map_with(a, args, "to", kp_text(a, kp_streq(mode, "zookeeper") ? "3.5.2" : "3.9.1"));
+        if (kp_streq(h->args[i].name, "to") && kp_streq(h->args[i].type, "version") &&
+            !kp_get(given, "to"))
+            args = kp_map_with(a, args, "to",
+                               kp_text(a, kp_streq(mode, "zookeeper") ? "3.5.2" : "3.9.1"));
     return args;
 }
 
-static void try_on(kp_arena *a, const char *name, kp_files *f, const kp_value *given, const kp_header *h, outcome *o)
+static void try_on(kp_arena *a, const char *name, kp_files *f, const kp_value *given,
+                   const kp_header *h, outcome *o)
 {
     kp_sim *sim;
     const kp_value *report = NULL;
@@ -41,8 +47,15 @@ static void try_on(kp_arena *a, const char *name, kp_files *f, const kp_value *g
     o->err = kp_sim_demo(a, o->mode, NULL, &sim);
     if (o->err)
         return;
-    kp_run_spec spec = { .world = kp_sim_world(sim), .simulated = true, .inventory = kp_sim_inventory(a, sim, NULL), .playbook = name,
-                         .find = kp_files_find, .find_ud = f, .args = arguments(a, h, given, o->mode), .who = "check", .assume_yes = true,
+    kp_run_spec spec = { .world = kp_sim_world(sim),
+                         .simulated = true,
+                         .inventory = kp_sim_inventory(a, sim, NULL),
+                         .playbook = name,
+                         .find = kp_files_find,
+                         .find_ud = f,
+                         .args = arguments(a, h, given, o->mode),
+                         .who = "check",
+                         .assume_yes = true,
                          .sink = { .event = quiet } };
     o->err = kp_run_first(a, &spec, &report);
     const kp_value *used = kp_get(report, "used_effects");
@@ -65,7 +78,9 @@ static int check_main(kp_arena *a, const kp_line *line)
     int code = 0;
 
     if (line->n_words != 1)
-        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay check playbooks/rolling.lua", "check takes one playbook"), json);
+        return kp_cli_fail(
+            kp_err_new(KP_USAGE, "kplay check playbooks/rolling.lua", "check takes one playbook"),
+            json);
     kp_err *e = kp_files_init(a, file, &f);
     if (!e)
         e = kp_script_host_table.load(a, line->word[0], kp_files_find, &f, &script);
@@ -76,18 +91,22 @@ static int check_main(kp_arena *a, const kp_line *line)
         try_on(a, line->word[0], &f, line->extra, h, &o[i]);
         used |= o[i].used;
         /* A refusal by the playbook's own check, or a question for a mode it is not for, is an outcome, not a fault. */
-        bool fault = o[i].err && (o[i].err->cls == KP_PLAYBOOK || o[i].err->cls == KP_INTERNAL || o[i].err->cls == KP_USAGE);
+        bool fault = o[i].err && (o[i].err->cls == KP_PLAYBOOK || o[i].err->cls == KP_INTERNAL ||
+                                  o[i].err->cls == KP_USAGE);
         if (fault && code == 0) {
             code = kp_err_exit_code(o[i].err);
             kp_screen_error(o[i].err, json);
         }
         if (!json && !fault)
-            printf("%-10s %s%s\n", o[i].mode, o[i].err ? "stopped: " : "ran to its end", o[i].err ? o[i].err->what : "");
+            printf("%-10s %s%s\n", o[i].mode, o[i].err ? "stopped: " : "ran to its end",
+                   o[i].err ? o[i].err->what : "");
         kp_err_drop(o[i].err);
     }
     for (unsigned bit = 1; bit && code == 0; bit <<= 1)
         if ((h->effects & bit) && !(used & bit))
-            printf(json ? "{\"unused_effect\":\"%s\"}\n" : "warning   effect \"%s\" is declared and used on none of the simulated clusters\n",
+            printf(json ? "{\"unused_effect\":\"%s\"}\n"
+                        : "warning   effect \"%s\" is declared and used on none of the simulated "
+                          "clusters\n",
                    kp_grant_name((kp_grant)bit));
     if (code == 0 && !json)
         printf("%s is sound\n", h->name);
@@ -96,6 +115,10 @@ static int check_main(kp_arena *a, const kp_line *line)
 }
 
 const kp_command kp_cmd_check = {
-    .name = "check", .usage = "check [options] PLAYBOOK [--ARG VALUE ...]", .options = options, .takes_extra = true, .main = check_main,
+    .name = "check",
+    .usage = "check [options] PLAYBOOK [--ARG VALUE ...]",
+    .options = options,
+    .takes_extra = true,
+    .main = check_main,
     .doc = "Check a playbook: syntax, header, verbs, and its effects on simulated clusters.",
 };

@@ -4,11 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+static const kp_option options[] = {
+    KP_OPT_CLUSTER,         KP_OPT_DEMO, KP_OPT_MODE, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP,
+    { NULL, 0, NULL, NULL }
+};
 
 static const char *role_word(const kp_node *n)
 {
-    return n->roles == (KP_BROKER | KP_CONTROLLER) ? "combined" : n->roles == KP_BROKER ? "broker" : "controller";
+    return n->roles == (KP_BROKER | KP_CONTROLLER) ? "combined"
+           : n->roles == KP_BROKER                 ? "broker"
+                                                   : "controller";
 }
 
 static void show(kp_arena *a, const kp_inventory *inv, bool json)
@@ -17,11 +22,14 @@ static void show(kp_arena *a, const kp_inventory *inv, bool json)
         const kp_node *n = &inv->nodes[i];
         const char *listener = *n->kafka ? n->kafka : n->controller;
         if (json)
-            puts(kp_json_text(a, kp_map(a, "id", kp_int(a, n->id), "role", kp_text(a, role_word(n)), "host", kp_text(a, n->host), "rack",
-                                        *n->rack ? kp_text(a, n->rack) : NULL, "kafka", kp_text(a, listener), "config",
-                                        kp_text(a, n->layout.config), "current", kp_text(a, n->layout.current), NULL)));
+            puts(kp_json_text(
+                a, kp_map(a, "id", kp_int(a, n->id), "role", kp_text(a, role_word(n)), "host",
+                          kp_text(a, n->host), "rack", *n->rack ? kp_text(a, n->rack) : NULL,
+                          "kafka", kp_text(a, listener), "config", kp_text(a, n->layout.config),
+                          "current", kp_text(a, n->layout.current), NULL)));
         else
-            printf("%-10s %-6d %-18s %-22s %s\n", role_word(n), n->id, n->host, listener, n->layout.config);
+            printf("%-10s %-6d %-18s %-22s %s\n", role_word(n), n->id, n->host, listener,
+                   n->layout.config);
     }
 }
 
@@ -37,9 +45,10 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
 
     for (size_t i = 0; i < n; i++) {
         int id = inv->nodes[i].id;
-        q[3 * i] = (kp_request){ .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
-        q[3 * i + 1] = (kp_request){ .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
-        q[3 * i + 2] = (kp_request){ .kind = KP_Q_GRANTS, .node = id, .within = 20 * KP_SECOND };
+        q[3 * i] = (kp_request) { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
+        q[3 * i + 1] =
+            (kp_request) { .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
+        q[3 * i + 2] = (kp_request) { .kind = KP_Q_GRANTS, .node = id, .within = 20 * KP_SECOND };
     }
     kp_world_ask_all(c->world, a, q, 3 * n, reply);
     for (size_t i = 0; i < n; i++) {
@@ -58,7 +67,9 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
         int64_t process = kp_get_int(kp_get(host->value, "process"), "node_id", node->id);
         if (process != node->id) {
             worst = KP_SAFETY;
-            kp_buf_fmt(&wrong, "  the process there is node %" PRId64 ", the cluster file says %d (%s)\n", process, node->id, node->where);
+            kp_buf_fmt(&wrong,
+                       "  the process there is node %" PRId64 ", the cluster file says %d (%s)\n",
+                       process, node->id, node->where);
         }
         for (size_t k = 0; k < kp_len(grants->value); k++) {
             worst = KP_HOST;
@@ -71,12 +82,17 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
         if (*id)
             cluster_id = id;
         if (json)
-            puts(kp_json_text(a, kp_map(a, "id", kp_int(a, node->id), "node", said->value, "host", host->value, "findings",
+            puts(kp_json_text(a, kp_map(a, "id", kp_int(a, node->id), "node", said->value, "host",
+                                        host->value, "findings",
                                         wrong.n ? kp_text(a, kp_buf_text(&wrong)) : NULL, NULL)));
         else
-            printf("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s\n%s", role_word(node), node->id, node->host,
-                   said->err ? "no answer" : kp_get_text(said->value, "mode", "?"), kp_get_int(host->value, "pid", 0),
-                   kp_get_text(host->value, "running_release", "-"), kp_get_text(host->value, "link_release", "-"), wrong.n ? "" : "well", kp_buf_text(&wrong));
+            printf("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s\n%s",
+                   role_word(node), node->id, node->host,
+                   said->err ? "no answer" : kp_get_text(said->value, "mode", "?"),
+                   kp_get_int(host->value, "pid", 0),
+                   kp_get_text(host->value, "running_release", "-"),
+                   kp_get_text(host->value, "link_release", "-"), wrong.n ? "" : "well",
+                   kp_buf_text(&wrong));
         kp_err_drop(said->err);
         kp_err_drop(host->err);
         kp_err_drop(grants->err);
@@ -91,7 +107,9 @@ static int cluster_main(kp_arena *a, const kp_line *line)
     kp_open_cluster c = { 0 };
 
     if (line->n_words != 1 || (!kp_streq(what, "show") && !kp_streq(what, "check")))
-        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay cluster show   |   kplay cluster check", "cluster takes show or check"), json);
+        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay cluster show   |   kplay cluster check",
+                                      "cluster takes show or check"),
+                           json);
     kp_err *e = kp_cluster_open(a, line, true, &c);
     if (e)
         return kp_cli_fail(e, json);
@@ -102,11 +120,18 @@ static int cluster_main(kp_arena *a, const kp_line *line)
         worst = check(a, &c, json);
     kp_cluster_close(&c);
     if (worst)
-        return kp_cli_fail(kp_err_new(worst, "mend what is listed above, then check again", "the cluster is not as the file says, or does not let kplay work"), json);
+        return kp_cli_fail(
+            kp_err_new(worst, "mend what is listed above, then check again",
+                       "the cluster is not as the file says, or does not let kplay work"),
+            json);
     return 0;
 }
 
 const kp_command kp_cmd_cluster = {
-    .name = "cluster", .usage = "cluster show|check [options]", .options = options, .main = cluster_main,
-    .doc = "Show the cluster file's nodes, or check that each answers, is who it should be, and lets kplay work.",
+    .name = "cluster",
+    .usage = "cluster show|check [options]",
+    .options = options,
+    .main = cluster_main,
+    .doc = "Show the cluster file's nodes, or check that each answers, is who it should be, and "
+           "lets kplay work.",
 };

@@ -4,7 +4,10 @@
 #include <stdio.h>
 
 static const kp_option options[] = {
-    { "stubs", 0, NULL, "LuaCATS stubs for editors" }, { "baseline", 0, NULL, "the API in one text, as the tests compare it" }, KP_OPT_HELP, { NULL, 0, NULL, NULL },
+    { "stubs", 0, NULL, "LuaCATS stubs for editors" },
+    { "baseline", 0, NULL, "the API in one text, as the tests compare it" },
+    KP_OPT_HELP,
+    { NULL, 0, NULL, NULL },
 };
 
 static int doc_main(kp_arena *a, const kp_line *line)
@@ -29,5 +32,9 @@ static int doc_main(kp_arena *a, const kp_line *line)
 }
 
 const kp_command kp_cmd_doc = {
-    .name = "doc", .usage = "doc [VERB|guard]", .options = options, .main = doc_main, .doc = "Show the verbs, one verb, or the guard's rows.",
+    .name = "doc",
+    .usage = "doc [VERB|guard]",
+    .options = options,
+    .main = doc_main,
+    .doc = "Show the verbs, one verb, or the guard's rows.",
 };

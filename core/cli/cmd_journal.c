@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS,
+                                     KP_OPT_JSON,    KP_OPT_HELP, { NULL, 0, NULL, NULL } };
 
 /* Where runs are kept: the journal is read without touching any cluster. */
 static kp_err *runs_dir(kp_arena *a, const kp_line *line, const char **ret_runs)
@@ -24,18 +25,22 @@ static void show(kp_arena *a, const kp_record *rec, bool json)
 {
     const kp_value *b = rec->body;
     if (json) {
-        const kp_value *v = kp_map_with(a, kp_map_with(a, kp_map_with(a, b, "n", kp_int(a, rec->n)), "t", kp_text(a, kp_time_text(a, rec->t))), "k",
-                                        kp_text(a, kp_kind_name(rec->kind)));
+        const kp_value *v = kp_map_with(a,
+                                        kp_map_with(a, kp_map_with(a, b, "n", kp_int(a, rec->n)),
+                                                    "t", kp_text(a, kp_time_text(a, rec->t))),
+                                        "k", kp_text(a, kp_kind_name(rec->kind)));
         puts(kp_json_text(a, v));
         return;
     }
     const char *time = kp_time_text(a, rec->t);
-    printf("%5" PRId64 "  %.8s  %-7s %-18s %s", rec->n, time + 11, kp_kind_name(rec->kind), kp_get_text(b, "i", ""), kp_get_text(b, "fn", ""));
+    printf("%5" PRId64 "  %.8s  %-7s %-18s %s", rec->n, time + 11, kp_kind_name(rec->kind),
+           kp_get_text(b, "i", ""), kp_get_text(b, "fn", ""));
     if (kp_len(kp_get(b, "a")))
         printf(" %s", kp_json_text(a, kp_get(b, "a")));
     if (rec->kind == KP_K_DONE)
-        printf("  %s, %s%s%s", kp_get_bool(b, "ok", false) ? "ok" : "failed", kp_duration_text(a, kp_get_int(b, "ms", 0), true),
-               kp_get(b, "via") ? ", by " : "", kp_get_text(b, "via", ""));
+        printf("  %s, %s%s%s", kp_get_bool(b, "ok", false) ? "ok" : "failed",
+               kp_duration_text(a, kp_get_int(b, "ms", 0), true), kp_get(b, "via") ? ", by " : "",
+               kp_get_text(b, "via", ""));
     if (rec->kind == KP_K_INTENT)
         printf("  as %s", kp_get_text(b, "id", "?"));
     if (rec->kind == KP_K_DOUBT)
@@ -60,7 +65,10 @@ static int journal_main(kp_arena *a, const kp_line *line)
     kp_journal_check check;
 
     if (line->n_words != 2 || (!kp_streq(what, "verify") && !kp_streq(what, "show")))
-        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay journal verify RUN   |   kplay journal show RUN", "journal takes verify or show, and a run or a file"), json);
+        return kp_cli_fail(kp_err_new(KP_USAGE,
+                                      "kplay journal verify RUN   |   kplay journal show RUN",
+                                      "journal takes verify or show, and a run or a file"),
+                           json);
     const char *path = line->word[1];
     if (!strchr(path, '/')) {
         kp_err *e = runs_dir(a, line, &runs);
@@ -75,15 +83,20 @@ static int journal_main(kp_arena *a, const kp_line *line)
         for (int64_t i = 0; i < check.records; i++)
             show(a, &check.rec[i], json);
     else if (json)
-        puts(kp_json_text(a, kp_map(a, "records", kp_int(a, check.records), "head", kp_text(a, check.head), "torn", kp_bool(check.torn), NULL)));
+        puts(kp_json_text(a, kp_map(a, "records", kp_int(a, check.records), "head",
+                                    kp_text(a, check.head), "torn", kp_bool(check.torn), NULL)));
     else
-        printf("%s: %" PRId64 " records, chain whole%s, last link %s\n", line->word[1], check.records,
-               check.torn ? ", a torn last line is saved aside at the next resume" : "", check.head);
+        printf(
+            "%s: %" PRId64 " records, chain whole%s, last link %s\n", line->word[1], check.records,
+            check.torn ? ", a torn last line is saved aside at the next resume" : "", check.head);
     return 0;
 }
 
 const kp_command kp_cmd_journal = {
-    .name = "journal", .usage = "journal verify|show [options] RUN|FILE", .options = options, .main = journal_main,
+    .name = "journal",
+    .usage = "journal verify|show [options] RUN|FILE",
+    .options = options,
+    .main = journal_main,
     .doc = "Verify a run's journal, record by record, or show it.",
 };
 
@@ -103,16 +116,25 @@ static int runs_main(kp_arena *a, const kp_line *line)
         printf("no runs in %s\n", runs);
     for (size_t i = 0; i < n; i++) {
         if (json)
-            puts(kp_json_text(a, kp_map(a, "run", kp_text(a, info[i].run), "playbook", kp_text(a, info[i].playbook), "state", kp_text(a, info[i].state),
-                                        "opened", kp_text(a, kp_time_text(a, info[i].opened)), "last", kp_text(a, kp_time_text(a, info[i].last)),
-                                        "records", kp_int(a, info[i].records), "finished", kp_bool(info[i].finished), NULL)));
+            puts(kp_json_text(a, kp_map(a, "run", kp_text(a, info[i].run), "playbook",
+                                        kp_text(a, info[i].playbook), "state",
+                                        kp_text(a, info[i].state), "opened",
+                                        kp_text(a, kp_time_text(a, info[i].opened)), "last",
+                                        kp_text(a, kp_time_text(a, info[i].last)), "records",
+                                        kp_int(a, info[i].records), "finished",
+                                        kp_bool(info[i].finished), NULL)));
         else
-            printf("%-12s %-20s %-12s %.16s  %5" PRId64 " records%s\n", info[i].run, info[i].playbook, info[i].state,
-                   kp_time_text(a, info[i].opened), info[i].records, info[i].finished ? "" : "   (unfinished)");
+            printf("%-12s %-20s %-12s %.16s  %5" PRId64 " records%s\n", info[i].run,
+                   info[i].playbook, info[i].state, kp_time_text(a, info[i].opened),
+                   info[i].records, info[i].finished ? "" : "   (unfinished)");
     }
     return 0;
 }
 
 const kp_command kp_cmd_runs = {
-    .name = "runs", .usage = "runs [options]", .options = options, .main = runs_main, .doc = "List this cluster's runs, newest first.",
+    .name = "runs",
+    .usage = "runs [options]",
+    .options = options,
+    .main = runs_main,
+    .doc = "List this cluster's runs, newest first.",
 };

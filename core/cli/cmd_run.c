@@ -5,10 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_OPTIONS                                                                                                          \
-    KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE, { "yes", 'y', NULL, "start, and answer asks, without a person" },             \
-        { "force", 0, "GUARD", "override one row of the guard (kplay doc guard lists them); needs --reason" },              \
-        { "reason", 0, "TEXT", "why, for --force; journaled and reported" }, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP
+#define RUN_OPTIONS                                                                                \
+    KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE,                                                      \
+        { "yes", 'y', NULL, "start, and answer asks, without a person" },                          \
+        { "force", 0, "GUARD",                                                                     \
+          "override one row of the guard (kplay doc guard lists them); needs --reason" },          \
+        { "reason", 0, "TEXT", "why, for --force; journaled and reported" }, KP_OPT_RUNS,          \
+        KP_OPT_JSON, KP_OPT_HELP
 
 static const kp_option run_options[] = {
     { "dry-run", 0, NULL, "run it on a simulated copy of the cluster; nothing is changed" },
@@ -18,7 +21,8 @@ static const kp_option run_options[] = {
 };
 
 static const kp_option resume_options[] = {
-    { "accept-changed-playbook", 0, NULL, "go on with the edited playbook, after replaying every answer against it" },
+    { "accept-changed-playbook", 0, NULL,
+      "go on with the edited playbook, after replaying every answer against it" },
     { "accept-new-kplay", 0, NULL, "go on with another kplay than the run began with" },
     RUN_OPTIONS,
     { NULL, 0, NULL, NULL },
@@ -28,15 +32,18 @@ static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
 {
     const char *guard = kp_opt(line, "force"), *reason = kp_opt(line, "reason");
     if (!guard)
-        return reason ? kp_err_new(KP_USAGE, "name the guard: --force GUARD", "--reason without --force") : NULL;
+        return reason ? kp_err_new(KP_USAGE, "name the guard: --force GUARD",
+                                   "--reason without --force")
+                      : NULL;
     if (!reason || strlen(reason) < 4)
         return kp_err_new(KP_USAGE, "say why: --reason TEXT", "--force needs a reason");
     KP_AUTO_BUF rows = KP_BUF_INIT(1 << 16);
     kp_buf_str(&rows, kp_doc_guard(a));
     if (!strstr(kp_buf_text(&rows), kp_printf(a, "  %s ", guard)))
-        return kp_err_new(KP_USAGE, "kplay doc guard lists them", "the guard has no row \"%s\"", guard);
+        return kp_err_new(KP_USAGE, "kplay doc guard lists them", "the guard has no row \"%s\"",
+                          guard);
     kp_override *o = KP_NEW(a, kp_override);
-    *o = (kp_override){ .guard = guard, .reason = reason };
+    *o = (kp_override) { .guard = guard, .reason = reason };
     spec->overrides = o;
     spec->n_overrides = 1;
     return NULL;
@@ -45,10 +52,19 @@ static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
 static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_spec *spec)
 {
     bool dry = kp_flag(line, "dry-run");
-    *spec = (kp_run_spec){ .world = c->world, .simulated = c->simulated, .inventory = c->inventory, .runs = c->runs,
-                           .find = kp_files_find, .find_ud = &c->files, .who = kp_who(a) };
-    kp_screen_spec screen = { .json = kp_flag(line, "json"), .terminal = isatty(STDOUT_FILENO) && !kp_flag(line, "json"),
-                              .simulated = c->simulated || dry, .yes = kp_flag(line, "yes") || dry, .rehearsal = dry, .who = spec->who,
+    *spec = (kp_run_spec) { .world = c->world,
+                            .simulated = c->simulated,
+                            .inventory = c->inventory,
+                            .runs = c->runs,
+                            .find = kp_files_find,
+                            .find_ud = &c->files,
+                            .who = kp_who(a) };
+    kp_screen_spec screen = { .json = kp_flag(line, "json"),
+                              .terminal = isatty(STDOUT_FILENO) && !kp_flag(line, "json"),
+                              .simulated = c->simulated || dry,
+                              .yes = kp_flag(line, "yes") || dry,
+                              .rehearsal = dry,
+                              .who = spec->who,
                               .resume = c->resume };
     spec->sink = kp_screen(a, &screen);
 }
@@ -86,9 +102,11 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
     kp_err *e = kp_script_host_table.load(a, name, kp_files_find, &c.files, &script);
     if (!e) {
         const kp_header *h = kp_script_host_table.header(script);
-        kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, line->extra, &args, &origin);
+        kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, line->extra, &args,
+                                         &origin);
         kp_err_drop(incomplete); /* a required argument may be missing here */
-        printf("kplay run %s%s\n\n%s\n", h->name, h->n_args ? " [--ARG VALUE ...]" : "", h->summary);
+        printf("kplay run %s%s\n\n%s\n", h->name, h->n_args ? " [--ARG VALUE ...]" : "",
+               h->summary);
         if (*h->comment)
             printf("\n%s\n", h->comment);
         printf("\nmay do    ");
@@ -108,7 +126,8 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
             printf("  %-24s %s", left, arg->doc);
             const kp_value *v = kp_get(args, arg->name);
             if (v)
-                printf("  [%s, %s]", v->type == KP_BYTES ? v->u.s : kp_json_text(a, v), kp_get_text(origin, arg->name, ""));
+                printf("  [%s, %s]", v->type == KP_BYTES ? v->u.s : kp_json_text(a, v),
+                       kp_get_text(origin, arg->name, ""));
             else if (arg->required)
                 printf("  (required)");
             puts("");
@@ -127,12 +146,17 @@ static int run_main(kp_arena *a, const kp_line *line)
     kp_run_spec spec;
 
     if (line->n_words != 1)
-        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay run rolling.lua --to 3.9.1; kplay playbooks lists them",
-                                      line->n_words ? "run takes one playbook, got %zu words" : "run needs a playbook", line->n_words), json);
+        return kp_cli_fail(
+            kp_err_new(KP_USAGE, "kplay run rolling.lua --to 3.9.1; kplay playbooks lists them",
+                       line->n_words ? "run takes one playbook, got %zu words"
+                                     : "run needs a playbook",
+                       line->n_words),
+            json);
     if (kp_flag(line, "help"))
         return kp_cli_fail(help(a, line, line->word[0]), json);
     kp_err *e = kp_cluster_open(a, line, !dry, &c);
-    if (e && dry && kp_flag(line, "demo")) { /* nothing simulated is there yet: a rehearsal makes its own */
+    if (e && dry &&
+        kp_flag(line, "demo")) { /* nothing simulated is there yet: a rehearsal makes its own */
         kp_err_drop(e);
         e = kp_cluster_open(a, line, true, &c);
     }
@@ -183,9 +207,11 @@ static kp_err *which_run(kp_arena *a, const kp_line *line, const char *runs, con
             newest = i;
         }
     if (open == 0)
-        return kp_err_new(KP_USAGE, "kplay run PLAYBOOK begins one", "no run is unfinished here (%s)", runs);
+        return kp_err_new(KP_USAGE, "kplay run PLAYBOOK begins one",
+                          "no run is unfinished here (%s)", runs);
     if (open > 1)
-        return kp_err_new(KP_USAGE, "name it; kplay runs lists them", "%zu runs are unfinished", open);
+        return kp_err_new(KP_USAGE, "name it; kplay runs lists them", "%zu runs are unfinished",
+                          open);
     *ret_run = info[newest].run;
     return NULL;
 }
@@ -213,19 +239,29 @@ static int resume_main(kp_arena *a, const kp_line *line)
 }
 
 const kp_command kp_cmd_run = {
-    .name = "run", .usage = "run [options] PLAYBOOK [--ARG VALUE ...]", .options = run_options, .takes_extra = true, .main = run_main,
+    .name = "run",
+    .usage = "run [options] PLAYBOOK [--ARG VALUE ...]",
+    .options = run_options,
+    .takes_extra = true,
+    .main = run_main,
     .doc = "Run a playbook: check, ask, run, verify; every step journaled.\n\n"
-           "kplay run PLAYBOOK --help shows the playbook's own arguments, what it may do, and where each value comes from.",
+           "kplay run PLAYBOOK --help shows the playbook's own arguments, what it may do, and "
+           "where each value comes from.",
 };
 const kp_command kp_cmd_resume = {
-    .name = "resume", .usage = "resume [options] [RUN]", .options = resume_options, .main = resume_main,
+    .name = "resume",
+    .usage = "resume [options] [RUN]",
+    .options = resume_options,
+    .main = resume_main,
     .doc = "Go on with an unfinished run: after a pause, a refusal, a failure, a crash.\n\n"
-           "What is in doubt is settled by looking; what was answered is replayed; nothing is done twice.",
+           "What is in doubt is settled by looking; what was answered is replayed; nothing is done "
+           "twice.",
 };
 
 /* ---- approve, settle ---- */
 
-static const kp_option approve_options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+static const kp_option approve_options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS,
+                                             KP_OPT_JSON,    KP_OPT_HELP, { NULL, 0, NULL, NULL } };
 
 static int approve_main(kp_arena *a, const kp_line *line)
 {
@@ -243,13 +279,23 @@ static int approve_main(kp_arena *a, const kp_line *line)
 }
 
 const kp_command kp_cmd_approve = {
-    .name = "approve", .usage = "approve [options] [RUN]", .options = approve_options, .main = approve_main,
+    .name = "approve",
+    .usage = "approve [options] [RUN]",
+    .options = approve_options,
+    .main = approve_main,
     .doc = "Say yes to the question a paused run waits with; then kplay resume.",
 };
 
 static const kp_option settle_options[] = {
-    { "done", 0, NULL, "it was done" }, { "not-done", 0, NULL, "it was not done: the run tries it again" },
-    { "reason", 0, "TEXT", "how you know; journaled" }, KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL },
+    { "done", 0, NULL, "it was done" },
+    { "not-done", 0, NULL, "it was not done: the run tries it again" },
+    { "reason", 0, "TEXT", "how you know; journaled" },
+    KP_OPT_CLUSTER,
+    KP_OPT_DEMO,
+    KP_OPT_RUNS,
+    KP_OPT_JSON,
+    KP_OPT_HELP,
+    { NULL, 0, NULL, NULL },
 };
 
 static int settle_main(kp_arena *a, const kp_line *line)
@@ -260,18 +306,23 @@ static int settle_main(kp_arena *a, const kp_line *line)
     kp_err *e = NULL;
 
     if (line->n_words != 2 || done == not_done || !reason)
-        e = kp_err_new(KP_USAGE, "kplay settle RUN OP --done|--not-done --reason TEXT", "settle needs a run, an op id, --done or --not-done, and --reason");
+        e = kp_err_new(KP_USAGE, "kplay settle RUN OP --done|--not-done --reason TEXT",
+                       "settle needs a run, an op id, --done or --not-done, and --reason");
     if (!e)
         e = kp_cluster_open(a, line, false, &c);
     if (!e)
         e = kp_run_settle(a, c.runs, line->word[0], line->word[1], done, reason, kp_who(a));
     if (!e)
-        printf("settled   %s as %s; go on with: %s\n", line->word[1], done ? "done" : "not done", c.resume);
+        printf("settled   %s as %s; go on with: %s\n", line->word[1], done ? "done" : "not done",
+               c.resume);
     kp_cluster_close(&c);
     return kp_cli_fail(e, kp_flag(line, "json"));
 }
 
 const kp_command kp_cmd_settle = {
-    .name = "settle", .usage = "settle [options] RUN OP --done|--not-done --reason TEXT", .options = settle_options, .main = settle_main,
+    .name = "settle",
+    .usage = "settle [options] RUN OP --done|--not-done --reason TEXT",
+    .options = settle_options,
+    .main = settle_main,
     .doc = "Tell a run whether an action in doubt was done, when no probe can tell.",
 };

@@ -6,15 +6,18 @@
 #include <string.h>
 
 const kp_command *const kp_commands[] = {
-    &kp_cmd_run, &kp_cmd_resume, &kp_cmd_approve, &kp_cmd_settle, &kp_cmd_check, &kp_cmd_test, &kp_cmd_cluster, &kp_cmd_playbooks,
-    &kp_cmd_doc, &kp_cmd_journal, &kp_cmd_runs, NULL,
+    &kp_cmd_run,   &kp_cmd_resume,  &kp_cmd_approve, &kp_cmd_settle,
+    &kp_cmd_check, &kp_cmd_test,    &kp_cmd_cluster, &kp_cmd_playbooks,
+    &kp_cmd_doc,   &kp_cmd_journal, &kp_cmd_runs,    NULL,
 };
 
 static void overview(void)
 {
-    puts("kplay runs Lua playbooks against Apache Kafka clusters: upgrades and restarts, journaled, guarded, rehearsed.\n");
+    puts("kplay runs Lua playbooks against Apache Kafka clusters: upgrades and restarts, "
+         "journaled, guarded, rehearsed.\n");
     for (size_t i = 0; kp_commands[i]; i++)
-        printf("  kplay %-10s %.*s\n", kp_commands[i]->name, (int)strcspn(kp_commands[i]->doc, "\n"), kp_commands[i]->doc);
+        printf("  kplay %-10s %.*s\n", kp_commands[i]->name,
+               (int)strcspn(kp_commands[i]->doc, "\n"), kp_commands[i]->doc);
     puts("\ntry it with no Kafka at all:  kplay run --demo rolling.lua --to 3.9.1");
     puts("more about one of them:       kplay COMMAND --help");
 }
@@ -22,7 +25,8 @@ static void overview(void)
 int kp_cli_main(int argc, char **argv)
 {
     setlocale(LC_ALL, "C");
-    if (argc < 2 || kp_streq(argv[1], "--help") || kp_streq(argv[1], "-h") || kp_streq(argv[1], "help")) {
+    if (argc < 2 || kp_streq(argv[1], "--help") || kp_streq(argv[1], "-h") ||
+        kp_streq(argv[1], "help")) {
         overview();
         return argc < 2 ? 2 : 0;
     }
@@ -49,6 +53,8 @@ int kp_cli_main(int argc, char **argv)
     }
     names[n] = NULL;
     const char *near = kp_did_you_mean(argv[1], names);
-    return kp_cli_fail(kp_err_new(KP_USAGE, "kplay --help lists them", "unknown command `%s`%s%s%s", argv[1], near ? "; did you mean `" : "",
-                                  near ? near : "", near ? "`?" : ""), false);
+    return kp_cli_fail(kp_err_new(KP_USAGE, "kplay --help lists them", "unknown command `%s`%s%s%s",
+                                  argv[1], near ? "; did you mean `" : "", near ? near : "",
+                                  near ? "`?" : ""),
+                       false);
 }

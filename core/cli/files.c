@@ -43,7 +43,8 @@ static const char *shipped(kp_arena *a)
             return beside;
         /* A build directory is build/<preset> below the sources. */
         const char *tree = kp_printf(a, "%s/../..", self);
-        if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) && is_dir(kp_printf(a, "%s/stdlib", tree)))
+        if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) &&
+            is_dir(kp_printf(a, "%s/stdlib", tree)))
             return tree;
         if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) && is_dir(KPLAY_SOURCE_DIR "/stdlib"))
             return KPLAY_SOURCE_DIR;
@@ -57,11 +58,13 @@ kp_err *kp_files_init(kp_arena *a, const char *cluster_file, kp_files *ret_files
     ret_files->team = slash ? kp_strndup(a, cluster_file, (size_t)(slash - cluster_file)) : ".";
     ret_files->shipped = shipped(a);
     if (!is_dir(kp_printf(a, "%s/stdlib", ret_files->shipped)))
-        return kp_err_new(KP_INTERNAL, "install kplay again (cmake --install)", "kplay's stdlib is not at %s", ret_files->shipped);
+        return kp_err_new(KP_INTERNAL, "install kplay again (cmake --install)",
+                          "kplay's stdlib is not at %s", ret_files->shipped);
     return NULL;
 }
 
-static kp_err *read(kp_arena *a, const char *path, const char **ret_path, const char **ret_text, size_t *ret_n)
+static kp_err *read_source(kp_arena *a, const char *path, const char **ret_path,
+                           const char **ret_text, size_t *ret_n)
 {
     char *text;
     /* The page after the limit is enough to say that a file is too long. */
@@ -73,7 +76,8 @@ static kp_err *read(kp_arena *a, const char *path, const char **ret_path, const 
     return NULL;
 }
 
-kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path, const char **ret_text, size_t *ret_n)
+kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path,
+                      const char **ret_text, size_t *ret_n)
 {
     const kp_files *f = ud;
     const char *path;
@@ -89,28 +93,28 @@ kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, con
             return NULL;
         {
             const char *shown = *ret_path;
-            KP_TRY(read(a, path, ret_path, ret_text, ret_n));
+            KP_TRY(read_source(a, path, ret_path, ret_text, ret_n));
             *ret_path = shown;
         }
         return NULL;
     case KP_FIND_TEAM:
         path = kp_printf(a, "%s/team/%s.lua", f->team, name);
-        return is_file(path) ? read(a, path, ret_path, ret_text, ret_n) : NULL;
+        return is_file(path) ? read_source(a, path, ret_path, ret_text, ret_n) : NULL;
     case KP_FIND_PLAYBOOK:
         break;
     }
     const char *file = kp_ends_with(name, ".lua") ? name : kp_printf(a, "%s.lua", name);
     if (strchr(file, '/'))
-        return is_file(file) ? read(a, file, ret_path, ret_text, ret_n) : NULL;
+        return is_file(file) ? read_source(a, file, ret_path, ret_text, ret_n) : NULL;
     path = kp_printf(a, "%s/playbooks/%s", f->team, file);
     if (is_file(path))
-        return read(a, path, ret_path, ret_text, ret_n);
+        return read_source(a, path, ret_path, ret_text, ret_n);
     if (is_file(file))
-        return read(a, file, ret_path, ret_text, ret_n);
+        return read_source(a, file, ret_path, ret_text, ret_n);
     path = kp_printf(a, "%s/playbooks/%s", f->shipped, file);
     if (!is_file(path))
         return NULL;
-    KP_TRY(read(a, path, ret_path, ret_text, ret_n));
+    KP_TRY(read_source(a, path, ret_path, ret_text, ret_n));
     *ret_path = kp_printf(a, "playbooks/%s", file);
     return NULL;
 }

@@ -19,8 +19,8 @@ static kp_err *unknown(kp_arena *a, const kp_command *c, const char *word)
     for (const kp_option *o = c->options; o->name && n < 63; o++)
         names[n++] = kp_printf(a, "--%s", o->name);
     const char *near = kp_did_you_mean(word, names);
-    kp_err *e = kp_err_new(KP_USAGE, "see its options", "%s: unknown option %s%s%s%s", c->name, word, near ? "; did you mean " : "",
-                           near ? near : "", near ? "?" : "");
+    kp_err *e = kp_err_new(KP_USAGE, "see its options", "%s: unknown option %s%s%s%s", c->name,
+                           word, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return kp_err_next(e, "kplay %s --help", c->name);
 }
 
@@ -69,7 +69,8 @@ kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv, kp
                 continue;
             }
             if (missing)
-                return kp_err_new(KP_USAGE, "give it", "--%s needs a value (%s)", o->name, o->value);
+                return kp_err_new(KP_USAGE, "give it", "--%s needs a value (%s)", o->name,
+                                  o->value);
             value = argv[++i];
         }
         if (o)
@@ -77,7 +78,9 @@ kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv, kp
         else
             kp_map_add(&extra, kp_strndup(a, name, len), kp_text(a, value));
     }
-    *ret_line = (kp_line){ .set = kp_map_end(&set), .extra = kp_map_end(&extra), .word = word, .n_words = n };
+    *ret_line = (kp_line) {
+        .set = kp_map_end(&set), .extra = kp_map_end(&extra), .word = word, .n_words = n
+    };
     return NULL;
 }
 
@@ -86,8 +89,9 @@ void kp_command_help(const kp_command *c)
     printf("kplay %s\n\n%s\n\n", c->usage, c->doc);
     for (const kp_option *o = c->options; o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                 o->value ? " " : "", o->value ? o->value : "");
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : " ",
+                 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
         printf("  %-28s %s\n", left, o->doc);
     }
 }

@@ -35,9 +35,10 @@ static const kp_value *topics_of(kp_arena *a, const kp_view *v)
             min_isr = v->min_isr[p] ? v->min_isr[p] : 1;
             unclean = unclean || (v->flags[p] & KP_PART_UNCLEAN);
         }
-        kp_list_add(&topics, kp_map(a, "name", kp_text(a, topic->name), "id", kp_text(a, kp_buf_text(&id)), "internal",
-                                    kp_bool(topic->internal), "min_isr", kp_int(a, min_isr), "unclean", kp_bool(unclean), "partitions",
-                                    kp_list_end(&parts), NULL));
+        kp_list_add(&topics,
+                    kp_map(a, "name", kp_text(a, topic->name), "id", kp_text(a, kp_buf_text(&id)),
+                           "internal", kp_bool(topic->internal), "min_isr", kp_int(a, min_isr),
+                           "unclean", kp_bool(unclean), "partitions", kp_list_end(&parts), NULL));
     }
     return kp_list_end(&topics);
 }
@@ -68,16 +69,17 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
 
     for (size_t i = 0; i < n; i++) {
         int id = inv->nodes[i].id;
-        q[3 * i] = (kp_request){ .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
-        q[3 * i + 1] = (kp_request){ .kind = KP_Q_FILE, .node = id, .within = 20 * KP_SECOND };
-        q[3 * i + 2] = (kp_request){ .kind = KP_Q_NODE, .node = id };
+        q[3 * i] =
+            (kp_request) { .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
+        q[3 * i + 1] = (kp_request) { .kind = KP_Q_FILE, .node = id, .within = 20 * KP_SECOND };
+        q[3 * i + 2] = (kp_request) { .kind = KP_Q_NODE, .node = id };
     }
     kp_world_ask_all(live->world, a, q, 3 * n, reply);
     /* A node that is down answers for nothing; its host still does. */
     for (size_t i = 0; i < n; i++)
         if (reply[3 * i + 2].err) {
             kp_err_drop(reply[3 * i + 2].err);
-            reply[3 * i + 2] = (kp_reply){ 0 };
+            reply[3 * i + 2] = (kp_reply) { 0 };
         }
     KP_TRY(first_error(reply, 3 * n, q));
 
@@ -90,7 +92,8 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
     for (size_t i = 0; i < n; i++)
         if (reply[3 * i + 2].value && kp_node_is(&inv->nodes[i], KP_BROKER) && !said)
             said = reply[3 * i + 2].value;
-    zookeeper = kp_streq(kp_get_text(said, "mode", ""), "zookeeper") || kp_streq(kp_get_text(said, "mode", ""), "hybrid");
+    zookeeper = kp_streq(kp_get_text(said, "mode", ""), "zookeeper") ||
+                kp_streq(kp_get_text(said, "mode", ""), "hybrid");
     kp_world_ask_all(live->world, a, ask, zookeeper ? 2 : 3, got);
     KP_TRY(first_error(got, zookeeper ? 2 : 3, ask));
     const kp_view *v = got[0].view;
@@ -101,20 +104,28 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
         const kp_node *node = &inv->nodes[i];
         const kp_value *host = reply[3 * i].value, *file = reply[3 * i + 1].value;
         int64_t pid = kp_get_int(host, "pid", 0);
-        const kp_value *release = pid && kp_get(host, "running_release") ? kp_get(host, "running_release") : kp_get(host, "link_release");
+        const kp_value *release = pid && kp_get(host, "running_release")
+                                      ? kp_get(host, "running_release")
+                                      : kp_get(host, "link_release");
         const char *path = node->layout.config;
-        const kp_value *one = kp_map(a, "id", kp_int(a, node->id), "host", kp_text(a, node->host), "rack",
-                                     *node->rack ? kp_text(a, node->rack) : NULL, "release", release, "link_release",
-                                     kp_get(host, "link_release"), "staged", kp_get(host, "releases"), "alive", kp_bool(pid != 0),
-                                     "properties", kp_get(file, "bytes"), "config", kp_text(a, path), "current",
-                                     kp_text(a, node->layout.current), "releases_dir", kp_text(a, node->layout.releases), NULL);
+        const kp_value *one = kp_map(a, "id", kp_int(a, node->id), "host", kp_text(a, node->host),
+                                     "rack", *node->rack ? kp_text(a, node->rack) : NULL, "release",
+                                     release, "link_release", kp_get(host, "link_release"),
+                                     "staged", kp_get(host, "releases"), "alive", kp_bool(pid != 0),
+                                     "properties", kp_get(file, "bytes"), "config",
+                                     kp_text(a, path), "current", kp_text(a, node->layout.current),
+                                     "releases_dir", kp_text(a, node->layout.releases), NULL);
         combined = combined || node->roles == (KP_BROKER | KP_CONTROLLER);
         kp_list_add(kp_node_is(node, KP_BROKER) ? &brokers : &controllers, one);
     }
     const kp_value *leader = zookeeper ? kp_int(a, v->controller) : kp_get(got[2].value, "leader");
     const kp_value *snapshot = kp_map(
-        a, "cluster_id", kp_text(a, v->cluster_id), "mode", kp_text(a, zookeeper ? "zookeeper" : combined ? "combined" : "kraft"), "at",
-        kp_int(a, kp_now(live->world)), "metadata_version", kp_get(said, "metadata_version"), "controller", leader, "brokers",
-        kp_list_end(&brokers), "controllers", kp_list_end(&controllers), "topics", topics_of(a, v), "reassignments", got[1].value, NULL);
+        a, "cluster_id", kp_text(a, v->cluster_id), "mode",
+        kp_text(a, zookeeper  ? "zookeeper"
+                   : combined ? "combined"
+                              : "kraft"),
+        "at", kp_int(a, kp_now(live->world)), "metadata_version", kp_get(said, "metadata_version"),
+        "controller", leader, "brokers", kp_list_end(&brokers), "controllers",
+        kp_list_end(&controllers), "topics", topics_of(a, v), "reassignments", got[1].value, NULL);
     return kp_sim_from_snapshot(a, snapshot, NULL, ret_sim);
 }

@@ -196,7 +196,7 @@ static kp_err *missing(const kp_reading *in, const char *path, const char *key, 
 /* ---- what holds for all nodes, and what a node changes ---- */
 
 typedef struct settings {
-    ssh_level ssh;
+    kp_ssh ssh;
     service_level service;
     kp_layout layout;
 } settings;
@@ -226,10 +226,11 @@ static kp_err *read_settings(const kp_reading *in, const char *path, const kp_va
 {
     const char *ssh_path = kp_reading_path(in, path, "ssh"),
                *service_path = kp_reading_path(in, path, "service");
-    s->ssh.become = NULL;
-    KP_TRY(kp_level_read(in, &ssh_table, ssh_path, ssh, &s->ssh));
-    KP_TRY(kp_level_read(in, &become_table, kp_reading_path(in, ssh_path, "become"), s->ssh.become,
-                         &s->ssh.ssh));
+    ssh_level level = { .ssh = s->ssh };
+    KP_TRY(kp_level_read(in, &ssh_table, ssh_path, ssh, &level));
+    KP_TRY(kp_level_read(in, &become_table, kp_reading_path(in, ssh_path, "become"), level.become,
+                         &level.ssh));
+    s->ssh = level.ssh;
     KP_TRY(kp_level_read(in, &service_table, service_path, service, &s->service));
     KP_TRY(check_manager(in, service_path, service, &s->service));
     return kp_level_read(in, &layout_table, kp_reading_path(in, path, "layout"), layout,
@@ -239,8 +240,10 @@ static kp_err *read_settings(const kp_reading *in, const char *path, const kp_va
 static settings default_settings(const kp_reading *in)
 {
     settings s = { 0 };
-    kp_level_defaults(in, &ssh_table, &s.ssh);
-    kp_level_defaults(in, &become_table, &s.ssh.ssh);
+    ssh_level ssh = { 0 };
+    kp_level_defaults(in, &ssh_table, &ssh);
+    kp_level_defaults(in, &become_table, &ssh.ssh);
+    s.ssh = ssh.ssh;
     kp_level_defaults(in, &service_table, &s.service);
     kp_level_defaults(in, &layout_table, &s.layout);
     return s;
@@ -348,7 +351,7 @@ static kp_err *make_node(const kp_reading *in, const entry *e, size_t n, const s
     node->where = kp_reading_where(in, e->path);
     for (size_t i = 0; i < n; i++)
         KP_TRY(apply_entry(in, &e[i], &s, node));
-    node->ssh = s.ssh.ssh;
+    node->ssh = s.ssh;
     node->layout = s.layout;
     if (!*node->layout.state && *node->layout.releases)
         node->layout.state = kp_printf(in->a, "%s/.kplay", node->layout.releases);

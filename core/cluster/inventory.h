@@ -11,7 +11,7 @@
 
 #include "value/value.h"
 
-#define KP_INVENTORY_LIMIT (1u << 20) /* bytes of a cluster file; reading one takes at most 128 MiB of arena */
+#define KP_INVENTORY_LIMIT (1u << 20) /* bytes of a cluster file; read in at most 128 MiB of arena */
 
 typedef enum kp_role { KP_BROKER = 1, KP_CONTROLLER = 2 } kp_role; /* a combined node has both bits */
 
@@ -72,7 +72,8 @@ typedef struct kp_inventory {
     kp_on_failure on_failure;   /* policy.on_failure, default ask */
     const kp_value *accept;     /* policy.accept: list of {topic|partition, why, until?}; [] when absent */
     const kp_value *playbooks;  /* {rolling: {settle: "45m", hooks: "team.night", ...}}; {} when absent */
-    const kp_value *rules;      /* text: path of the team's skew rules, or a shipped set's name (no '/' or '.'); NULL */
+    const kp_value *rules;      /* text: path of the team's skew rules, or the name of a shipped set
+                                 * (without '/', '.' and '~'); NULL */
     const char *runs;           /* directory of the runs; default $XDG_STATE_HOME or ~/.local/state, kplay/<cluster> */
     const kp_value *simulate;   /* the simulated cluster's description, or NULL for a real one */
     const kp_value *where;      /* "playbooks.rolling.settle" -> "kplay.yaml:31:20": which line set it */
@@ -97,9 +98,10 @@ kp_err *kp_secret_resolve(kp_arena *a, const kp_value *v, const char *where, con
 kp_err *kp_yaml_read(kp_arena *a, const char *path, const char *text, size_t n, const kp_value **ret_v,
                      const kp_value **ret_where) KP_MUST_USE;
 
-/* 64 hex digits over everything that says who is acted on: recorded in the journal, compared on resume.  That is the
- * nodes' ids, roles, hosts, listeners, services and layouts, the ZooKeeper servers and a simulated cluster; not how they are
- * reached (user, key, become, bootstrap), not racks, policy, playbooks or comments. */
+/* 64 hex digits over everything that says who is acted on: recorded in the journal, compared on
+ * resume.  That is the nodes' ids, roles, hosts, listeners, services and layouts, the ZooKeeper
+ * servers and a simulated cluster; not how they are reached (user, key, become, bootstrap), not
+ * racks, policy, playbooks or comments. */
 char *kp_inventory_digest(kp_arena *a, const kp_inventory *inv);
 
 #endif

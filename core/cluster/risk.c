@@ -193,6 +193,6 @@ const kp_value *kp_risk_value(kp_arena *a, const kp_view *v, const kp_risk *risk
         kp_list_add(&list, kp_view_partition_value(a, v, named.p[i]));
     return kp_map(a, "offline", kp_int(a, offline->n), "below_min_isr", kp_int(a, below->n),
                   "at_min_isr", kp_int(a, risk->at_min_after), "under_replicated",
-                  kp_int(a, risk->urp_after), "leaders", kp_int(a, risk->leaders), "partitions",
-                  kp_list_end(&list), NULL);
+                  kp_int(a, risk->urp_after), "unclean", kp_int(a, risk->unclean.n), "leaders",
+                  kp_int(a, risk->leaders), "partitions", kp_list_end(&list), NULL);
 }

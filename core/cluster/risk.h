@@ -29,18 +29,22 @@ typedef struct kp_risk {
     kp_risk_list tight;       /* of below_min: replication factor <= min.insync.replicas, so no order helps */
 } kp_risk;
 
-/* With the nodes gone: remaining = the in-sync replicas on other brokers that are alive.  offline: a node was in sync and
- * nothing remains.  below_min: a node was in sync and fewer than min.insync.replicas remain, or a node has a replica of a
- * partition that is under min ISR already (it may be the first to catch up).  unclean: a node was in sync.  unknown_min:
- * a node has a replica.  Counts look at the ISR alone.  Nodes without a replica, and ids nobody knows, change nothing.
- * `accepted` is a list as policy.accept (NULL: none); an accepted partition is in no list. */
+/* With the nodes gone: remaining = the in-sync replicas on other brokers that are alive.
+ *   offline      a node was in sync and nothing remains
+ *   below_min    a node was in sync and fewer than min.insync.replicas remain, or a node has a
+ *                replica of a partition that is under min ISR already (it may be the first to catch up)
+ *   unclean      a node was in sync
+ *   unknown_min  a node has a replica
+ * Counts look at the ISR alone.  Ids nobody knows change nothing.  `accepted` is a list as
+ * policy.accept (NULL: none); an accepted partition is in no list. */
 void kp_risk_of(const kp_view *v, const int *nodes, size_t n, const kp_value *accepted, kp_risk *ret_risk);
 
-/* {offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}: counts, and the first KP_RISK_LIST partitions
- * that are offline or below min ISR, as kp_view_partition_value. */
+/* {offline, below_min_isr, at_min_isr, under_replicated, unclean, leaders, partitions}: counts, and
+ * the first KP_RISK_LIST partitions that are offline or below min ISR, as kp_view_partition_value. */
 const kp_value *kp_risk_value(kp_arena *a, const kp_view *v, const kp_risk *risk);
 
-/* The partition, or its topic, is accepted by its whole name, and v->at is not after the last day (`until`, UTC). */
+/* The partition, or its topic, is accepted by its whole name, and v->at is not after the last day
+ * (`until`, UTC). */
 bool kp_view_accepted(const kp_view *v, uint32_t p, const kp_value *accepted);
 
 #endif

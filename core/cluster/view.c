@@ -304,7 +304,7 @@ static void sort_by_broker(kp_arena *a, kp_view *v)
 
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v)
 {
-    const kp_view_topic_in **sorted;
+    const kp_view_topic_in **sorted = NULL;
     id_table ids = { .a = a };
     kp_view *v = KP_NEW(a, kp_view);
     uint64_t n_parts = 0, n_reps = 0;

@@ -98,10 +98,11 @@ typedef struct kp_view_in {
     const kp_view_topic_in *topics; /* any order */
 } kp_view_in;
 
-/* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are left out, so such a
- * partition looks worse than it is.  A partition without a leader counts as offline, not as unpreferred.
- * Fails (KP_CLUSTER) on more than KP_VIEW_MAX_RF replicas, on 65,535 brokers, on a hole in the partition indexes, on a
- * broker twice among a partition's replicas, on a topic twice. */
+/* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are left
+ * out, so such a partition looks worse than it is.  A partition without a leader counts as offline,
+ * not as unpreferred.  Fails (KP_CLUSTER) on more than KP_VIEW_MAX_RF replicas, on 65,535 brokers,
+ * on a hole in the partition indexes, on a broker twice among a partition's replicas, on a topic
+ * twice. */
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v) KP_MUST_USE;
 
 /* ---- ask ---- */
@@ -116,18 +117,19 @@ int kp_view_leader_id(const kp_view *v, uint32_t p); /* broker id or -1 */
 /* One partition as playbooks see it: {topic, partition, leader, replicas, isr, min_isr}. */
 const kp_value *kp_view_partition_value(kp_arena *a, const kp_view *v, uint32_t p);
 
-/* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is); up to `max` of them listed in ret_parts
- * (may be NULL). */
+/* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is); up to `max` of them
+ * listed in ret_parts (may be NULL). */
 uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused, uint32_t *ret_parts, uint32_t max);
 
 /* The out-of-sync replicas of a broker as a list of "TOPICID-or-name:partition" keys: what was already behind before
- * a stop, by topic id (a topic deleted and made again is another topic).  Used as `excused` above, which relies on its
- * ascending byte order. */
+ * a stop, by topic id (a topic deleted and made again is another topic).  Used as `excused` above,
+ * which relies on its ascending byte order. */
 const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id);
 
-/* How many partitions differ in ISR (as a set) or leader; 0 when the views agree.  Partitions only one of them has differ;
- * topics only one of them has count once each, unless the other one is not whole.  The first `max` that are partitions of b
- * (a topic only b has: its first one) are listed in ret_parts (may be NULL), ascending; unused places are UINT32_MAX. */
+/* How many partitions differ in ISR (as a set) or leader; 0 when the views agree.  Partitions only
+ * one of them has differ; topics only one of them has count once each, unless the other one is not
+ * whole.  The first `max` that are partitions of b (a topic only b has: its first one) are listed in
+ * ret_parts (may be NULL), ascending; unused places are UINT32_MAX. */
 uint32_t kp_view_differ(const kp_view *a, const kp_view *b, uint32_t *ret_parts, uint32_t max);
 
 #endif

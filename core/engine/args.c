@@ -19,22 +19,25 @@ static kp_err *wrong(const kp_op *op, const kp_arg *arg, const kp_value *v, cons
         snprintf(got, sizeof got, "%" PRId64, v->u.i);
     else
         snprintf(got, sizeof got, "a %s", v ? kp_type_name(v->type) : "nil");
-    return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments", "%s: argument `%s` takes %s, got %s", op->name,
-                      arg->name, takes, got);
+    return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
+                      "%s: argument `%s` takes %s, got %s", op->name, arg->name, takes, got);
 }
 
 static kp_err *check_node(kp_run *r, const kp_op *op, const kp_arg *arg, int64_t id, unsigned roles)
 {
     const kp_node *node = id > 0 || id == 0 ? kp_inventory_node(r->inv, (int)id) : NULL;
-    const char *word = roles == KP_BROKER ? "broker" : roles == KP_CONTROLLER ? "controller" : "node";
+    const char *word = roles == KP_BROKER       ? "broker"
+                       : roles == KP_CONTROLLER ? "controller"
+                                                : "node";
     if (node && (node->roles & roles))
         return NULL;
     KP_AUTO_BUF ids = KP_BUF_INIT(400);
     for (uint32_t i = 0; i < r->inv->n_nodes; i++)
         if (r->inv->nodes[i].roles & roles)
             kp_buf_fmt(&ids, "%s%d", ids.n ? ", " : "", r->inv->nodes[i].id);
-    kp_err *e = kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments", "%s: argument `%s`: there is no %s %" PRId64,
-                           op->name, arg->name, word, id);
+    kp_err *e = kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
+                           "%s: argument `%s`: there is no %s %" PRId64, op->name, arg->name, word,
+                           id);
     return kp_err_next(e, "the cluster file has %s %s", word, kp_buf_text(&ids));
 }
 
@@ -53,14 +56,15 @@ static int by_id(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-static kp_err *decode_nodes(kp_run *r, kp_arena *a, const kp_op *op, const kp_arg *arg, const kp_value *v, kp_nodes *ret_n)
+static kp_err *decode_nodes(kp_run *r, kp_arena *a, const kp_op *op, const kp_arg *arg,
+                            const kp_value *v, kp_nodes *ret_n)
 {
     unsigned roles = roles_of(arg->type);
     if (kp_is(v, KP_INT)) {
         KP_TRY(check_node(r, op, arg, v->u.i, roles));
         int *id = KP_NEW(a, int);
         *id = (int)v->u.i;
-        *ret_n = (kp_nodes){ .id = id, .n = 1 };
+        *ret_n = (kp_nodes) { .id = id, .n = 1 };
         return NULL;
     }
     if (!kp_is(v, KP_LIST))
@@ -79,11 +83,12 @@ static kp_err *decode_nodes(kp_run *r, kp_arena *a, const kp_op *op, const kp_ar
     for (size_t i = 0; i < n; i++)
         if (m == 0 || id[m - 1] != id[i])
             id[m++] = id[i];
-    *ret_n = (kp_nodes){ .id = id, .n = m, .list = true };
+    *ret_n = (kp_nodes) { .id = id, .n = m, .list = true };
     return NULL;
 }
 
-static kp_err *decode_one(kp_run *r, kp_arena *a, const kp_op *op, const kp_arg *arg, const kp_value *v, char *out)
+static kp_err *decode_one(kp_run *r, kp_arena *a, const kp_op *op, const kp_arg *arg,
+                          const kp_value *v, char *out)
 {
     void *field = out + arg->offset;
     const char *t = arg->type;
@@ -107,7 +112,8 @@ static kp_err *decode_one(kp_run *r, kp_arena *a, const kp_op *op, const kp_arg 
         *(const char **)field = kp_strdup(a, v->u.s);
     } else if (kp_streq(t, "duration")) {
         kp_ms d;
-        kp_err *e = kp_is(v, KP_BYTES) ? kp_duration_parse(v->u.s, &d) : wrong(op, arg, v, "a duration as text, like \"10m\"");
+        kp_err *e = kp_is(v, KP_BYTES) ? kp_duration_parse(v->u.s, &d)
+                                       : wrong(op, arg, v, "a duration as text, like \"10m\"");
         if (e && kp_is(v, KP_BYTES)) {
             kp_err_drop(e);
             e = wrong(op, arg, v, "a duration as text, like \"10m\"");
@@ -145,7 +151,8 @@ static const kp_value *default_of(kp_arena *a, const kp_arg *arg)
         return kp_int(a, strtoll(s, NULL, 10));
     if (kp_streq(t, "bool"))
         return kp_bool(kp_streq(s, "true"));
-    if (kp_streq(t, "list") || kp_streq(t, "nodes") || kp_streq(t, "brokers") || kp_streq(t, "controllers")) {
+    if (kp_streq(t, "list") || kp_streq(t, "nodes") || kp_streq(t, "brokers") ||
+        kp_streq(t, "controllers")) {
         kp_builder b = kp_list_begin(a);
         return kp_list_end(&b);
     }
@@ -154,8 +161,8 @@ static const kp_value *default_of(kp_arena *a, const kp_arg *arg)
     return kp_text(a, s);
 }
 
-kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given, void **ret_args,
-                       const kp_value **ret_canonical)
+kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given,
+                       void **ret_args, const kp_value **ret_canonical)
 {
     size_t n_given = kp_len(given), n_positional = n_given;
     const kp_value *named = NULL;
@@ -165,15 +172,17 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
          * made of argument names. */
         size_t place = n_given - 1;
         const kp_value *last = kp_at(given, place);
-        bool takes_map = place < op->n_args && (kp_streq(op->args[place].type, "map") || kp_streq(op->args[place].type, "any"));
+        bool takes_map = place < op->n_args && (kp_streq(op->args[place].type, "map") ||
+                                                kp_streq(op->args[place].type, "any"));
         if (!takes_map) {
             named = last;
             n_positional--;
         }
     }
     if (n_positional > op->n_args)
-        return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments", "%s takes %zu argument%s, got %zu", op->name,
-                          op->n_args, op->n_args == 1 ? "" : "s", n_positional);
+        return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
+                          "%s takes %zu argument%s, got %zu", op->name, op->n_args,
+                          op->n_args == 1 ? "" : "s", n_positional);
     for (uint32_t i = 0; named && i < named->n; i++) {
         const char **known = KP_NEW_ARRAY(a, op->n_args + 1, const char *);
         bool found = false;
@@ -183,8 +192,9 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
         }
         if (!found) {
             const char *near = kp_did_you_mean(named->keys[i], known);
-            return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments", "%s has no argument `%s`%s%s%s", op->name,
-                              named->keys[i], near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+            return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
+                              "%s has no argument `%s`%s%s%s", op->name, named->keys[i],
+                              near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
         }
     }
 
@@ -195,13 +205,15 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
         const kp_value *v = i < n_positional ? kp_at(given, i) : NULL;
         const kp_value *by_name = kp_get(named, arg->name);
         if (v && v->type != KP_NIL && by_name)
-            return kp_err_new(KP_PLAYBOOK, "give it once", "%s: argument `%s` is given twice", op->name, arg->name);
+            return kp_err_new(KP_PLAYBOOK, "give it once", "%s: argument `%s` is given twice",
+                              op->name, arg->name);
         if (!v || v->type == KP_NIL)
             v = by_name;
         if (!v || v->type == KP_NIL) {
             if (!arg->otherwise)
-                return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments", "%s: argument `%s` is missing (%s)",
-                                  op->name, arg->name, arg->doc);
+                return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
+                                  "%s: argument `%s` is missing (%s)", op->name, arg->name,
+                                  arg->doc);
             v = default_of(a, arg);
             if (!v)
                 continue;

@@ -54,10 +54,14 @@ kp_err *kp_pause(kp_run *r, kp_ms d, bool action_under_way)
         if (signals > r->interrupts_seen + 1)
             return kp_run_end(r, kp_err_new(KP_DETACHED, "kplay resume",
                                             "detached; what was asked for goes on by itself"));
-        if (signals == r->interrupts_seen + 1 && action_under_way && !hold && r->interrupts_told < signals) {
+        if (signals == r->interrupts_seen + 1 && action_under_way && !hold &&
+            r->interrupts_told < signals) {
             r->interrupts_told = signals;
-            kp_tell(r, (kp_event){ .kind = KP_E_NOTE,
-                                   .text = "pausing when this action is done; press Ctrl-C again to leave now" });
+            kp_tell(
+                r,
+                (kp_event) {
+                    .kind = KP_E_NOTE,
+                    .text = "pausing when this action is done; press Ctrl-C again to leave now" });
         }
         if (kp_mono(r->w) >= until)
             return NULL;

@@ -22,8 +22,9 @@ kp_err *kp_grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at
     for (unsigned bit = 1; missing && bit; bit <<= 1)
         if (missing & bit) {
             const char *name = kp_grant_name((kp_grant)bit);
-            kp_err *e = kp_err_new(KP_PLAYBOOK, "add it to the playbook's effects, if it is meant to do that",
-                                   "%s needs the effect \"%s\", which the playbook does not declare", op->name, name);
+            kp_err *e = kp_err_new(
+                KP_PLAYBOOK, "add it to the playbook's effects, if it is meant to do that",
+                "%s needs the effect \"%s\", which the playbook does not declare", op->name, name);
             return kp_err_at(e, "%s", at);
         }
     r->used |= need;
@@ -36,10 +37,11 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
 
     if (r->in_predicate && !asks)
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "a predicate may only ask; act outside of it",
-                                    "%s inside wait_until", op->name), "%s", at);
+                                    "%s inside wait_until", op->name),
+                         "%s", at);
     if ((r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY) && !asks && op->cls != KP_OP_FLOW) {
-        kp_err *e = kp_err_new(KP_PLAYBOOK, "move it to run", "%s in %s, which may only ask", op->name,
-                               r->part == KP_PART_CHECK ? "check" : "verify");
+        kp_err *e = kp_err_new(KP_PLAYBOOK, "move it to run", "%s in %s, which may only ask",
+                               op->name, r->part == KP_PART_CHECK ? "check" : "verify");
         return kp_err_at(e, "%s", at);
     }
     unsigned need = (unsigned)op->grant | (op->grant_of ? (unsigned)op->grant_of(r, args) : 0);
@@ -53,12 +55,13 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
 }
 
 /* A question inside wait_until: its answer is kept with the evaluation, and comes from there on replay. */
-static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void *args, const kp_value *canonical,
-                              const kp_value **ret_v)
+static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void *args,
+                              const kp_value *canonical, const kp_value **ret_v)
 {
     if (r->replay_reads) {
         const kp_value *one = kp_at(r->replay_reads, r->replay_read++);
-        if (!one || !kp_streq(kp_get_text(one, "fn", ""), op->name) || !kp_value_equal(kp_get(one, "a"), canonical))
+        if (!one || !kp_streq(kp_get_text(one, "fn", ""), op->name) ||
+            !kp_value_equal(kp_get(one, "a"), canonical))
             return kp_err_new(KP_REFUSED, "resume with the playbook as it was",
                               "the predicate does not ask what it asked before (%s)", op->name);
         const kp_value *v = kp_get(one, "r");
@@ -66,13 +69,15 @@ static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void
         return NULL;
     }
     KP_TRY(op->read(s, args, ret_v));
-    kp_list_add(&r->reads, kp_map(r->eval, "fn", kp_text(r->eval, op->name), "a", kp_value_copy(r->eval, canonical), "r",
+    kp_list_add(&r->reads, kp_map(r->eval, "fn", kp_text(r->eval, op->name), "a",
+                                  kp_value_copy(r->eval, canonical), "r",
                                   kp_value_copy(r->eval, *ret_v), NULL));
     return NULL;
 }
 
-static kp_err *read_call(kp_run *r, const kp_op *op, kp_step *s, const void *args, const kp_value *canonical,
-                         const kp_call_record *old, const kp_value **ret_v)
+static kp_err *read_call(kp_run *r, const kp_op *op, kp_step *s, const void *args,
+                         const kp_value *canonical, const kp_call_record *old,
+                         const kp_value **ret_v)
 {
     if (old && !old->reopened) {
         const kp_value *v = kp_get(old->first->body, "r");
@@ -86,9 +91,10 @@ static kp_err *read_call(kp_run *r, const kp_op *op, kp_step *s, const void *arg
     kp_err *e = op->read(s, args, &v);
     if (e && kp_err_ends_run(e))
         return e;
-    kp_err *bad = kp_record_add(r, KP_K_READ, kp_map(r->call, "i", kp_text(r->call, s->path), "fn",
-                                                     kp_text(r->call, op->name), "a", canonical, "r", e ? NULL : v, "err",
-                                                     kp_err_value(r->call, e), NULL));
+    kp_err *bad = kp_record_add(r, KP_K_READ,
+                                kp_map(r->call, "i", kp_text(r->call, s->path), "fn",
+                                       kp_text(r->call, op->name), "a", canonical, "r",
+                                       e ? NULL : v, "err", kp_err_value(r->call, e), NULL));
     if (bad) {
         kp_err_drop(e);
         return bad;
@@ -102,7 +108,8 @@ static kp_err *read_call(kp_run *r, const kp_op *op, kp_step *s, const void *arg
 /* Before a new action: a person's Ctrl-C is heard here, and a limit on calls keeps a runaway script from filling a disk. */
 #define CALLS_LIMIT 2000000
 
-kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const char *at, const kp_value **ret_v)
+kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const char *at,
+                    const kp_value **ret_v)
 {
     void *args;
     const kp_value *canonical;
@@ -167,25 +174,28 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
 
 /* ---- nested playbooks ---- */
 
-kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given, const kp_value **ret_args)
+kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given,
+                     const kp_value **ret_args)
 {
     const kp_value *origin;
 
     if (r->depth + 1 >= KP_SCOPES)
-        return kp_err_new(KP_PLAYBOOK, "play fewer levels", "play: more than %d playbooks inside each other", KP_SCOPES);
+        return kp_err_new(KP_PLAYBOOK, "play fewer levels",
+                          "play: more than %d playbooks inside each other", KP_SCOPES);
     kp_scope *up = &r->scope[r->depth];
     unsigned missing = h->effects & ~up->granted;
     for (unsigned bit = 1; missing && bit; bit <<= 1)
         if (missing & bit)
             return kp_err_new(KP_PLAYBOOK, "declare it in the caller's effects",
-                              "play(\"%s\") may do \"%s\", which its caller does not declare", h->name,
-                              kp_grant_name((kp_grant)bit));
+                              "play(\"%s\") may do \"%s\", which its caller does not declare",
+                              h->name, kp_grant_name((kp_grant)bit));
     KP_TRY(kp_run_args(r->a, h, r->inv, given, ret_args, &origin));
     /* A played playbook is one call of its caller: its path begins with the caller's. */
     up->calls++;
-    char *prefix = kp_printf(r->a, "%s%s%s%d:", up->prefix, up->step, *up->step ? "." : "", up->calls);
+    char *prefix = kp_printf(r->a, "%s%s%s%d:", up->prefix, up->step, *up->step ? "." : "",
+                             up->calls);
     r->depth++;
-    r->scope[r->depth] = (kp_scope){ .prefix = prefix, .step = "", .granted = h->effects };
+    r->scope[r->depth] = (kp_scope) { .prefix = prefix, .step = "", .granted = h->effects };
     return NULL;
 }
 

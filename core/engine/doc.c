@@ -20,7 +20,10 @@ static const char *group_of(const kp_op *op)
     }
 }
 
-static int first_line(const char *s) { return (int)strcspn(s, "\n"); }
+static int first_line(const char *s)
+{
+    return (int)strcspn(s, "\n");
+}
 
 char *kp_doc_verbs(kp_arena *a)
 {
@@ -31,7 +34,8 @@ char *kp_doc_verbs(kp_arena *a)
         kp_buf_fmt(&b, "%s%s\n", g ? "\n" : "", groups[g]);
         for (size_t i = 0; kp_ops[i]; i++)
             if (kp_streq(group_of(kp_ops[i]), groups[g]))
-                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_ops[i]->name, first_line(kp_ops[i]->doc), kp_ops[i]->doc);
+                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_ops[i]->name, first_line(kp_ops[i]->doc),
+                           kp_ops[i]->doc);
     }
     return kp_strdup(a, kp_buf_text(&b));
 }
@@ -39,8 +43,11 @@ char *kp_doc_verbs(kp_arena *a)
 static void effects_line(kp_buf *b, const kp_op *op)
 {
     if (op->grant)
-        kp_buf_fmt(b, "effect    %s%s%s\n", kp_grant_name(op->grant), op->grant_of ? " (by the node's role)" : "",
-                   op->marks & KP_DISRUPTIVE ? "; disruptive: the guard judges it first" : op->marks_of ? "; irreversible for some arguments" : "");
+        kp_buf_fmt(b, "effect    %s%s%s\n", kp_grant_name(op->grant),
+                   op->grant_of ? " (by the node's role)" : "",
+                   op->marks & KP_DISRUPTIVE ? "; disruptive: the guard judges it first"
+                   : op->marks_of            ? "; irreversible for some arguments"
+                                             : "");
 }
 
 kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
@@ -57,8 +64,8 @@ kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
         }
         names[n] = NULL;
         const char *near = kp_did_you_mean(name, names);
-        return kp_err_new(KP_USAGE, "kplay doc lists the verbs", "unknown verb `%s`%s%s%s", name, near ? "; did you mean `" : "",
-                          near ? near : "", near ? "`?" : "");
+        return kp_err_new(KP_USAGE, "kplay doc lists the verbs", "unknown verb `%s`%s%s%s", name,
+                          near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
     }
     kp_buf_fmt(&b, "%s(", op->name);
     for (size_t i = 0; i < op->n_args; i++)
@@ -78,9 +85,11 @@ kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
     kp_buf_fmt(&b, "answers   %s\n", op->result);
     effects_line(&b, op);
     if (op->landing)
-        kp_buf_fmt(&b, "landing   no effect within %s is a failure\n", kp_duration_text(a, op->landing, false));
+        kp_buf_fmt(&b, "landing   no effect within %s is a failure\n",
+                   kp_duration_text(a, op->landing, false));
     if (op->stall)
-        kp_buf_fmt(&b, "stall     no progress for %s is a failure\n", kp_duration_text(a, op->stall, false));
+        kp_buf_fmt(&b, "stall     no progress for %s is a failure\n",
+                   kp_duration_text(a, op->stall, false));
     kp_buf_fmt(&b, "example   %s\n", op->example);
     *ret_text = kp_strdup(a, kp_buf_text(&b));
     return NULL;
@@ -88,10 +97,22 @@ kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
 
 static const char *lua_type(const char *type)
 {
-    static const struct { const char *ours, *lua; } types[] = {
-        { "int", "integer" }, { "bool", "boolean" }, { "text", "string" }, { "version", "string" }, { "duration", "string" },
-        { "node", "integer" }, { "broker", "integer" }, { "controller", "integer" }, { "nodes", "integer|integer[]" },
-        { "brokers", "integer|integer[]" }, { "controllers", "integer|integer[]" }, { "list", "table" }, { "map", "table" },
+    static const struct {
+        const char *ours, *lua;
+    } types[] = {
+        { "int", "integer" },
+        { "bool", "boolean" },
+        { "text", "string" },
+        { "version", "string" },
+        { "duration", "string" },
+        { "node", "integer" },
+        { "broker", "integer" },
+        { "controller", "integer" },
+        { "nodes", "integer|integer[]" },
+        { "brokers", "integer|integer[]" },
+        { "controllers", "integer|integer[]" },
+        { "list", "table" },
+        { "map", "table" },
     };
     for (size_t i = 0; i < KP_COUNT(types); i++)
         if (kp_streq(types[i].ours, type))
@@ -103,14 +124,18 @@ char *kp_doc_stubs(kp_arena *a)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
 
-    kp_buf_str(&b, "---@meta\n-- The verbs of kplay for editors (LuaCATS).  Made by: kplay doc --stubs\n");
+    kp_buf_str(
+        &b, "---@meta\n-- The verbs of kplay for editors (LuaCATS).  Made by: kplay doc --stubs\n");
     for (size_t i = 0; kp_ops[i]; i++) {
         const kp_op *op = kp_ops[i];
         kp_buf_chr(&b, '\n');
-        for (const char *line = op->doc; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        for (const char *line = op->doc; line;
+             line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
             kp_buf_fmt(&b, "--- %.*s\n", first_line(line), line);
         for (size_t k = 0; k < op->n_args; k++)
-            kp_buf_fmt(&b, "---@param %s%s %s %s\n", op->args[k].name, op->args[k].otherwise ? "?" : "", lua_type(op->args[k].type), op->args[k].doc);
+            kp_buf_fmt(&b, "---@param %s%s %s %s\n", op->args[k].name,
+                       op->args[k].otherwise ? "?" : "", lua_type(op->args[k].type),
+                       op->args[k].doc);
         kp_buf_fmt(&b, "---@return any # %s\nfunction %s(", op->result, op->name);
         for (size_t k = 0; k < op->n_args; k++)
             kp_buf_fmt(&b, "%s%s", k ? ", " : "", op->args[k].name);
@@ -122,15 +147,18 @@ char *kp_doc_stubs(kp_arena *a)
 char *kp_doc_baseline(kp_arena *a)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
-    static const char *const classes[] = { "read", "want", "once", "opaque", "wait", "flow", "script" };
+    static const char *const classes[] = { "read", "want", "once",  "opaque",
+                                           "wait", "flow", "script" };
 
     kp_buf_fmt(&b, "api %d\n", KP_API);
     for (size_t i = 0; kp_ops[i]; i++) {
         const kp_op *op = kp_ops[i];
-        kp_buf_fmt(&b, "%s since=%d rev=%d class=%s grant=%s marks=%u", op->name, op->since, op->rev, classes[op->cls],
-                   op->grant ? kp_grant_name(op->grant) : "none", op->marks);
+        kp_buf_fmt(&b, "%s since=%d rev=%d class=%s grant=%s marks=%u", op->name, op->since,
+                   op->rev, classes[op->cls], op->grant ? kp_grant_name(op->grant) : "none",
+                   op->marks);
         for (size_t k = 0; k < op->n_args; k++)
-            kp_buf_fmt(&b, " %s:%s=%s", op->args[k].name, op->args[k].type, op->args[k].otherwise ? op->args[k].otherwise : "required");
+            kp_buf_fmt(&b, " %s:%s=%s", op->args[k].name, op->args[k].type,
+                       op->args[k].otherwise ? op->args[k].otherwise : "required");
         kp_buf_fmt(&b, " -> %s\n", op->result);
     }
     for (const char *const *name = kp_grant_names(); *name; name++)
@@ -140,7 +168,8 @@ char *kp_doc_baseline(kp_arena *a)
 
 char *kp_doc_guard(kp_arena *a)
 {
-    static const char *const when[] = { "before anything disruptive (a stop)", "before a start or a switch of release",
+    static const char *const when[] = { "before anything disruptive (a stop)",
+                                        "before a start or a switch of release",
                                         "before anything irreversible" };
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
 
@@ -150,6 +179,7 @@ char *kp_doc_guard(kp_arena *a)
             if ((size_t)row->when == w)
                 kp_buf_fmt(&b, "  %-18s %s%s\n", row->name, row->doc, row->hard ? "  (hard)" : "");
     }
-    kp_buf_str(&b, "\nA row that is not hard can be overridden for one run: --force ROW --reason TEXT; it is journaled and reported.\n");
+    kp_buf_str(&b, "\nA row that is not hard can be overridden for one run: --force ROW --reason "
+                   "TEXT; it is journaled and reported.\n");
     return kp_strdup(a, kp_buf_text(&b));
 }

@@ -14,8 +14,8 @@
 
 /* ---- the script host: the one project symbol core leaves undefined; luaapi/ defines it ---- */
 
-#define KP_API 1                       /* newest API level a playbook may ask for */
-#define KP_SCRIPT_LIMIT (64u * 1024)   /* bytes of one playbook or module */
+#define KP_API 1                     /* newest API level a playbook may ask for */
+#define KP_SCRIPT_LIMIT (64u * 1024) /* bytes of one playbook or module */
 
 typedef enum kp_part { KP_PART_CHECK, KP_PART_RUN, KP_PART_VERIFY, KP_PART_ROLLBACK } kp_part;
 
@@ -28,11 +28,11 @@ typedef struct kp_script_arg {
 } kp_script_arg;
 
 typedef struct kp_header {
-    const char *name;          /* as loaded: "rolling.lua" */
+    const char *name; /* as loaded: "rolling.lua" */
     int api;
     const char *summary;
-    const char *comment;       /* the file's first comment, without the dashes */
-    unsigned effects;          /* kp_grant bits */
+    const char *comment; /* the file's first comment, without the dashes */
+    unsigned effects;    /* kp_grant bits */
     size_t n_args;
     const kp_script_arg *args; /* in the order of their names */
     bool has[4];               /* by kp_part */
@@ -41,8 +41,8 @@ typedef struct kp_header {
 typedef enum kp_find { KP_FIND_PLAYBOOK, KP_FIND_STDLIB, KP_FIND_TEAM } kp_find;
 /* The text of a file: name "gate", "night" (of team.night), "rolling.lua"; NULL text when there is none.
  * ret_path is how messages name it. */
-typedef kp_err *(*kp_find_fn)(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path,
-                              const char **ret_text, size_t *ret_n);
+typedef kp_err *(*kp_find_fn)(void *ud, kp_arena *a, kp_find what, const char *name,
+                              const char **ret_path, const char **ret_text, size_t *ret_n);
 
 typedef struct kp_script kp_script;
 typedef struct kp_script_host {
@@ -55,36 +55,36 @@ typedef struct kp_script_host {
     /* Runs one part with the run's verbs.  `args` is the map of argument values. */
     kp_err *(*call)(kp_script *s, kp_run *r, kp_part part, const kp_value *args);
     void (*free)(kp_script *s);
-    const char *release;       /* "Lua 5.4.4" */
-    int rev;                   /* of sorting, matching, formatting, random */
+    const char *release; /* "Lua 5.4.4" */
+    int rev;             /* of sorting, matching, formatting, random */
 } kp_script_host;
 extern const kp_script_host kp_script_host_table;
 
 /* ---- what a run tells, and asks ---- */
 
 typedef enum kp_event_kind {
-    KP_E_OPENED,   /* value: the summary (see run.c); before anything acts */
-    KP_E_RESUMED,  /* value: {records, replayed...} */
-    KP_E_STEP,     /* text: the step's name */
-    KP_E_BEGIN,    /* an action or wait began: verb, node */
+    KP_E_OPENED,  /* value: the summary (see run.c); before anything acts */
+    KP_E_RESUMED, /* value: {records, replayed...} */
+    KP_E_STEP,    /* text: the step's name */
+    KP_E_BEGIN,   /* an action or wait began: verb, node */
     KP_E_PROGRESS, /* text: what is waited for, since when; value: {done, of, ...}; for the live line only */
-    KP_E_DONE,     /* verb, node, took; value: its result */
-    KP_E_NOTE,     /* text: from log() or the engine */
-    KP_E_WARN,     /* text */
-    KP_E_DOUBT,    /* text: how an open intent was settled; value: {id, saw, so} */
-    KP_E_HELD,     /* text: the guard waits; value: its reasons */
-    KP_E_CLOSED,   /* value: the run's report (see run.c); err: why it did not end well */
+    KP_E_DONE,   /* verb, node, took; value: its result */
+    KP_E_NOTE,   /* text: from log() or the engine */
+    KP_E_WARN,   /* text */
+    KP_E_DOUBT,  /* text: how an open intent was settled; value: {id, saw, so} */
+    KP_E_HELD,   /* text: the guard waits; value: its reasons */
+    KP_E_CLOSED, /* value: the run's report (see run.c); err: why it did not end well */
 } kp_event_kind;
 
 typedef struct kp_event {
     kp_event_kind kind;
-    kp_ms t;              /* world time */
+    kp_ms t; /* world time */
     const char *path, *step, *verb, *text;
-    int node;             /* 0: none */
+    int node; /* 0: none */
     kp_ms took;
     const kp_value *value;
     const kp_err *err;
-    bool replayed;        /* told again while a resumed run catches up */
+    bool replayed; /* told again while a resumed run catches up */
 } kp_event;
 
 typedef enum kp_answer { KP_ANSWER_NOBODY, KP_ANSWER_NO, KP_ANSWER_YES } kp_answer;
@@ -97,23 +97,26 @@ typedef struct kp_sink {
 
 /* ---- a run ---- */
 
-typedef struct kp_override { const char *guard, *reason; } kp_override; /* --force GUARD --reason TEXT */
+typedef struct kp_override {
+    const char *guard, *reason;
+} kp_override; /* --force GUARD --reason TEXT */
 
 typedef struct kp_run_spec {
     kp_world *world;
-    bool simulated;                /* words on the screen; no fencing, no lock */
+    bool simulated; /* words on the screen; no fencing, no lock */
     const kp_inventory *inventory;
-    const char *runs;              /* directory; NULL: journal in memory */
-    const char *playbook;          /* name to load */
+    const char *runs;     /* directory; NULL: journal in memory */
+    const char *playbook; /* name to load */
     kp_find_fn find;
     void *find_ud;
-    const kp_value *args;          /* given on the command line or in the cluster file: name -> text or value */
-    const char *who;               /* "ops@bastion1" */
+    const kp_value
+        *args;       /* given on the command line or in the cluster file: name -> text or value */
+    const char *who; /* "ops@bastion1" */
     const kp_override *overrides;
     size_t n_overrides;
-    bool assume_yes;               /* rehearsals: every ask is answered yes and listed */
+    bool assume_yes; /* rehearsals: every ask is answered yes and listed */
     kp_sink sink;
-    const char *supersede;         /* close that unfinished run first */
+    const char *supersede;                          /* close that unfinished run first */
     bool accept_changed_playbook, accept_new_kplay; /* resume */
 } kp_run_spec;
 
@@ -121,7 +124,8 @@ typedef struct kp_run_spec {
  *   {run, state = "done"|"paused"|"failed"|"refused", records, requests, took_ms, stops = [...], assumed = [...],
  *    unused_effects = [...], idle = {...}, overrides = [...], warnings}                                             */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
-kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run, const kp_value **ret_report) KP_MUST_USE;
+kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
+                      const kp_value **ret_report) KP_MUST_USE;
 
 /* The arguments a playbook would get: declared, from the command line, from the cluster file, defaults; every value with
  * where it came from.  Errors: KP_USAGE (unknown, did you mean), KP_CONFIG. */
@@ -136,28 +140,33 @@ kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char
 /* ---- for the script host ---- */
 
 /* One call of a verb.  `at` is "rolling.lua:23".  ret_v is in the run's arena until the next call. */
-kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const char *at, const kp_value **ret_v) KP_MUST_USE;
+kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const char *at,
+                    const kp_value **ret_v) KP_MUST_USE;
 
 /* wait_until(fn, {stall=, limit=, every=}): the engine owns the loop; the predicate may only ask.  It returns true, or
  * false, and may return a text for the live line. */
 typedef kp_err *(*kp_predicate)(void *ud, bool *ret_true, const char **ret_say);
-kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud, const char *at,
-                          const kp_value **ret_v) KP_MUST_USE;
+kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud,
+                          const char *at, const kp_value **ret_v) KP_MUST_USE;
 
 /* play(name, args): enters a nested playbook; its effects must be among the caller's. */
-kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given, const kp_value **ret_args) KP_MUST_USE;
+kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given,
+                     const kp_value **ret_args) KP_MUST_USE;
 void kp_run_leave(kp_run *r);
 
-uint64_t kp_run_seed(const kp_run *r);   /* of the playbook's random numbers; journaled */
-bool kp_run_is_over(const kp_run *r);    /* an error that ends the run was raised: nothing may be caught any more */
+uint64_t kp_run_seed(const kp_run *r); /* of the playbook's random numbers; journaled */
+bool kp_run_is_over(
+    const kp_run *r); /* an error that ends the run was raised: nothing may be caught any more */
 const kp_err *kp_run_over(const kp_run *r);
-kp_find_fn kp_run_find(kp_run *r, void **ret_ud); /* where play() looks: the journal's stored texts when resumed */
+kp_find_fn
+kp_run_find(kp_run *r,
+            void **ret_ud); /* where play() looks: the journal's stored texts when resumed */
 
 /* ---- documentation, by walking kp_ops ---- */
-char *kp_doc_verbs(kp_arena *a);                    /* the list, one line each */
+char *kp_doc_verbs(kp_arena *a); /* the list, one line each */
 kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text) KP_MUST_USE;
-char *kp_doc_stubs(kp_arena *a);                    /* LuaCATS for editors */
-char *kp_doc_baseline(kp_arena *a);                 /* the API in one golden text */
-char *kp_doc_guard(kp_arena *a);                    /* the guard's rows */
+char *kp_doc_stubs(kp_arena *a);    /* LuaCATS for editors */
+char *kp_doc_baseline(kp_arena *a); /* the API in one golden text */
+char *kp_doc_guard(kp_arena *a);    /* the guard's rows */
 
 #endif

@@ -11,10 +11,14 @@ static const struct thumb {
     const char *verb;
     kp_ms p50, p95;
 } thumbs[] = {
-    { "stop_broker", 6 * KP_SECOND, 2 * KP_MINUTE },      { "start_broker", 12 * KP_SECOND, 2 * KP_MINUTE },
-    { "stop_controller", 2 * KP_SECOND, 15 * KP_SECOND }, { "start_controller", 8 * KP_SECOND, KP_MINUTE },
-    { "wait_in_sync", 10 * KP_SECOND, 10 * KP_MINUTE },   { "switch_release", KP_SECOND, 10 * KP_SECOND },
-    { "set_ibp", KP_SECOND, 10 * KP_SECOND },             { "set_properties", KP_SECOND, 10 * KP_SECOND },
+    { "stop_broker", 6 * KP_SECOND, 2 * KP_MINUTE },
+    { "start_broker", 12 * KP_SECOND, 2 * KP_MINUTE },
+    { "stop_controller", 2 * KP_SECOND, 15 * KP_SECOND },
+    { "start_controller", 8 * KP_SECOND, KP_MINUTE },
+    { "wait_in_sync", 10 * KP_SECOND, 10 * KP_MINUTE },
+    { "switch_release", KP_SECOND, 10 * KP_SECOND },
+    { "set_ibp", KP_SECOND, 10 * KP_SECOND },
+    { "set_properties", KP_SECOND, 10 * KP_SECOND },
     { "elect_preferred", 2 * KP_SECOND, 30 * KP_SECOND },
 };
 
@@ -37,7 +41,8 @@ void kp_eta_learn(kp_run *r, const kp_op *op, int node, kp_ms took)
     kp_eta *e = &r->eta[i];
     /* Kept sorted: the middle one is the median, the last one the slowest. */
     if (e->n == KP_ETA_SAMPLES) {
-        memmove(&e->ms[e->n / 2], &e->ms[e->n / 2 + 1], (size_t)(e->n - e->n / 2 - 1) * sizeof e->ms[0]);
+        memmove(&e->ms[e->n / 2], &e->ms[e->n / 2 + 1],
+                (size_t)(e->n - e->n / 2 - 1) * sizeof e->ms[0]);
         e->n--;
     }
     int at = e->n;
@@ -57,5 +62,6 @@ const kp_value *kp_eta_of(kp_run *r, const kp_op *op, int node)
     const kp_eta *e = &r->eta[i];
     kp_ms p50 = e->n ? e->ms[e->n / 2] : thumbs[i].p50;
     kp_ms p95 = e->n ? e->ms[e->n - 1] * 2 : thumbs[i].p95;
-    return kp_map(r->call, "p50", kp_int(r->call, p50), "p95", kp_int(r->call, p95 > p50 ? p95 : p50), NULL);
+    return kp_map(r->call, "p50", kp_int(r->call, p50), "p95",
+                  kp_int(r->call, p95 > p50 ? p95 : p50), NULL);
 }

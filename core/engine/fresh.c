@@ -45,9 +45,10 @@ bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **
     uint32_t n = kp_view_differ(x, y, p, 3);
     if (n == 0)
         return true;
-    const char *one = p[0] < x->n_parts ? kp_view_name(r->call, x, p[0]) : "a topic only one of them knows";
-    *ret_why = kp_printf(r->call, "brokers %d and %d disagree about %s of %u partition%s, %s first", x->node, y->node,
-                         "the ISR or leader", n, n == 1 ? "" : "s", one);
+    const char *one = p[0] < x->n_parts ? kp_view_name(r->call, x, p[0])
+                                        : "a topic only one of them knows";
+    *ret_why = kp_printf(r->call, "brokers %d and %d disagree about %s of %u partition%s, %s first",
+                         x->node, y->node, "the ISR or leader", n, n == 1 ? "" : "s", one);
     return false;
 }
 
@@ -85,7 +86,10 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
             kp_reply reply[2];
             size_t m = 0;
             while (m < 2 - n_got && at < n)
-                q[m++] = (kp_request){ .kind = KP_Q_VIEW, .node = ids[at++], .with_config = with_config, .within = 5 * KP_SECOND };
+                q[m++] = (kp_request) { .kind = KP_Q_VIEW,
+                                        .node = ids[at++],
+                                        .with_config = with_config,
+                                        .within = 5 * KP_SECOND };
             kp_ask_all(r, va, q, m, reply);
             for (size_t i = 0; i < m; i++) {
                 r->polls++;
@@ -103,7 +107,9 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
             bool agree = n_got == 1 || kp_views_agree(r, got[0], got[1], &why);
             if (agree && stale(r, v)) {
                 agree = false;
-                why = kp_printf(r->call, "broker %d answers with leader epochs older than already seen", v->node);
+                why = kp_printf(r->call,
+                                "broker %d answers with leader epochs older than already seen",
+                                v->node);
             }
             if (agree) {
                 r->view_turn = !r->view_turn;

@@ -14,26 +14,39 @@
 
 const kp_guard_row kp_guard_rows[] = {
     { "identity", KP_BEFORE_DISRUPTIVE, true,
-      "the process on the host runs the inventory's properties file with that node id and the run's cluster id" },
-    { "listener", KP_BEFORE_DISRUPTIVE, true, "the node that answers on the listener is of the run's cluster" },
-    { "fresh-view", KP_BEFORE_DISRUPTIVE, true, "two brokers, neither just restarted, agree about every ISR and leader" },
+      "the process on the host runs the inventory's properties file with that node id and the "
+      "run's cluster id" },
+    { "listener", KP_BEFORE_DISRUPTIVE, true,
+      "the node that answers on the listener is of the run's cluster" },
+    { "fresh-view", KP_BEFORE_DISRUPTIVE, true,
+      "two brokers, neither just restarted, agree about every ISR and leader" },
     { "cluster-id", KP_BEFORE_DISRUPTIVE, true, "the cluster is the one the run began on" },
     { "offline", KP_BEFORE_DISRUPTIVE, true, "every partition keeps a leader" },
     { "min-isr", KP_BEFORE_DISRUPTIVE, false, "no partition falls below min.insync.replicas" },
-    { "unclean-election", KP_BEFORE_DISRUPTIVE, false, "no partition of the node allows unclean leader election" },
-    { "under-replicated", KP_BEFORE_DISRUPTIVE, false, "no partition is under-replicated (strict), or worse than when the run began (healthy)" },
+    { "unclean-election", KP_BEFORE_DISRUPTIVE, false,
+      "no partition of the node allows unclean leader election" },
+    { "under-replicated", KP_BEFORE_DISRUPTIVE, false,
+      "no partition is under-replicated (strict), or worse than when the run began (healthy)" },
     { "node-down", KP_BEFORE_DISRUPTIVE, false, "no other broker is down" },
     { "reassignment", KP_BEFORE_DISRUPTIVE, false, "no partition reassignment is running" },
-    { "quorum", KP_BEFORE_DISRUPTIVE, true, "without the controller a caught-up majority of the quorum remains" },
-    { "one-controller", KP_BEFORE_DISRUPTIVE, false, "in ZooKeeper mode all brokers name the same controller" },
+    { "quorum", KP_BEFORE_DISRUPTIVE, true,
+      "without the controller a caught-up majority of the quorum remains" },
+    { "one-controller", KP_BEFORE_DISRUPTIVE, false,
+      "in ZooKeeper mode all brokers name the same controller" },
     { "staged", KP_BEFORE_START, true, "the release is staged on the host" },
-    { "supports-features", KP_BEFORE_START, true, "the binary supports the finalised metadata.version" },
-    { "supports-ibp", KP_BEFORE_START, true, "the binary knows the inter.broker.protocol.version in the file" },
-    { "needs-kraft", KP_BEFORE_START, true, "a 4.x binary is not started on a ZooKeeper-mode configuration" },
+    { "supports-features", KP_BEFORE_START, true,
+      "the binary supports the finalised metadata.version" },
+    { "supports-ibp", KP_BEFORE_START, true,
+      "the binary knows the inter.broker.protocol.version in the file" },
+    { "needs-kraft", KP_BEFORE_START, true,
+      "a 4.x binary is not started on a ZooKeeper-mode configuration" },
     { "ibp-pinned", KP_BEFORE_START, true,
-      "in ZooKeeper mode inter.broker.protocol.version is set once in the file, no higher than any running broker's" },
-    { "config-unchanged", KP_BEFORE_START, true, "server.properties is still the file this run wrote" },
-    { "all-upgraded", KP_BEFORE_IRREVERSIBLE, true, "every registered broker runs a binary that supports the new level" },
+      "in ZooKeeper mode inter.broker.protocol.version is set once in the file, no higher than any "
+      "running broker's" },
+    { "config-unchanged", KP_BEFORE_START, true,
+      "server.properties is still the file this run wrote" },
+    { "all-upgraded", KP_BEFORE_IRREVERSIBLE, true,
+      "every registered broker runs a binary that supports the new level" },
     { NULL, 0, false, NULL },
 };
 
@@ -60,7 +73,8 @@ void kp_find_add(kp_findings *fs, kp_finding f)
 
 #define SHOWN 8
 
-static const char *partition_lines(kp_run *r, const kp_view *v, const kp_risk_list *list, const int *nodes, size_t n)
+static const char *partition_lines(kp_run *r, const kp_view *v, const kp_risk_list *list,
+                                   const int *nodes, size_t n)
 {
     kp_arena *a = r->call;
     KP_AUTO_BUF b = KP_BUF_INIT(64 * 1024);
@@ -106,7 +120,10 @@ static kp_risk_list urp_list(const kp_view *v)
     return l;
 }
 
-static const char *plural(uint32_t n) { return n == 1 ? "" : "s"; }
+static const char *plural(uint32_t n)
+{
+    return n == 1 ? "" : "s";
+}
 
 /* ---- the disruptive rows ---- */
 
@@ -120,8 +137,10 @@ static void identity(kp_run *r, const kp_guard_case *c, const kp_reply *listener
         const char *word = kp_node_word(a, r, c->nodes[i]);
 
         if (!state) {
-            kp_find_add(fs, (kp_finding){ .row = "identity", .text = kp_printf(a, "the host of %s does not answer", word),
-                                          .next = "make the host reachable, then: kplay resume" });
+            kp_find_add(fs,
+                        (kp_finding) { .row = "identity",
+                                       .text = kp_printf(a, "the host of %s does not answer", word),
+                                       .next = "make the host reachable, then: kplay resume" });
             continue;
         }
         if (kp_get_int(state, "pid", 0) == 0)
@@ -129,30 +148,47 @@ static void identity(kp_run *r, const kp_guard_case *c, const kp_reply *listener
         int64_t id = kp_get_int(process, "node_id", -1);
         const char *cluster = kp_get_text(process, "cluster_id", "");
         if (id != node->id)
-            kp_find_add(fs, (kp_finding){ .row = "identity",
-                .text = kp_printf(a, "the process on %s is node %" PRId64 ", not %d", node->host, id, node->id),
-                .next = kp_printf(a, "correct the host of node %d (%s)", node->id, node->where) });
-        else if (!kp_streq(kp_get_text(process, "config", ""), node->layout.config) && kp_get_text(process, "config", NULL))
-            kp_find_add(fs, (kp_finding){ .row = "identity",
-                .text = kp_printf(a, "%s runs with %s, the inventory says %s", word, kp_get_text(process, "config", "?"), node->layout.config),
-                .next = kp_printf(a, "correct layout.config of node %d (%s)", node->id, node->where) });
+            kp_find_add(fs, (kp_finding) { .row = "identity",
+                                           .text = kp_printf(
+                                               a, "the process on %s is node %" PRId64 ", not %d",
+                                               node->host, id, node->id),
+                                           .next = kp_printf(a, "correct the host of node %d (%s)",
+                                                             node->id, node->where) });
+        else if (!kp_streq(kp_get_text(process, "config", ""), node->layout.config) &&
+                 kp_get_text(process, "config", NULL))
+            kp_find_add(
+                fs, (kp_finding) { .row = "identity",
+                                   .text = kp_printf(a, "%s runs with %s, the inventory says %s",
+                                                     word, kp_get_text(process, "config", "?"),
+                                                     node->layout.config),
+                                   .next = kp_printf(a, "correct layout.config of node %d (%s)",
+                                                     node->id, node->where) });
         else if (*cluster && !kp_streq(cluster, r->cluster_id))
-            kp_find_add(fs, (kp_finding){ .row = "cluster-id",
-                .text = kp_printf(a, "%s belongs to cluster %s, this run is on %s", word, cluster, r->cluster_id),
-                .next = kp_printf(a, "correct the host of node %d (%s)", node->id, node->where) });
+            kp_find_add(fs, (kp_finding) {
+                                .row = "cluster-id",
+                                .text = kp_printf(a, "%s belongs to cluster %s, this run is on %s",
+                                                  word, cluster, r->cluster_id),
+                                .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
+                                                  node->where) });
         if (listener[i].err || !listener[i].value) {
             /* Its process is there and it does not answer: a frozen or half-started node.  Not known to be what it says. */
-            kp_find_add(fs, (kp_finding){ .row = "listener",
-                .text = kp_printf(a, "%s runs and does not answer on %s", word, *node->kafka ? node->kafka : node->controller),
-                .next = "find out why it does not answer, then: kplay resume" });
+            kp_find_add(
+                fs, (kp_finding) { .row = "listener",
+                                   .text = kp_printf(a, "%s runs and does not answer on %s", word,
+                                                     *node->kafka ? node->kafka : node->controller),
+                                   .next = "find out why it does not answer, then: kplay resume" });
             continue;
         }
         const char *said = kp_get_text(listener[i].value, "cluster_id", "");
         if (*said && !kp_streq(said, r->cluster_id))
-            kp_find_add(fs, (kp_finding){ .row = "listener",
-                .text = kp_printf(a, "what answers as %s on %s is of cluster %s, this run is on %s", word,
-                                  *node->kafka ? node->kafka : node->controller, said, r->cluster_id),
-                .next = kp_printf(a, "correct the listener of node %d (%s)", node->id, node->where) });
+            kp_find_add(
+                fs, (kp_finding) {
+                        .row = "listener",
+                        .text = kp_printf(
+                            a, "what answers as %s on %s is of cluster %s, this run is on %s", word,
+                            *node->kafka ? node->kafka : node->controller, said, r->cluster_id),
+                        .next = kp_printf(a, "correct the listener of node %d (%s)", node->id,
+                                          node->where) });
     }
 }
 
@@ -164,27 +200,48 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
     kp_guard_level level = r->inv->guard;
 
     if (risk.offline.n)
-        kp_find_add(fs, (kp_finding){ .row = "offline", .heals = risk.offline.n > risk.single.n, .measure = risk.offline.n,
-            .text = kp_printf(a, "%u partition%s would have no leader%s", risk.offline.n, plural(risk.offline.n),
-                              risk.single.n ? " (replication factor 1)" : ""),
-            .detail = partition_lines(r, v, &risk.offline, c->nodes, c->n),
-            .next = "raise their replication factor   |   accept a topic by name: policy.accept in the cluster file" });
+        kp_find_add(
+            fs, (kp_finding) { .row = "offline",
+                               .heals = risk.offline.n > risk.single.n,
+                               .measure = risk.offline.n,
+                               .text = kp_printf(a, "%u partition%s would have no leader%s",
+                                                 risk.offline.n, plural(risk.offline.n),
+                                                 risk.single.n ? " (replication factor 1)" : ""),
+                               .detail = partition_lines(r, v, &risk.offline, c->nodes, c->n),
+                               .next = "raise their replication factor   |   accept a topic by "
+                                       "name: policy.accept in the cluster file" });
     if (risk.below_min.n && level != KP_GUARD_AVAILABLE)
-        kp_find_add(fs, (kp_finding){ .row = "min-isr", .heals = risk.below_min.n > risk.tight.n, .measure = risk.below_min.n,
-            .text = kp_printf(a, "%u partition%s would fall below min.insync.replicas", risk.below_min.n, plural(risk.below_min.n)),
-            .detail = partition_lines(r, v, &risk.below_min, c->nodes, c->n),
-            .next = risk.tight.n == risk.below_min.n
-                        ? "lower their min.insync.replicas or raise their replication factor   |   accept a topic by name: policy.accept in the cluster file"
-                        : "kplay resume (waits for them)   |   accept a topic by name: policy.accept in the cluster file" });
+        kp_find_add(
+            fs,
+            (kp_finding) {
+                .row = "min-isr",
+                .heals = risk.below_min.n > risk.tight.n,
+                .measure = risk.below_min.n,
+                .text = kp_printf(a, "%u partition%s would fall below min.insync.replicas",
+                                  risk.below_min.n, plural(risk.below_min.n)),
+                .detail = partition_lines(r, v, &risk.below_min, c->nodes, c->n),
+                .next = risk.tight.n == risk.below_min.n
+                            ? "lower their min.insync.replicas or raise their replication factor   "
+                              "|   accept a topic by name: policy.accept in the cluster file"
+                            : "kplay resume (waits for them)   |   accept a topic by name: "
+                              "policy.accept in the cluster file" });
     if (risk.unclean.n)
-        kp_find_add(fs, (kp_finding){ .row = "unclean-election",
-            .text = kp_printf(a, "%u partition%s allow unclean leader election: records could be lost without a word", risk.unclean.n, plural(risk.unclean.n)),
-            .detail = partition_lines(r, v, &risk.unclean, c->nodes, c->n),
-            .next = "set unclean.leader.election.enable=false on them   |   accept a topic by name: policy.accept in the cluster file" });
+        kp_find_add(fs, (kp_finding) {
+                            .row = "unclean-election",
+                            .text = kp_printf(a,
+                                              "%u partition%s allow unclean leader election: "
+                                              "records could be lost without a word",
+                                              risk.unclean.n, plural(risk.unclean.n)),
+                            .detail = partition_lines(r, v, &risk.unclean, c->nodes, c->n),
+                            .next = "set unclean.leader.election.enable=false on them   |   accept "
+                                    "a topic by name: policy.accept in the cluster file" });
     if (risk.unknown_min.n && level != KP_GUARD_AVAILABLE)
-        kp_find_add(fs, (kp_finding){ .row = "min-isr",
-            .text = kp_printf(a, "min.insync.replicas of %u partition%s is not known", risk.unknown_min.n, plural(risk.unknown_min.n)),
-            .next = "allow kplay to describe topic configurations (DescribeConfigs)" });
+        kp_find_add(fs,
+                    (kp_finding) {
+                        .row = "min-isr",
+                        .text = kp_printf(a, "min.insync.replicas of %u partition%s is not known",
+                                          risk.unknown_min.n, plural(risk.unknown_min.n)),
+                        .next = "allow kplay to describe topic configurations (DescribeConfigs)" });
 
     if (level == KP_GUARD_STRICT && v->counts.urp) {
         kp_risk_list urp = urp_list(v), bad = { 0 };
@@ -194,28 +251,42 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
         if (urp.n > KP_RISK_LIST)
             bad.n += urp.n - KP_RISK_LIST;
         if (bad.n)
-            kp_find_add(fs, (kp_finding){ .row = "under-replicated", .heals = true, .measure = bad.n,
-                .text = kp_printf(a, "%u partition%s %s under-replicated", bad.n, plural(bad.n), bad.n == 1 ? "is" : "are"),
-                .detail = partition_lines(r, v, &bad, NULL, 0), .next = "kplay resume (waits for them)   |   policy.guard: healthy" });
+            kp_find_add(fs,
+                        (kp_finding) {
+                            .row = "under-replicated",
+                            .heals = true,
+                            .measure = bad.n,
+                            .text = kp_printf(a, "%u partition%s %s under-replicated", bad.n,
+                                              plural(bad.n), bad.n == 1 ? "is" : "are"),
+                            .detail = partition_lines(r, v, &bad, NULL, 0),
+                            .next = "kplay resume (waits for them)   |   policy.guard: healthy" });
     }
     if (level == KP_GUARD_HEALTHY && r->baseline) {
         kp_risk_list worse = { 0 };
         for (uint32_t p = 0; p < v->n_parts; p++) {
             if (kp_view_isr_size(v, p) >= kp_view_rf(v, p))
                 continue;
-            const kp_view_topic *t = kp_view_topic_of(v, p), *was = kp_view_topic_named(r->baseline, t->name);
+            const kp_view_topic *t = kp_view_topic_of(v, p),
+                                *was = kp_view_topic_named(r->baseline, t->name);
             uint32_t k = p - t->first;
             bool known = was && memcmp(was->id, t->id, 16) == 0 && k < was->n;
-            if (known && kp_view_isr_size(v, p) >= (uint32_t)__builtin_popcount(r->baseline->isr[was->first + k]))
+            if (known && kp_view_isr_size(v, p) >=
+                             (uint32_t)__builtin_popcount(r->baseline->isr[was->first + k]))
                 continue;
             if (worse.n < KP_RISK_LIST)
                 worse.p[worse.n] = p;
             worse.n++;
         }
         if (worse.n)
-            kp_find_add(fs, (kp_finding){ .row = "under-replicated", .heals = true, .measure = worse.n,
-                .text = kp_printf(a, "%u partition%s %s worse than when the run began", worse.n, plural(worse.n), worse.n == 1 ? "is" : "are"),
-                .detail = partition_lines(r, v, &worse, NULL, 0), .next = "kplay resume (waits for them)" });
+            kp_find_add(
+                fs, (kp_finding) {
+                        .row = "under-replicated",
+                        .heals = true,
+                        .measure = worse.n,
+                        .text = kp_printf(a, "%u partition%s %s worse than when the run began",
+                                          worse.n, plural(worse.n), worse.n == 1 ? "is" : "are"),
+                        .detail = partition_lines(r, v, &worse, NULL, 0),
+                        .next = "kplay resume (waits for them)" });
     }
 }
 
@@ -235,9 +306,13 @@ static void others_down(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_
             continue;
         int slot = kp_view_slot(v, node->id);
         if (slot < 0 || !v->brokers[slot].alive)
-            kp_find_add(fs, (kp_finding){ .row = "node-down", .heals = true, .measure = 1,
-                .text = kp_printf(r->call, "broker %d is down", node->id),
-                .next = kp_printf(r->call, "start broker %d, then: kplay resume", node->id) });
+            kp_find_add(
+                fs, (kp_finding) { .row = "node-down",
+                                   .heals = true,
+                                   .measure = 1,
+                                   .text = kp_printf(r->call, "broker %d is down", node->id),
+                                   .next = kp_printf(r->call, "start broker %d, then: kplay resume",
+                                                     node->id) });
     }
 }
 
@@ -248,13 +323,20 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_find
     for (size_t i = 0; i < c->n; i++)
         touches = touches || kp_node_is(kp_inventory_node(r->inv, c->nodes[i]), KP_CONTROLLER);
     if (q->err || !q->value) {
-        kp_find_add(fs, (kp_finding){ .row = "quorum", .text = "the controller quorum does not answer", .heals = true, .measure = 1,
-                                      .detail = q->err ? kp_printf(a, "  %s\n", q->err->what) : "" });
+        kp_find_add(fs,
+                    (kp_finding) { .row = "quorum",
+                                   .text = "the controller quorum does not answer",
+                                   .heals = true,
+                                   .measure = 1,
+                                   .detail = q->err ? kp_printf(a, "  %s\n", q->err->what) : "" });
         return;
     }
     const kp_value *voters = kp_get(q->value, "voters");
     if (kp_get_int(q->value, "leader", -1) < 0) {
-        kp_find_add(fs, (kp_finding){ .row = "quorum", .heals = true, .measure = 1, .text = "the controller quorum has no leader" });
+        kp_find_add(fs, (kp_finding) { .row = "quorum",
+                                       .heals = true,
+                                       .measure = 1,
+                                       .text = "the controller quorum has no leader" });
         return;
     }
     if (!touches)
@@ -275,17 +357,30 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_find
             good++;
         else
             kp_buf_fmt(&lines, "  controller %d  not caught up%s\n", id,
-                       behind < 0 ? "" : kp_printf(a, " for %s", kp_duration_text(a, behind, false)));
+                       behind < 0 ? ""
+                                  : kp_printf(a, " for %s", kp_duration_text(a, behind, false)));
     }
     if (n == 1 && gone == 1) {
-        kp_find_add(fs, (kp_finding){ .row = "quorum", .text = "it is the only controller: the cluster would have none",
-                                      .next = "add controllers; a quorum of one can not be restarted without an outage" });
+        kp_find_add(
+            fs,
+            (kp_finding) {
+                .row = "quorum",
+                .text = "it is the only controller: the cluster would have none",
+                .next =
+                    "add controllers; a quorum of one can not be restarted without an outage" });
         return;
     }
     if (good < n / 2 + 1)
-        kp_find_add(fs, (kp_finding){ .row = "quorum", .heals = true, .measure = (int64_t)(n - good),
-            .text = kp_printf(a, "only %zu of %zu controllers would remain caught up; a majority is %zu", good, n, n / 2 + 1),
-            .detail = kp_strdup(a, kp_buf_text(&lines)), .next = "kplay resume (waits for them)" });
+        kp_find_add(
+            fs, (kp_finding) {
+                    .row = "quorum",
+                    .heals = true,
+                    .measure = (int64_t)(n - good),
+                    .text = kp_printf(
+                        a, "only %zu of %zu controllers would remain caught up; a majority is %zu",
+                        good, n, n / 2 + 1),
+                    .detail = kp_strdup(a, kp_buf_text(&lines)),
+                    .next = "kplay resume (waits for them)" });
 }
 
 static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
@@ -300,17 +395,20 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     kp_request *q = KP_NEW_ARRAY(a, c->n + r->inv->n_nodes + 4, kp_request);
     kp_reply *reply = KP_NEW_ARRAY(a, c->n + r->inv->n_nodes + 4, kp_reply);
     for (size_t i = 0; i < c->n; i++)
-        q[n++] = (kp_request){ .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
+        q[n++] = (kp_request) { .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
     at_moves = n;
-    q[n++] = (kp_request){ .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
+    q[n++] = (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
     if (!r->zookeeper) {
         at_quorum = n;
-        q[n++] = (kp_request){ .kind = KP_Q_QUORUM, .node = KP_ANY_NODE };
+        q[n++] = (kp_request) { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE };
     } else {
         at_others = n;
         for (uint32_t i = 0; i < r->inv->n_nodes; i++)
-            if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && !in(c->nodes, c->n, r->inv->nodes[i].id)) {
-                q[n++] = (kp_request){ .kind = KP_Q_NODE, .node = r->inv->nodes[i].id, .within = 5 * KP_SECOND };
+            if (kp_node_is(&r->inv->nodes[i], KP_BROKER) &&
+                !in(c->nodes, c->n, r->inv->nodes[i].id)) {
+                q[n++] = (kp_request) { .kind = KP_Q_NODE,
+                                        .node = r->inv->nodes[i].id,
+                                        .within = 5 * KP_SECOND };
                 n_others++;
             }
     }
@@ -318,17 +416,26 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
 
     identity(r, c, reply, fs);
     if (reply[at_moves].err)
-        kp_find_add(fs, (kp_finding){ .row = "reassignment", .text = "running reassignments can not be listed",
-                                      .detail = kp_printf(a, "  %s\n", reply[at_moves].err->what) });
+        kp_find_add(fs,
+                    (kp_finding) { .row = "reassignment",
+                                   .text = "running reassignments can not be listed",
+                                   .detail = kp_printf(a, "  %s\n", reply[at_moves].err->what) });
     else if (kp_len(reply[at_moves].value))
-        kp_find_add(fs, (kp_finding){ .row = "reassignment", .heals = true, .measure = (int64_t)kp_len(reply[at_moves].value),
-            .text = kp_printf(a, "%zu partition%s %s being reassigned", kp_len(reply[at_moves].value), plural((uint32_t)kp_len(reply[at_moves].value)),
-                              kp_len(reply[at_moves].value) == 1 ? "is" : "are"),
-            .next = "wait for the reassignment to end, then run it again" });
+        kp_find_add(
+            fs, (kp_finding) { .row = "reassignment",
+                               .heals = true,
+                               .measure = (int64_t)kp_len(reply[at_moves].value),
+                               .text = kp_printf(a, "%zu partition%s %s being reassigned",
+                                                 kp_len(reply[at_moves].value),
+                                                 plural((uint32_t)kp_len(reply[at_moves].value)),
+                                                 kp_len(reply[at_moves].value) == 1 ? "is" : "are"),
+                               .next = "wait for the reassignment to end, then run it again" });
     if (!r->zookeeper) {
         quorum(r, c, &reply[at_quorum], fs);
     } else {
-        int64_t named = r->zookeeper && c->n && reply[0].value ? kp_get_int(reply[0].value, "controller", -1) : -1;
+        int64_t named = r->zookeeper && c->n && reply[0].value
+                            ? kp_get_int(reply[0].value, "controller", -1)
+                            : -1;
         for (size_t i = 0; i < n_others; i++) {
             if (reply[at_others + i].err)
                 continue; /* a broker that is down has its own row */
@@ -336,9 +443,18 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
             if (named < 0)
                 named = other;
             if (other != named || other < 0) {
-                kp_find_add(fs, (kp_finding){ .row = "one-controller", .heals = true, .measure = 1,
-                    .text = kp_printf(a, "the brokers do not agree on the controller (%" PRId64 " and %" PRId64 ")", named, other),
-                    .next = "look at the controller; when all brokers name one: kplay resume" });
+                kp_find_add(
+                    fs,
+                    (kp_finding) {
+                        .row = "one-controller",
+                        .heals = true,
+                        .measure = 1,
+                        .text = kp_printf(a,
+                                          "the brokers do not agree on the controller (%" PRId64
+                                          " and %" PRId64 ")",
+                                          named, other),
+                        .next =
+                            "look at the controller; when all brokers name one: kplay resume" });
                 break;
             }
         }
@@ -349,18 +465,22 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     const kp_view *v;
     kp_err *e = kp_fresh_view(r, 0, true, &v);
     if (e) {
-        kp_find_add(fs, (kp_finding){ .row = "fresh-view", .text = kp_strdup(a, e->what), .next = kp_strdup(a, e->next) });
+        kp_find_add(fs, (kp_finding) { .row = "fresh-view",
+                                       .text = kp_strdup(a, e->what),
+                                       .next = kp_strdup(a, e->next) });
         kp_err_drop(e);
         return;
     }
     if (*v->cluster_id && !kp_streq(v->cluster_id, r->cluster_id))
-        kp_find_add(fs, (kp_finding){ .row = "cluster-id",
-            .text = kp_printf(a, "the brokers answer as cluster %s, this run is on %s", v->cluster_id, r->cluster_id) });
+        kp_find_add(fs, (kp_finding) { .row = "cluster-id",
+                                       .text = kp_printf(
+                                           a, "the brokers answer as cluster %s, this run is on %s",
+                                           v->cluster_id, r->cluster_id) });
     if (broker) {
         partitions(r, c, v, fs);
         others_down(r, c, v, fs);
     } else if (v->counts.urp && r->inv->guard == KP_GUARD_STRICT) {
-        partitions(r, &(kp_guard_case){ .op = c->op, .doing = c->doing }, v, fs);
+        partitions(r, &(kp_guard_case) { .op = c->op, .doing = c->doing }, v, fs);
         others_down(r, c, v, fs);
     }
 }
@@ -372,9 +492,12 @@ static bool forced(kp_run *r, const kp_finding *f)
     for (size_t i = 0; i < r->spec->n_overrides; i++)
         if (kp_streq(r->spec->overrides[i].guard, f->row) && !f->hard) {
             kp_list_add(&r->overridden, kp_map(r->a, "guard", kp_text(r->a, f->row), "reason",
-                                               kp_text(r->a, r->spec->overrides[i].reason), "was", kp_text(r->a, f->text), NULL));
-            kp_tell(r, (kp_event){ .kind = KP_E_WARN, .text = kp_printf(r->call, "overridden (%s): %s; reason: %s", f->row, f->text,
-                                                                        r->spec->overrides[i].reason) });
+                                               kp_text(r->a, r->spec->overrides[i].reason), "was",
+                                               kp_text(r->a, f->text), NULL));
+            kp_tell(
+                r, (kp_event) { .kind = KP_E_WARN,
+                                .text = kp_printf(r->call, "overridden (%s): %s; reason: %s",
+                                                  f->row, f->text, r->spec->overrides[i].reason) });
             return true;
         }
     return false;
@@ -424,8 +547,9 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
         }
         if (!heals || !r->acted || kp_mono(r->w) - moved > HEAL_STALL)
             return kp_run_end(r, refusal(c, &fs));
-        kp_tell(r, (kp_event){ .kind = KP_E_HELD, .text = kp_printf(r->call, "before %s: %s", c->doing, fs.f[0].text),
-                               .took = kp_mono(r->w) - moved });
+        kp_tell(r, (kp_event) { .kind = KP_E_HELD,
+                                .text = kp_printf(r->call, "before %s: %s", c->doing, fs.f[0].text),
+                                .took = kp_mono(r->w) - moved });
         KP_TRY(kp_pause(r, 5 * KP_POLL_MS, false));
     }
 }

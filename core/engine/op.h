@@ -22,9 +22,9 @@ typedef enum kp_grant {
     KP_G_LEADER_ELECT = 1 << 6,
     KP_G_HOST_EXEC = 1 << 7,
 } kp_grant;
-const char *kp_grant_name(kp_grant one);                 /* "broker.restart"; NULL when not exactly one */
+const char *kp_grant_name(kp_grant one); /* "broker.restart"; NULL when not exactly one */
 bool kp_grant_parse(const char *name, kp_grant *ret_one);
-const char *const *kp_grant_names(void);                 /* ends with NULL */
+const char *const *kp_grant_names(void); /* ends with NULL */
 
 typedef enum kp_op_class {
     KP_OP_READ,   /* a question: `read` */
@@ -32,7 +32,7 @@ typedef enum kp_op_class {
     KP_OP_ONCE,   /* must act once; the host's claim or the cluster makes sure */
     KP_OP_OPAQUE, /* does what kplay can not know: needs a probe of the caller's */
     KP_OP_WAIT,   /* acts on nothing; `probe` says when it is so */
-    KP_OP_FLOW,   /* log, confirm, step ...: `read` runs it; it is journaled by itself when it must be */
+    KP_OP_FLOW, /* log, confirm, step ...: `read` runs it; it is journaled by itself when it must be */
     KP_OP_SCRIPT, /* needs a function of the script (wait_until, play): carried out by the script host */
 } kp_op_class;
 
@@ -54,41 +54,50 @@ typedef struct kp_arg {
     const char *name, *type, *otherwise, *doc;
     size_t offset;
 } kp_arg;
-#define KP_ARG(type_, field, kind, otherwise_, doc_) { #field, kind, otherwise_, doc_, offsetof(type_, field) }
+#define KP_ARG(type_, field, kind, otherwise_, doc_)                                               \
+    {                                                                                              \
+#field, kind, otherwise_, doc_, offsetof(type_, field)                                     \
+    }
 
 typedef struct kp_nodes {
     const int *id; /* ascending, unique */
     size_t n;
-    bool list;     /* given as a list: the call answers by node */
+    bool list; /* given as a list: the call answers by node */
 } kp_nodes;
 
 typedef struct kp_op {
     const char *name;
-    int since;              /* API level that brought it */
-    int rev;                /* raised when its meaning changes: an open intent of another revision is not attached to */
+    int since; /* API level that brought it */
+    int rev; /* raised when its meaning changes: an open intent of another revision is not attached to */
     kp_op_class cls;
-    kp_grant grant;         /* what it needs; KP_G_NONE for questions */
-    unsigned marks;         /* marks it always has; `marks_of` may add some by its arguments */
-    const char *doc;        /* first line: what it does or answers; more lines: details */
-    const char *result;     /* shape of what it returns */
-    const char *example;    /* one line of Lua */
-    kp_ms landing;          /* how long a request may take to show its first effect */
-    kp_ms stall;            /* under way without progress for this long: failed */
-    bool unrecorded;        /* KP_OP_FLOW: changes only how the run is told; no record, no number in the path */
-    const char *fan_out;    /* name of the kp_nodes argument it fans out over; NULL: none */
+    kp_grant grant;      /* what it needs; KP_G_NONE for questions */
+    unsigned marks;      /* marks it always has; `marks_of` may add some by its arguments */
+    const char *doc;     /* first line: what it does or answers; more lines: details */
+    const char *result;  /* shape of what it returns */
+    const char *example; /* one line of Lua */
+    kp_ms landing;       /* how long a request may take to show its first effect */
+    kp_ms stall;         /* under way without progress for this long: failed */
+    bool
+        unrecorded; /* KP_OP_FLOW: changes only how the run is told; no record, no number in the path */
+    const char *fan_out; /* name of the kp_nodes argument it fans out over; NULL: none */
     const kp_arg *args;
     size_t n_args;
-    size_t args_size;       /* of its struct */
+    size_t args_size; /* of its struct */
 
-    kp_grant (*grant_of)(kp_run *r, const void *args);  /* when the grant depends on the arguments; may be NULL */
-    unsigned (*marks_of)(kp_run *r, const void *args);  /* may be NULL */
-    const char *(*version_of)(const void *args);        /* the release it brings in, for the guard; may be NULL */
-    kp_err *(*refuse)(kp_run *r, const void *args);     /* wrong in itself, whatever the cluster: may be NULL */
+    kp_grant (*grant_of)(
+        kp_run *r, const void *args); /* when the grant depends on the arguments; may be NULL */
+    unsigned (*marks_of)(kp_run *r, const void *args); /* may be NULL */
+    const char *(*version_of)(
+        const void *args); /* the release it brings in, for the guard; may be NULL */
+    kp_err *(*refuse)(kp_run *r,
+                      const void *args); /* wrong in itself, whatever the cluster: may be NULL */
     kp_err *(*read)(kp_step *s, const void *args, const kp_value **ret_v);
     kp_err *(*before)(kp_step *s, const void *args, const kp_value **ret_pre);
     kp_err *(*ask)(kp_step *s, const void *args);
     kp_verdict (*probe)(kp_step *s, const void *args);
-    void (*after)(kp_step *s, const void *args);        /* done, now or as replayed: keep what later verbs need; may be NULL */
+    void (*after)(
+        kp_step *s,
+        const void *args); /* done, now or as replayed: keep what later verbs need; may be NULL */
 } kp_op;
 
 extern const kp_op *const kp_ops[]; /* ends with NULL */
@@ -100,31 +109,32 @@ struct kp_step {
     kp_run *r;
     const kp_op *op;
     kp_arena *a;
-    const char *path;        /* call path, "broker 2.1" or of a child "all.1/3" */
-    const char *op_id;       /* "7f3a.broker-2.1~1" */
-    int node;                /* the child's node; 0: none */
+    const char *path;  /* call path, "broker 2.1" or of a child "all.1/3" */
+    const char *op_id; /* "7f3a.broker-2.1~1" */
+    int node;          /* the child's node; 0: none */
     const void *args;
     const kp_value *canonical;
-    const kp_value *pre;     /* what `before` remembered, as it stands in the intent */
-    bool intended;           /* its intent is on disk, of this session or an earlier one */
-    bool asked;              /* by this process */
-    kp_ms asked_at;          /* world monotonic time; for an older process' intent, when its landing time began */
+    const kp_value *pre; /* what `before` remembered, as it stands in the intent */
+    bool intended;       /* its intent is on disk, of this session or an earlier one */
+    bool asked;          /* by this process */
+    kp_ms
+        asked_at; /* world monotonic time; for an older process' intent, when its landing time began */
 
     /* set by probe */
-    const kp_value *result;  /* of the verb, when so */
-    const kp_value *saw;     /* what it looked at: goes to the doubt record */
-    const char *why;         /* failed, unknown: one line */
-    const char *next;        /* failed, unknown: what to do */
-    const char *say;         /* under way: for the live line */
-    int64_t progress;        /* any number that changes while there is progress; -n for "n left" */
-    int64_t took_us;         /* of its last round trip: paces the next look */
-    const char *detail;      /* failed: evidence, lines ended by \n */
+    const kp_value *result; /* of the verb, when so */
+    const kp_value *saw;    /* what it looked at: goes to the doubt record */
+    const char *why;        /* failed, unknown: one line */
+    const char *next;       /* failed, unknown: what to do */
+    const char *say;        /* under way: for the live line */
+    int64_t progress;       /* any number that changes while there is progress; -n for "n left" */
+    int64_t took_us;        /* of its last round trip: paces the next look */
+    const char *detail;     /* failed: evidence, lines ended by \n */
 };
 
 /* args.c: decodes the call's arguments into a fresh struct of op->args_size in `a`, and gives them back in canonical
  * form (a map by name, defaults left out) for the journal.  `given`: list of positional values; a last map gives
  * arguments by name. */
-kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given, void **ret_args,
-                       const kp_value **ret_canonical) KP_MUST_USE;
+kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given,
+                       void **ret_args, const kp_value **ret_canonical) KP_MUST_USE;
 
 #endif

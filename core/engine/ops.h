@@ -4,22 +4,25 @@
 
 #include "engine/run.h"
 
-extern const kp_op kp_op_brokers, kp_op_broker, kp_op_controllers, kp_op_controller, kp_op_quorum, kp_op_urp, kp_op_offline,
-    kp_op_under_min_isr, kp_op_at_min_isr, kp_op_partitions, kp_op_risk, kp_op_reassignments, kp_op_log_dirs, kp_op_lag,
-    kp_op_groups, kp_op_cluster;                                                        /* ops_cluster.c */
-extern const kp_op kp_op_version, kp_op_api_versions, kp_op_features, kp_op_config, kp_op_disk, kp_op_properties,
-    kp_op_identity, kp_op_releases, kp_op_ibp;                                          /* ops_node.c */
-extern const kp_op kp_op_stop_broker, kp_op_start_broker, kp_op_stop_controller, kp_op_start_controller; /* ops_service.c */
-extern const kp_op kp_op_stage_release, kp_op_switch_release;                           /* ops_release.c */
-extern const kp_op kp_op_set_properties, kp_op_set_ibp, kp_op_alter_config;             /* ops_config.c */
-extern const kp_op kp_op_elect_preferred;                                               /* ops_leader.c */
-extern const kp_op kp_op_wait_in_sync;                                                  /* ops_sync.c */
-extern const kp_op kp_op_step, kp_op_log, kp_op_warn, kp_op_fail, kp_op_confirm, kp_op_sleep, kp_op_now, kp_op_on_failure,
-    kp_op_baseline_save, kp_op_baseline_load, kp_op_wait_until, kp_op_play, kp_op_skip; /* ops_flow.c */
+extern const kp_op kp_op_brokers, kp_op_broker, kp_op_controllers, kp_op_controller, kp_op_quorum,
+    kp_op_urp, kp_op_offline, kp_op_under_min_isr, kp_op_at_min_isr, kp_op_partitions, kp_op_risk,
+    kp_op_reassignments, kp_op_log_dirs, kp_op_lag, kp_op_groups, kp_op_cluster; /* ops_cluster.c */
+extern const kp_op kp_op_version, kp_op_api_versions, kp_op_features, kp_op_config, kp_op_disk,
+    kp_op_properties, kp_op_identity, kp_op_releases, kp_op_ibp; /* ops_node.c */
+extern const kp_op kp_op_stop_broker, kp_op_start_broker, kp_op_stop_controller,
+    kp_op_start_controller;                                                 /* ops_service.c */
+extern const kp_op kp_op_stage_release, kp_op_switch_release;               /* ops_release.c */
+extern const kp_op kp_op_set_properties, kp_op_set_ibp, kp_op_alter_config; /* ops_config.c */
+extern const kp_op kp_op_elect_preferred;                                   /* ops_leader.c */
+extern const kp_op kp_op_wait_in_sync;                                      /* ops_sync.c */
+extern const kp_op kp_op_step, kp_op_log, kp_op_warn, kp_op_fail, kp_op_confirm, kp_op_sleep,
+    kp_op_now, kp_op_on_failure, kp_op_baseline_save, kp_op_baseline_load, kp_op_wait_until,
+    kp_op_play, kp_op_skip; /* ops_flow.c */
 
 /* ---- ops_node.c: what several verbs ask of a host ---- */
 /* KP_Q_HOST of a node; since < 0: without the log. */
-kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state, int64_t *ret_took_us) KP_MUST_USE;
+kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
+                    int64_t *ret_took_us) KP_MUST_USE;
 /* The part of a state that is worth remembering in an intent. */
 const kp_value *kp_host_remember(kp_arena *a, const kp_value *state);
 

@@ -37,12 +37,16 @@ static kp_err *cluster_read(kp_step *s, const void *args, const kp_value **ret_v
     kp_run *r = s->r;
     static const char *const levels[] = { "strict", "healthy", "available" };
     (void)args;
-    *ret_v = kp_map(s->a, "guard", kp_text(s->a, levels[r->inv->guard]), "id", kp_text(s->a, r->cluster_id), "name", kp_text(s->a, r->inv->cluster), "mode",
-                    kp_text(s->a, r->zookeeper ? "zookeeper" : "kraft"), "simulated", kp_bool(r->spec->simulated), NULL);
+    *ret_v = kp_map(s->a, "guard", kp_text(s->a, levels[r->inv->guard]), "id",
+                    kp_text(s->a, r->cluster_id), "name", kp_text(s->a, r->inv->cluster), "mode",
+                    kp_text(s->a, r->zookeeper ? "zookeeper" : "kraft"), "simulated",
+                    kp_bool(r->spec->simulated), NULL);
     return NULL;
 }
 
-typedef struct broker_args { int id; } broker_args;
+typedef struct broker_args {
+    int id;
+} broker_args;
 static const kp_arg broker_arg[] = { KP_ARG(broker_args, id, "node", NULL, "a node's id") };
 
 static kp_err *broker_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -65,8 +69,9 @@ static kp_err *broker_read(kp_step *s, const void *args, const kp_value **ret_v)
         }
     }
     *ret_v = kp_map(s->a, "id", kp_int(s->a, a->id), "host", kp_text(s->a, n->host), "rack",
-                    *n->rack ? kp_text(s->a, n->rack) : NULL, "up", kp_bool(up), "leads", kp_int(s->a, leads), "replicas",
-                    kp_int(s->a, replicas), "out_of_sync", kp_int(s->a, behind), "combined",
+                    *n->rack ? kp_text(s->a, n->rack) : NULL, "up", kp_bool(up), "leads",
+                    kp_int(s->a, leads), "replicas", kp_int(s->a, replicas), "out_of_sync",
+                    kp_int(s->a, behind), "combined",
                     kp_bool(n->roles == (KP_BROKER | KP_CONTROLLER)), NULL);
     return NULL;
 }
@@ -96,14 +101,14 @@ static kp_err *controller_read(kp_step *s, const void *args, const kp_value **re
     return NULL;
 }
 
-#define COUNT(name_, field_)                                                                \
-    static kp_err *name_##_read(kp_step *s, const void *args, const kp_value **ret_v)       \
-    {                                                                                       \
-        const kp_view *v;                                                                   \
-        (void)args;                                                                         \
-        KP_TRY(view_of(s, &v));                                                             \
-        *ret_v = kp_int(s->a, v->counts.field_);                                            \
-        return NULL;                                                                        \
+#define COUNT(name_, field_)                                                                       \
+    static kp_err *name_##_read(kp_step *s, const void *args, const kp_value **ret_v)              \
+    {                                                                                              \
+        const kp_view *v;                                                                          \
+        (void)args;                                                                                \
+        KP_TRY(view_of(s, &v));                                                                    \
+        *ret_v = kp_int(s->a, v->counts.field_);                                                   \
+        return NULL;                                                                               \
     }
 COUNT(urp, urp)
 COUNT(offline, offline)
@@ -116,8 +121,16 @@ static kp_err *min_count(kp_step *s, bool under, const kp_value **ret_v)
     *ret_v = kp_int(s->a, under ? v->counts.under_min_isr : v->counts.at_min_isr);
     return NULL;
 }
-static kp_err *under_min_isr_read(kp_step *s, const void *args, const kp_value **ret_v) { (void)args; return min_count(s, true, ret_v); }
-static kp_err *at_min_isr_read(kp_step *s, const void *args, const kp_value **ret_v) { (void)args; return min_count(s, false, ret_v); }
+static kp_err *under_min_isr_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    (void)args;
+    return min_count(s, true, ret_v);
+}
+static kp_err *at_min_isr_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    (void)args;
+    return min_count(s, false, ret_v);
+}
 
 typedef struct partitions_args {
     bool under_replicated, offline, under_min_isr, at_min_isr;
@@ -126,7 +139,8 @@ typedef struct partitions_args {
     int64_t limit;
 } partitions_args;
 static const kp_arg partitions_arg[] = {
-    KP_ARG(partitions_args, under_replicated, "bool", "false", "only those with a replica out of sync"),
+    KP_ARG(partitions_args, under_replicated, "bool", "false",
+           "only those with a replica out of sync"),
     KP_ARG(partitions_args, offline, "bool", "false", "only those without a leader"),
     KP_ARG(partitions_args, under_min_isr, "bool", "false", "only those below min.insync.replicas"),
     KP_ARG(partitions_args, at_min_isr, "bool", "false", "only those at min.insync.replicas"),
@@ -154,7 +168,8 @@ static kp_err *partitions_read(kp_step *s, const void *args, const kp_value **re
         bool holds = !a->broker;
         for (uint32_t k = 0; a->broker && k < kp_view_rf(v, p); k++)
             holds = holds || v->rep[v->first_rep[p] + k] == slot;
-        if (!holds || (a->under_replicated && isr >= kp_view_rf(v, p)) || (a->offline && v->leader[p] != KP_VIEW_NO_LEADER) ||
+        if (!holds || (a->under_replicated && isr >= kp_view_rf(v, p)) ||
+            (a->offline && v->leader[p] != KP_VIEW_NO_LEADER) ||
             (a->under_min_isr && isr >= v->min_isr[p]) || (a->at_min_isr && isr != v->min_isr[p]))
             continue;
         kp_list_add(&b, kp_view_partition_value(s->a, v, p));
@@ -163,8 +178,11 @@ static kp_err *partitions_read(kp_step *s, const void *args, const kp_value **re
     return NULL;
 }
 
-typedef struct risk_args { kp_nodes ids; } risk_args;
-static const kp_arg risk_arg[] = { KP_ARG(risk_args, ids, "brokers", NULL, "a broker's id, or a list of ids") };
+typedef struct risk_args {
+    kp_nodes ids;
+} risk_args;
+static const kp_arg risk_arg[] = { KP_ARG(risk_args, ids, "brokers", NULL,
+                                          "a broker's id, or a list of ids") };
 
 static kp_err *risk_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
@@ -191,12 +209,16 @@ static kp_err *groups_read(kp_step *s, const void *args, const kp_value **ret_v)
     return kp_ask_value(s->r, s->a, &q, ret_v);
 }
 
-typedef struct lag_args { const kp_value *groups; } lag_args;
+typedef struct lag_args {
+    const kp_value *groups;
+} lag_args;
 static const kp_arg lag_arg[] = { KP_ARG(lag_args, groups, "list", NULL, "group names") };
 
 static kp_err *lag_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    kp_request q = { .kind = KP_Q_LAG, .node = KP_ANY_NODE, .names = ((const lag_args *)args)->groups };
+    kp_request q = { .kind = KP_Q_LAG,
+                     .node = KP_ANY_NODE,
+                     .names = ((const lag_args *)args)->groups };
     return kp_ask_value(s->r, s->a, &q, ret_v);
 }
 
@@ -206,33 +228,65 @@ static kp_err *log_dirs_read(kp_step *s, const void *args, const kp_value **ret_
     return kp_ask_value(s->r, s->a, &q, ret_v);
 }
 
-#define PLAIN(name_, doc_, result_, example_)                                                                               \
-    const kp_op kp_op_##name_ = { .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_READ, .doc = doc_, .result = result_, \
-                                  .example = example_, .read = name_##_read }
-#define WITH(name_, args_, size_, doc_, result_, example_)                                                                  \
-    const kp_op kp_op_##name_ = { .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_READ, .doc = doc_, .result = result_, \
-                                  .example = example_, .args = args_, .n_args = KP_COUNT(args_), .args_size = size_, .read = name_##_read }
+#define PLAIN(name_, doc_, result_, example_)                                                      \
+    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
+                                  .since = 1,                                                      \
+                                  .rev = 1,                                                        \
+                                  .cls = KP_OP_READ,                                               \
+                                  .doc = doc_,                                                     \
+                                  .result = result_,                                               \
+                                  .example = example_,                                             \
+                                  .read = name_##_read }
+#define WITH(name_, args_, size_, doc_, result_, example_)                                         \
+    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
+                                  .since = 1,                                                      \
+                                  .rev = 1,                                                        \
+                                  .cls = KP_OP_READ,                                               \
+                                  .doc = doc_,                                                     \
+                                  .result = result_,                                               \
+                                  .example = example_,                                             \
+                                  .args = args_,                                                   \
+                                  .n_args = KP_COUNT(args_),                                       \
+                                  .args_size = size_,                                              \
+                                  .read = name_##_read }
 
-PLAIN(brokers, "The ids of the brokers in the cluster file.", "{1, 2, 3}", "for _, id in ipairs(brokers()) do ... end");
-PLAIN(controllers, "The ids of the KRaft controllers in the cluster file.", "{3001, 3002, 3003}", "#controllers()");
-PLAIN(cluster, "The cluster: id, name, mode (\"zookeeper\" or \"kraft\"), the guard's level, and whether it is simulated.",
+PLAIN(brokers, "The ids of the brokers in the cluster file.", "{1, 2, 3}",
+      "for _, id in ipairs(brokers()) do ... end");
+PLAIN(controllers, "The ids of the KRaft controllers in the cluster file.", "{3001, 3002, 3003}",
+      "#controllers()");
+PLAIN(cluster,
+      "The cluster: id, name, mode (\"zookeeper\" or \"kraft\"), the guard's level, and whether it "
+      "is simulated.",
       "{id, name, mode, guard, simulated}", "cluster().mode");
-WITH(broker, broker_arg, sizeof(broker_args), "One node: host, rack, whether the others list it, what it leads and holds.",
+WITH(broker, broker_arg, sizeof(broker_args),
+     "One node: host, rack, whether the others list it, what it leads and holds.",
      "{id, host, rack, up, leads, replicas, out_of_sync, combined}", "broker(2).up");
-PLAIN(controller, "The active controller: in KRaft the quorum's leader, in ZooKeeper mode the controller broker; nil when there is none.",
+PLAIN(controller,
+      "The active controller: in KRaft the quorum's leader, in ZooKeeper mode the controller "
+      "broker; nil when there is none.",
       "id or nil", "controller()");
 PLAIN(quorum, "The controller quorum as its leader sees it (DescribeQuorum).",
-      "{leader, epoch, high_watermark, voters = {{id, behind, caught_up_ms}, ...}}", "quorum().leader");
+      "{leader, epoch, high_watermark, voters = {{id, behind, caught_up_ms}, ...}}",
+      "quorum().leader");
 PLAIN(urp, "How many partitions are under-replicated: |ISR| < |replicas|.", "count", "urp() == 0");
 PLAIN(offline, "How many partitions have no leader.", "count", "offline() == 0");
-PLAIN(under_min_isr, "How many partitions are below min.insync.replicas.", "count", "under_min_isr() == 0");
-PLAIN(at_min_isr, "How many partitions are at min.insync.replicas: one more lost and they refuse acks=all.", "count", "at_min_isr()");
-WITH(partitions, partitions_arg, sizeof(partitions_args), "A list of partitions, narrowed by what is asked for.",
-     "{{topic, partition, leader, replicas, isr, min_isr}, ...}", "partitions{ under_replicated = true }");
+PLAIN(under_min_isr, "How many partitions are below min.insync.replicas.", "count",
+      "under_min_isr() == 0");
+PLAIN(at_min_isr,
+      "How many partitions are at min.insync.replicas: one more lost and they refuse acks=all.",
+      "count", "at_min_isr()");
+WITH(partitions, partitions_arg, sizeof(partitions_args),
+     "A list of partitions, narrowed by what is asked for.",
+     "{{topic, partition, leader, replicas, isr, min_isr}, ...}",
+     "partitions{ under_replicated = true }");
 WITH(risk, risk_arg, sizeof(risk_args), "What would remain without those brokers.",
-     "{offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}", "risk(2).offline");
-PLAIN(reassignments, "Partition reassignments that are running.", "{{topic, partition, adding, removing}, ...}", "#reassignments()");
+     "{offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}",
+     "risk(2).offline");
+PLAIN(reassignments, "Partition reassignments that are running.",
+      "{{topic, partition, adding, removing}, ...}", "#reassignments()");
 PLAIN(groups, "Consumer groups and their states.", "{{group, state, protocol}, ...}", "#groups()");
-WITH(lag, lag_arg, sizeof(lag_args), "Committed offsets of consumer groups.", "{group = {[\"topic:partition\"] = offset}}", "lag{ groups = { \"billing\" } }");
-WITH(log_dirs, broker_arg, sizeof(broker_args), "A broker's log dirs: errors, sizes, how far its replicas are behind.",
+WITH(lag, lag_arg, sizeof(lag_args), "Committed offsets of consumer groups.",
+     "{group = {[\"topic:partition\"] = offset}}", "lag{ groups = { \"billing\" } }");
+WITH(log_dirs, broker_arg, sizeof(broker_args),
+     "A broker's log dirs: errors, sizes, how far its replicas are behind.",
      "{{path, error, total, usable, size, replicas, behind}, ...}", "log_dirs(2)[1].error");

@@ -14,11 +14,15 @@ static kp_err *read_file(kp_step *s, int node, const kp_value **ret_file)
     return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r, node)) : e;
 }
 
-static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, char **ret_text, size_t *ret_n)
+static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, char **ret_text,
+                      size_t *ret_n)
 {
     const kp_value *bytes = kp_get(file, "bytes");
-    kp_err *e = kp_properties_edit(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0, edits, ret_text, ret_n);
-    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r, s->node), kp_get_text(file, "path", "")) : NULL;
+    kp_err *e = kp_properties_edit(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0, edits,
+                                   ret_text, ret_n);
+    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r, s->node),
+                         kp_get_text(file, "path", ""))
+             : NULL;
 }
 
 /* What to remember: the file as it is and as it will be. */
@@ -30,12 +34,14 @@ static kp_err *remember(kp_step *s, const kp_value *edits, const kp_value **ret_
 
     KP_TRY(read_file(s, s->node, &file));
     KP_TRY(edited(s, file, edits, &text, &n));
-    const kp_value *bytes = kp_get(file, "bytes"), *was = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
+    const kp_value *bytes = kp_get(file, "bytes"),
+                   *was = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
     kp_builder before = kp_map_begin(s->a);
     for (uint32_t i = 0; i < edits->n; i++)
         kp_map_add(&before, edits->keys[i], kp_get(was, edits->keys[i]));
-    *ret_pre = kp_map(s->a, "sha256", kp_get(file, "sha256"), "to", kp_text(s->a, kp_sha256_hex(s->a, text, n)), "was",
-                      kp_map_end(&before), NULL);
+    *ret_pre = kp_map(s->a, "sha256", kp_get(file, "sha256"), "to",
+                      kp_text(s->a, kp_sha256_hex(s->a, text, n)), "was", kp_map_end(&before),
+                      NULL);
     return NULL;
 }
 
@@ -49,8 +55,14 @@ static kp_err *write(kp_step *s, const kp_value *edits)
     if (!kp_streq(kp_get_text(file, "sha256", ""), kp_get_text(s->pre, "sha256", "")))
         return NULL; /* not the file that was read: the probe says what it is */
     KP_TRY(edited(s, file, edits, &text, &n));
-    kp_request q = { .kind = KP_A_FILE, .node = s->node, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id,
-                     .expect = kp_get_text(s->pre, "sha256", ""), .bytes = text, .n_bytes = n };
+    kp_request q = { .kind = KP_A_FILE,
+                     .node = s->node,
+                     .op_id = s->op_id,
+                     .epoch = s->r->epoch,
+                     .holder = s->r->id,
+                     .expect = kp_get_text(s->pre, "sha256", ""),
+                     .bytes = text,
+                     .n_bytes = n };
     kp_send_only(s->r, &q);
     return NULL;
 }
@@ -71,12 +83,14 @@ static kp_verdict file_probe(kp_step *s)
         return KP_NOT_YET;
     if (kp_streq(sha, kp_get_text(s->pre, "to", ""))) {
         bool same = kp_streq(kp_get_text(s->pre, "sha256", ""), sha);
-        s->result = kp_map(s->a, "was", kp_get(s->pre, "was"), "already", same ? kp_bool(true) : NULL, "sha256", kp_text(s->a, sha), NULL);
+        s->result = kp_map(s->a, "was", kp_get(s->pre, "was"), "already",
+                           same ? kp_bool(true) : NULL, "sha256", kp_text(s->a, sha), NULL);
         return KP_SO;
     }
     if (kp_streq(sha, kp_get_text(s->pre, "sha256", "")))
         return KP_NOT_YET;
-    s->why = kp_printf(s->a, "%s was changed by someone else meanwhile", kp_get_text(file, "path", "server.properties"));
+    s->why = kp_printf(s->a, "%s was changed by someone else meanwhile",
+                       kp_get_text(file, "path", "server.properties"));
     s->next = "find out who changes it (a configuration agent?), then: kplay resume";
     return KP_DID_FAIL;
 }
@@ -108,10 +122,12 @@ static kp_err *set_refuse(kp_run *r, const void *args)
         const kp_value *v = a->properties->u.items[i];
         bool removes = kp_is(v, KP_BOOL) && !v->u.b;
         if (!kp_is(v, KP_BYTES) && !removes)
-            return kp_err_new(KP_PLAYBOOK, "write numbers in quotes: they go into the file as they are", "set_properties: %s takes a text, or false to remove it",
-                              a->properties->keys[i]);
+            return kp_err_new(
+                KP_PLAYBOOK, "write numbers in quotes: they go into the file as they are",
+                "set_properties: %s takes a text, or false to remove it", a->properties->keys[i]);
         if (kp_streq(a->properties->keys[i], "inter.broker.protocol.version"))
-            return kp_err_new(KP_PLAYBOOK, "use set_ibp, which knows what raising it means", "set_properties does not set inter.broker.protocol.version");
+            return kp_err_new(KP_PLAYBOOK, "use set_ibp, which knows what raising it means",
+                              "set_properties does not set inter.broker.protocol.version");
     }
     return NULL;
 }
@@ -128,16 +144,42 @@ static unsigned set_marks(kp_run *r, const void *args)
     return 0;
 }
 
-static kp_err *set_before(kp_step *s, const void *args, const kp_value **ret_pre) { return remember(s, ((const set_args *)args)->properties, ret_pre); }
-static kp_err *set_ask(kp_step *s, const void *args) { return write(s, ((const set_args *)args)->properties); }
-static kp_verdict set_probe(kp_step *s, const void *args) { (void)args; return file_probe(s); }
+static kp_err *set_before(kp_step *s, const void *args, const kp_value **ret_pre)
+{
+    return remember(s, ((const set_args *)args)->properties, ret_pre);
+}
+static kp_err *set_ask(kp_step *s, const void *args)
+{
+    return write(s, ((const set_args *)args)->properties);
+}
+static kp_verdict set_probe(kp_step *s, const void *args)
+{
+    (void)args;
+    return file_probe(s);
+}
 
 const kp_op kp_op_set_properties = {
-    .name = "set_properties", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_CONFIG_FILE,
-    .doc = "Sets lines of a node's server.properties, keeping comments and order; they take effect at its next start.",
-    .result = "{was, already}", .example = "set_properties(2, { [\"num.io.threads\"] = \"16\" })", .landing = 20 * KP_SECOND,
-    .stall = 2 * KP_MINUTE, .fan_out = "nodes", .args = set_arg, .n_args = KP_COUNT(set_arg), .args_size = sizeof(set_args),
-    .marks_of = set_marks, .refuse = set_refuse, .before = set_before, .ask = set_ask, .probe = set_probe, .after = file_after,
+    .name = "set_properties",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WANT,
+    .grant = KP_G_CONFIG_FILE,
+    .doc = "Sets lines of a node's server.properties, keeping comments and order; they take effect "
+           "at its next start.",
+    .result = "{was, already}",
+    .example = "set_properties(2, { [\"num.io.threads\"] = \"16\" })",
+    .landing = 20 * KP_SECOND,
+    .stall = 2 * KP_MINUTE,
+    .fan_out = "nodes",
+    .args = set_arg,
+    .n_args = KP_COUNT(set_arg),
+    .args_size = sizeof(set_args),
+    .marks_of = set_marks,
+    .refuse = set_refuse,
+    .before = set_before,
+    .ask = set_ask,
+    .probe = set_probe,
+    .after = file_after,
 };
 
 /* ---- set_ibp ---- */
@@ -155,9 +197,11 @@ static kp_err *ibp_refuse(kp_run *r, const void *args)
 {
     const ibp_args *a = args;
     if (kp_ibp_level(a->version) < 0)
-        return kp_err_new(KP_PLAYBOOK, "write it like \"3.4\" or \"3.5-IV2\"", "set_ibp: \"%s\" is no inter-broker protocol version", a->version);
+        return kp_err_new(KP_PLAYBOOK, "write it like \"3.4\" or \"3.5-IV2\"",
+                          "set_ibp: \"%s\" is no inter-broker protocol version", a->version);
     if (!r->zookeeper)
-        return kp_err_new(KP_PLAYBOOK, "in KRaft the boundary is metadata.version (kafka-features upgrade)",
+        return kp_err_new(KP_PLAYBOOK,
+                          "in KRaft the boundary is metadata.version (kafka-features upgrade)",
                           "set_ibp: inter.broker.protocol.version is ignored in KRaft");
     return NULL;
 }
@@ -171,7 +215,11 @@ static unsigned ibp_marks(kp_run *r, const void *args)
     for (size_t i = 0; i < a->nodes.n; i++) {
         kp_builder keys = kp_list_begin(r->call);
         kp_list_add(&keys, kp_text(r->call, "inter.broker.protocol.version"));
-        kp_request q = { .kind = KP_Q_CONFIG, .node = a->nodes.id[i], .resource = "broker", .keys = kp_list_end(&keys), .within = 5 * KP_SECOND };
+        kp_request q = { .kind = KP_Q_CONFIG,
+                         .node = a->nodes.id[i],
+                         .resource = "broker",
+                         .keys = kp_list_end(&keys),
+                         .within = 5 * KP_SECOND };
         const kp_value *all;
         kp_err *e = kp_ask_value(r, r->call, &q, &all);
         if (e) {
@@ -179,7 +227,8 @@ static unsigned ibp_marks(kp_run *r, const void *args)
             return KP_IRREVERSIBLE; /* not known: the stricter way */
         }
         const kp_value *one = kp_get(all, kp_printf(r->call, "%d", a->nodes.id[i]));
-        int now = kp_ibp_level(kp_get_text(kp_get(one, "inter.broker.protocol.version"), "value", ""));
+        int now = kp_ibp_level(
+            kp_get_text(kp_get(one, "inter.broker.protocol.version"), "value", ""));
         if (now < 0 || want > now)
             return KP_IRREVERSIBLE;
     }
@@ -190,17 +239,44 @@ static const kp_value *ibp_edit(kp_step *s, const ibp_args *a)
 {
     return kp_map(s->a, "inter.broker.protocol.version", kp_text(s->a, a->version), NULL);
 }
-static const char *ibp_version(const void *args) { return ((const ibp_args *)args)->version; }
-static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre) { return remember(s, ibp_edit(s, args), ret_pre); }
-static kp_err *ibp_ask(kp_step *s, const void *args) { return write(s, ibp_edit(s, args)); }
+static const char *ibp_version(const void *args)
+{
+    return ((const ibp_args *)args)->version;
+}
+static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre)
+{
+    return remember(s, ibp_edit(s, args), ret_pre);
+}
+static kp_err *ibp_ask(kp_step *s, const void *args)
+{
+    return write(s, ibp_edit(s, args));
+}
 
 const kp_op kp_op_set_ibp = {
-    .name = "set_ibp", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_CONFIG_FILE,
-    .doc = "Writes inter.broker.protocol.version into a ZooKeeper-mode broker's file; it takes effect at the next start.\n"
-           "Pinning it or lowering it is harmless; raising it can not be taken back and needs every broker on that release.",
-    .result = "{was, already}", .example = "set_ibp(2, \"3.4\")", .landing = 20 * KP_SECOND, .stall = 2 * KP_MINUTE,
-    .fan_out = "nodes", .args = ibp_arg, .n_args = KP_COUNT(ibp_arg), .args_size = sizeof(ibp_args), .version_of = ibp_version,
-    .marks_of = ibp_marks, .refuse = ibp_refuse, .before = ibp_before, .ask = ibp_ask, .probe = set_probe, .after = file_after,
+    .name = "set_ibp",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WANT,
+    .grant = KP_G_CONFIG_FILE,
+    .doc = "Writes inter.broker.protocol.version into a ZooKeeper-mode broker's file; it takes "
+           "effect at the next start.\n"
+           "Pinning it or lowering it is harmless; raising it can not be taken back and needs "
+           "every broker on that release.",
+    .result = "{was, already}",
+    .example = "set_ibp(2, \"3.4\")",
+    .landing = 20 * KP_SECOND,
+    .stall = 2 * KP_MINUTE,
+    .fan_out = "nodes",
+    .args = ibp_arg,
+    .n_args = KP_COUNT(ibp_arg),
+    .args_size = sizeof(ibp_args),
+    .version_of = ibp_version,
+    .marks_of = ibp_marks,
+    .refuse = ibp_refuse,
+    .before = ibp_before,
+    .ask = ibp_ask,
+    .probe = set_probe,
+    .after = file_after,
 };
 
 /* ---- alter_config ---- */
@@ -216,14 +292,18 @@ static const kp_arg alter_arg[] = {
     KP_ARG(alter_args, set, "map", NULL, "name = text; false goes back to the default"),
 };
 
-static const char *alter_name(kp_arena *a, const alter_args *x) { return x->topic ? x->topic : kp_printf(a, "%d", x->broker); }
+static const char *alter_name(kp_arena *a, const alter_args *x)
+{
+    return x->topic ? x->topic : kp_printf(a, "%d", x->broker);
+}
 
 static kp_err *alter_refuse(kp_run *r, const void *args)
 {
     const alter_args *a = args;
     (void)r;
     if (!a->topic == !a->broker)
-        return kp_err_new(KP_PLAYBOOK, "alter_config{ topic = \"orders\", set = { ... } }", "alter_config needs a topic or a broker");
+        return kp_err_new(KP_PLAYBOOK, "alter_config{ topic = \"orders\", set = { ... } }",
+                          "alter_config needs a topic or a broker");
     return NULL;
 }
 
@@ -234,8 +314,11 @@ static kp_err *alter_read(kp_step *s, const alter_args *a, const kp_value **ret_
     kp_list_add(&names, kp_text(s->a, alter_name(s->a, a)));
     for (uint32_t i = 0; i < a->set->n; i++)
         kp_list_add(&keys, kp_text(s->a, a->set->keys[i]));
-    kp_request q = { .kind = KP_Q_CONFIG, .node = a->topic ? KP_ANY_NODE : a->broker, .resource = a->topic ? "topic" : "broker",
-                     .names = a->topic ? kp_list_end(&names) : NULL, .keys = kp_list_end(&keys) };
+    kp_request q = { .kind = KP_Q_CONFIG,
+                     .node = a->topic ? KP_ANY_NODE : a->broker,
+                     .resource = a->topic ? "topic" : "broker",
+                     .names = a->topic ? kp_list_end(&names) : NULL,
+                     .keys = kp_list_end(&keys) };
     KP_TRY(kp_ask_value(s->r, s->a, &q, &all));
     *ret_one = kp_get(all, alter_name(s->a, a));
     return NULL;
@@ -254,8 +337,14 @@ static kp_err *alter_ask(kp_step *s, const void *args)
     const alter_args *a = args;
     kp_builder names = kp_list_begin(s->a);
     kp_list_add(&names, kp_text(s->a, alter_name(s->a, a)));
-    kp_request q = { .kind = KP_A_CONFIG, .node = KP_ANY_NODE, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id,
-                     .resource = a->topic ? "topic" : "broker", .names = kp_list_end(&names), .edits = a->set };
+    kp_request q = { .kind = KP_A_CONFIG,
+                     .node = KP_ANY_NODE,
+                     .op_id = s->op_id,
+                     .epoch = s->r->epoch,
+                     .holder = s->r->id,
+                     .resource = a->topic ? "topic" : "broker",
+                     .names = kp_list_end(&names),
+                     .edits = a->set };
     kp_send_only(s->r, &q);
     return NULL;
 }
@@ -274,7 +363,8 @@ static kp_verdict alter_probe(kp_step *s, const void *args)
     for (uint32_t i = 0; i < a->set->n; i++) {
         const kp_value *want = a->set->u.items[i], *is = kp_get(one, a->set->keys[i]);
         /* ConfigSource 5: the default applies. */
-        bool so = kp_is(want, KP_BYTES) ? kp_streq(kp_get_text(is, "value", ""), want->u.s) : kp_get_int(is, "source", 5) >= 4;
+        bool so = kp_is(want, KP_BYTES) ? kp_streq(kp_get_text(is, "value", ""), want->u.s)
+                                        : kp_get_int(is, "source", 5) >= 4;
         if (!so)
             return KP_NOT_YET;
     }
@@ -283,9 +373,22 @@ static kp_verdict alter_probe(kp_step *s, const void *args)
 }
 
 const kp_op kp_op_alter_config = {
-    .name = "alter_config", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_CONFIG_DYNAMIC,
-    .doc = "Alters dynamic configuration of a topic or broker (IncrementalAlterConfigs); nothing else of it is touched.",
-    .result = "{was}", .example = "alter_config{ topic = \"orders\", set = { [\"min.insync.replicas\"] = \"2\" } }",
-    .landing = 30 * KP_SECOND, .stall = 2 * KP_MINUTE, .args = alter_arg, .n_args = KP_COUNT(alter_arg),
-    .args_size = sizeof(alter_args), .refuse = alter_refuse, .before = alter_before, .ask = alter_ask, .probe = alter_probe,
+    .name = "alter_config",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WANT,
+    .grant = KP_G_CONFIG_DYNAMIC,
+    .doc = "Alters dynamic configuration of a topic or broker (IncrementalAlterConfigs); nothing "
+           "else of it is touched.",
+    .result = "{was}",
+    .example = "alter_config{ topic = \"orders\", set = { [\"min.insync.replicas\"] = \"2\" } }",
+    .landing = 30 * KP_SECOND,
+    .stall = 2 * KP_MINUTE,
+    .args = alter_arg,
+    .n_args = KP_COUNT(alter_arg),
+    .args_size = sizeof(alter_args),
+    .refuse = alter_refuse,
+    .before = alter_before,
+    .ask = alter_ask,
+    .probe = alter_probe,
 };

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct text_args { const char *text; } text_args;
+typedef struct text_args {
+    const char *text;
+} text_args;
 static const kp_arg text_arg[] = { KP_ARG(text_args, text, "text", NULL, "one line") };
 
 /* ---- step ---- */
@@ -25,7 +27,9 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_scope *sc = &r->scope[r->depth];
 
     if (!*a->name || strlen(a->name) > 80 || strpbrk(a->name, "/:.\n"))
-        return kp_err_new(KP_PLAYBOOK, "use letters, digits and spaces", "step: \"%.80s\" is no name (1 to 80 characters, without / : .)", a->name);
+        return kp_err_new(KP_PLAYBOOK, "use letters, digits and spaces",
+                          "step: \"%.80s\" is no name (1 to 80 characters, without / : .)",
+                          a->name);
     if (r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY)
         return NULL;
     int times = 1;
@@ -45,7 +49,7 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
     sc->hold = false;
     KP_TRY(kp_check_interrupt(r));
     sc->hold = a->hold;
-    kp_tell(r, (kp_event){ .kind = KP_E_STEP, .text = sc->step, .replayed = !kp_replay_over(r) });
+    kp_tell(r, (kp_event) { .kind = KP_E_STEP, .text = sc->step, .replayed = !kp_replay_over(r) });
     *ret_v = kp_nil();
     return NULL;
 }
@@ -59,11 +63,16 @@ static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, int no
     const char *line = kp_as_text(text, "");
 
     if (!old || old->reopened)
-        KP_TRY(kp_record_add(r, KP_K_NOTE, kp_map(s->a, "i", kp_text(s->a, s->path), "fn", kp_text(s->a, s->op->name), "a",
-                                                  s->canonical, NULL)));
+        KP_TRY(kp_record_add(r, KP_K_NOTE,
+                             kp_map(s->a, "i", kp_text(s->a, s->path), "fn",
+                                    kp_text(s->a, s->op->name), "a", s->canonical, NULL)));
     if (kind == KP_E_WARN)
         kp_list_add(&r->warnings, kp_text(r->a, line));
-    kp_tell(r, (kp_event){ .kind = kind, .text = line, .verb = s->op->name, .node = node, .replayed = old != NULL });
+    kp_tell(r, (kp_event) { .kind = kind,
+                            .text = line,
+                            .verb = s->op->name,
+                            .node = node,
+                            .replayed = old != NULL });
     return NULL;
 }
 
@@ -92,7 +101,8 @@ static kp_err *skip_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const skip_args *a = args;
     (void)ret_v;
-    return note(s, kp_textf(s->a, "%s  skipped: %s", kp_node_word(s->a, s->r, a->node), a->why), KP_E_NOTE, a->node);
+    return note(s, kp_textf(s->a, "%s  skipped: %s", kp_node_word(s->a, s->r, a->node), a->why),
+                KP_E_NOTE, a->node);
 }
 
 /* ---- fail ---- */
@@ -104,7 +114,8 @@ typedef struct fail_args {
 static const kp_arg fail_arg[] = {
     KP_ARG(fail_args, what, "text", NULL, "what is wrong"),
     KP_ARG(fail_args, next, "text", "nil", "what to do about it"),
-    KP_ARG(fail_args, final, "bool", "false", "the run is closed for good: begin a new one instead of resuming"),
+    KP_ARG(fail_args, final, "bool", "false",
+           "the run is closed for good: begin a new one instead of resuming"),
 };
 
 static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -113,8 +124,11 @@ static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_run *r = s->r;
     (void)ret_v;
     r->closing = a->final;
-    const char *next = a->next ? a->next : a->final ? "mend it, then run the playbook again" : "mend it, then: kplay resume";
-    return kp_run_end(r, kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED, next, "%s", a->what));
+    const char *next = a->next    ? a->next
+                       : a->final ? "mend it, then run the playbook again"
+                                  : "mend it, then: kplay resume";
+    return kp_run_end(r, kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED,
+                                    next, "%s", a->what));
 }
 
 /* ---- confirm ---- */
@@ -139,20 +153,27 @@ static kp_err *confirm_read(kp_step *s, const void *args, const kp_value **ret_v
         answer = r->spec->sink.ask(r->spec->sink.ud, a->text, &by);
     }
     if (answer != KP_ANSWER_YES) {
-        kp_err *e = kp_err_new(KP_PAUSED, "kplay approve RUN, then: kplay resume", "%s: %s",
-                               answer == KP_ANSWER_NO ? "the answer was no" : "nobody is here to answer", a->text);
+        kp_err *e = kp_err_new(
+            KP_PAUSED, "kplay approve RUN, then: kplay resume", "%s: %s",
+            answer == KP_ANSWER_NO ? "the answer was no" : "nobody is here to answer", a->text);
         r->question = kp_value_copy(r->a, s->canonical);
-        return kp_run_end(r, kp_err_next(e, "kplay approve %s, then: kplay resume %s", r->id, r->id));
+        return kp_run_end(r,
+                          kp_err_next(e, "kplay approve %s, then: kplay resume %s", r->id, r->id));
     }
-    KP_TRY(kp_record_add(r, KP_K_ASK, kp_map(s->a, "i", kp_text(s->a, s->path), "fn", kp_text(s->a, s->op->name), "a", s->canonical,
-                                             "r", kp_map(s->a, "yes", kp_bool(true), "by", kp_text(s->a, by), NULL), NULL)));
+    KP_TRY(kp_record_add(r, KP_K_ASK,
+                         kp_map(s->a, "i", kp_text(s->a, s->path), "fn", kp_text(s->a, s->op->name),
+                                "a", s->canonical, "r",
+                                kp_map(s->a, "yes", kp_bool(true), "by", kp_text(s->a, by), NULL),
+                                NULL)));
     *ret_v = kp_bool(true);
     return NULL;
 }
 
 /* ---- sleep, now ---- */
 
-typedef struct sleep_args { kp_ms time; } sleep_args;
+typedef struct sleep_args {
+    kp_ms time;
+} sleep_args;
 static const kp_arg sleep_arg[] = { KP_ARG(sleep_args, time, "duration", NULL, "how long") };
 
 static kp_err *sleep_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -197,17 +218,20 @@ static const kp_arg save_arg[] = {
     KP_ARG(baseline_args, name, "text", NULL, "under which name"),
     KP_ARG(baseline_args, value, "any", NULL, "any value"),
 };
-static const kp_arg load_arg[] = { KP_ARG(baseline_args, name, "text", NULL, "the name it was saved under") };
+static const kp_arg load_arg[] = { KP_ARG(baseline_args, name, "text", NULL,
+                                          "the name it was saved under") };
 
 static kp_err *save_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const baseline_args *a = args;
     kp_run *r = s->r;
     (void)ret_v;
-    r->saved = kp_map_with(r->a, r->saved ? r->saved : kp_map(r->a, NULL), kp_strdup(r->a, a->name), kp_value_copy(r->a, a->value));
+    r->saved = kp_map_with(r->a, r->saved ? r->saved : kp_map(r->a, NULL), kp_strdup(r->a, a->name),
+                           kp_value_copy(r->a, a->value));
     if (!r->replaying)
-        KP_TRY(kp_record_add(r, KP_K_NOTE, kp_map(s->a, "i", kp_text(s->a, s->path), "fn", kp_text(s->a, s->op->name), "a",
-                                                  s->canonical, NULL)));
+        KP_TRY(kp_record_add(r, KP_K_NOTE,
+                             kp_map(s->a, "i", kp_text(s->a, s->path), "fn",
+                                    kp_text(s->a, s->op->name), "a", s->canonical, NULL)));
     return NULL;
 }
 
@@ -218,42 +242,85 @@ static kp_err *load_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
-#define FLOW(name_, read_, args_, size_, doc_, result_, example_, ...)                                                       \
-    const kp_op kp_op_##name_ = { .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_FLOW, .doc = doc_, .result = result_, \
-                                  .example = example_, .args = args_, .n_args = KP_COUNT(args_), .args_size = size_,        \
-                                  .read = read_, ##__VA_ARGS__ }
+#define FLOW(name_, read_, args_, size_, doc_, result_, example_, ...)                             \
+    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
+                                  .since = 1,                                                      \
+                                  .rev = 1,                                                        \
+                                  .cls = KP_OP_FLOW,                                               \
+                                  .doc = doc_,                                                     \
+                                  .result = result_,                                               \
+                                  .example = example_,                                             \
+                                  .args = args_,                                                   \
+                                  .n_args = KP_COUNT(args_),                                       \
+                                  .args_size = size_,                                              \
+                                  .read = read_,                                                   \
+                                  ##__VA_ARGS__ }
 
 FLOW(step, step_read, step_arg, sizeof(step_args),
-     "Begins a step: what the progress line, the journal and the resume message name.  It ends where the next begins.", "nil",
-     "step(\"broker 2\")", .unrecorded = true);
-FLOW(log, log_read, text_arg, sizeof(text_args), "Says a line, on the screen and in the journal.", "nil", "log(\"rack a is done\")");
-FLOW(warn, warn_read, text_arg, sizeof(text_args), "Says a warning; the run's report lists it.", "nil", "warn(\"broker 4 is nearly full\")");
-FLOW(skip, skip_read, skip_arg, sizeof(skip_args), "Says that a node is left alone, and why.", "nil", "skip(2, \"already on 3.9.1\")");
-FLOW(fail, fail_read, fail_arg, sizeof(fail_args), "Ends the run: what is wrong and what to do about it.", "never returns",
+     "Begins a step: what the progress line, the journal and the resume message name.  It ends "
+     "where the next begins.",
+     "nil", "step(\"broker 2\")", .unrecorded = true);
+FLOW(log, log_read, text_arg, sizeof(text_args), "Says a line, on the screen and in the journal.",
+     "nil", "log(\"rack a is done\")");
+FLOW(warn, warn_read, text_arg, sizeof(text_args), "Says a warning; the run's report lists it.",
+     "nil", "warn(\"broker 4 is nearly full\")");
+FLOW(skip, skip_read, skip_arg, sizeof(skip_args), "Says that a node is left alone, and why.",
+     "nil", "skip(2, \"already on 3.9.1\")");
+FLOW(fail, fail_read, fail_arg, sizeof(fail_args),
+     "Ends the run: what is wrong and what to do about it.", "never returns",
      "fail(\"no rack has two brokers\", { next = \"add one\" })", .unrecorded = true);
 FLOW(confirm, confirm_read, text_arg, sizeof(text_args),
-     "Asks a person.  No, or nobody there: the run pauses until kplay approve.", "true", "confirm(\"raise the protocol version?\")");
-FLOW(sleep, sleep_read, sleep_arg, sizeof(sleep_args), "Lets time pass.  Prefer wait_until: it ends when it may.", "nil", "sleep(\"10m\")");
-const kp_op kp_op_now = { .name = "now", .since = 1, .rev = 1, .cls = KP_OP_READ, .doc = "The time, UTC.",
-                          .result = "\"2026-11-22T05:00:00.012Z\"", .example = "now()", .read = now_read };
+     "Asks a person.  No, or nobody there: the run pauses until kplay approve.", "true",
+     "confirm(\"raise the protocol version?\")");
+FLOW(sleep, sleep_read, sleep_arg, sizeof(sleep_args),
+     "Lets time pass.  Prefer wait_until: it ends when it may.", "nil", "sleep(\"10m\")");
+const kp_op kp_op_now = { .name = "now",
+                          .since = 1,
+                          .rev = 1,
+                          .cls = KP_OP_READ,
+                          .doc = "The time, UTC.",
+                          .result = "\"2026-11-22T05:00:00.012Z\"",
+                          .example = "now()",
+                          .read = now_read };
 const kp_op kp_op_on_failure = {
-    .name = "on_failure", .since = 1, .rev = 1, .cls = KP_OP_READ, .args = text_arg, .n_args = 1, .args_size = sizeof(text_args),
-    .doc = "What to do with a node that failed: policy.on_failure of the cluster file, or a person's answer.",
-    .result = "\"stop\" or \"back_out\"", .example = "on_failure(\"broker 2 did not come back\")", .read = on_failure_read,
+    .name = "on_failure",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .args = text_arg,
+    .n_args = 1,
+    .args_size = sizeof(text_args),
+    .doc = "What to do with a node that failed: policy.on_failure of the cluster file, or a "
+           "person's answer.",
+    .result = "\"stop\" or \"back_out\"",
+    .example = "on_failure(\"broker 2 did not come back\")",
+    .read = on_failure_read,
 };
-FLOW(baseline_save, save_read, save_arg, sizeof(baseline_args), "Keeps a value under a name, for later in this run.", "nil",
-     "baseline_save(\"urp\", urp())");
-FLOW(baseline_load, load_read, load_arg, sizeof(baseline_args), "Gives back what baseline_save kept; nil when nothing was.", "value or nil",
+FLOW(baseline_save, save_read, save_arg, sizeof(baseline_args),
+     "Keeps a value under a name, for later in this run.", "nil", "baseline_save(\"urp\", urp())");
+FLOW(baseline_load, load_read, load_arg, sizeof(baseline_args),
+     "Gives back what baseline_save kept; nil when nothing was.", "value or nil",
      "baseline_load(\"urp\")", .unrecorded = true);
 
 const kp_op kp_op_wait_until = {
-    .name = "wait_until", .since = 1, .rev = 1, .cls = KP_OP_SCRIPT,
-    .doc = "Waits until a function returns true.  It may only ask, and may not change variables outside of it.\n"
-           "Options: stall (no progress for this long fails, default 15m), limit (default 24h), every (shortest pause).",
-    .result = "true", .example = "wait_until(function() return urp() == 0 end, { stall = \"10m\" })",
+    .name = "wait_until",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_SCRIPT,
+    .doc = "Waits until a function returns true.  It may only ask, and may not change variables "
+           "outside of it.\n"
+           "Options: stall (no progress for this long fails, default 15m), limit (default 24h), "
+           "every (shortest pause).",
+    .result = "true",
+    .example = "wait_until(function() return urp() == 0 end, { stall = \"10m\" })",
 };
 const kp_op kp_op_play = {
-    .name = "play", .since = 1, .rev = 1, .cls = KP_OP_SCRIPT,
-    .doc = "Runs another playbook inside this run: its check, run and verify.  Its effects must be among the caller's.",
-    .result = "nil", .example = "play(\"preflight.lua\", { to = args.to })",
+    .name = "play",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_SCRIPT,
+    .doc = "Runs another playbook inside this run: its check, run and verify.  Its effects must be "
+           "among the caller's.",
+    .result = "nil",
+    .example = "play(\"preflight.lua\", { to = args.to })",
 };

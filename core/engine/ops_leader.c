@@ -5,9 +5,12 @@
  */
 #include "engine/ops.h"
 
-typedef struct elect_args { const kp_value *partitions; } elect_args;
+typedef struct elect_args {
+    const kp_value *partitions;
+} elect_args;
 static const kp_arg elect_arg[] = {
-    KP_ARG(elect_args, partitions, "list", "nil", "a list of {topic, partition}; all when left out"),
+    KP_ARG(elect_args, partitions, "list", "nil",
+           "a list of {topic, partition}; all when left out"),
 };
 
 static bool wanted(const kp_view *v, uint32_t p, const kp_value *list)
@@ -29,7 +32,8 @@ static uint32_t movable(const kp_view *v, const kp_value *list)
     if (v->counts.unpreferred == 0)
         return 0;
     for (uint32_t p = 0; p < v->n_parts; p++)
-        if (v->leader[p] != 0 && (v->isr[p] & 1) && v->brokers[v->rep[v->first_rep[p]]].alive && wanted(v, p, list))
+        if (v->leader[p] != 0 && (v->isr[p] & 1) && v->brokers[v->rep[v->first_rep[p]]].alive &&
+            wanted(v, p, list))
             n++;
     return n;
 }
@@ -38,14 +42,20 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
     const kp_view *v;
     KP_TRY(kp_fresh_view(s->r, 0, false, &v));
-    *ret_pre = kp_map(s->a, "movable", kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
+    *ret_pre = kp_map(s->a, "movable",
+                      kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
     return NULL;
 }
 
 static kp_err *ask(kp_step *s, const void *args)
 {
-    kp_request q = { .kind = KP_A_ELECT, .node = KP_ANY_NODE, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id,
-                     .partitions = ((const elect_args *)args)->partitions, .within = KP_MINUTE };
+    kp_request q = { .kind = KP_A_ELECT,
+                     .node = KP_ANY_NODE,
+                     .op_id = s->op_id,
+                     .epoch = s->r->epoch,
+                     .holder = s->r->id,
+                     .partitions = ((const elect_args *)args)->partitions,
+                     .within = KP_MINUTE };
     kp_send_only(s->r, &q);
     return NULL;
 }
@@ -62,7 +72,8 @@ static kp_verdict probe(kp_step *s, const void *args)
     uint32_t left = movable(v, ((const elect_args *)args)->partitions);
     s->saw = kp_map(s->a, "left", kp_int(s->a, left), NULL);
     if (left == 0) {
-        s->result = kp_map(s->a, "moved", s->pre ? kp_get(s->pre, "movable") : kp_int(s->a, 0), NULL);
+        s->result = kp_map(s->a, "moved", s->pre ? kp_get(s->pre, "movable") : kp_int(s->a, 0),
+                           NULL);
         return KP_SO;
     }
     int64_t were = kp_get_int(s->pre, "movable", left);
@@ -72,8 +83,21 @@ static kp_verdict probe(kp_step *s, const void *args)
 }
 
 const kp_op kp_op_elect_preferred = {
-    .name = "elect_preferred", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_LEADER_ELECT,
-    .doc = "Gives each partition's leadership back to its preferred (first) replica, where that one is in sync.",
-    .result = "{moved}", .example = "elect_preferred()", .landing = KP_MINUTE, .stall = 2 * KP_MINUTE, .args = elect_arg,
-    .n_args = KP_COUNT(elect_arg), .args_size = sizeof(elect_args), .before = before, .ask = ask, .probe = probe,
+    .name = "elect_preferred",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WANT,
+    .grant = KP_G_LEADER_ELECT,
+    .doc = "Gives each partition's leadership back to its preferred (first) replica, where that "
+           "one is in sync.",
+    .result = "{moved}",
+    .example = "elect_preferred()",
+    .landing = KP_MINUTE,
+    .stall = 2 * KP_MINUTE,
+    .args = elect_arg,
+    .n_args = KP_COUNT(elect_arg),
+    .args_size = sizeof(elect_args),
+    .before = before,
+    .ask = ask,
+    .probe = probe,
 };

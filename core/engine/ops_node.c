@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state, int64_t *ret_took_us)
+kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
+                    int64_t *ret_took_us)
 {
     kp_request q = { .kind = KP_Q_HOST, .node = node, .since = since, .within = 15 * KP_SECOND };
     kp_reply reply;
@@ -19,8 +20,11 @@ kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_va
 
 const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
 {
-    static const char *const keys[] = { "boot_id", "pid", "start_time", "process", "running_release", "link", "link_release",
-                                        "releases", "dirs", "clean_dirs", "config_sha256", "log_size", NULL };
+    static const char *const keys[] = {
+        "boot_id",       "pid",          "start_time", "process", "running_release",
+        "link",          "link_release", "releases",   "dirs",    "clean_dirs",
+        "config_sha256", "log_size",     NULL
+    };
     kp_builder b = kp_map_begin(a);
     for (size_t i = 0; keys[i]; i++)
         kp_map_add(&b, keys[i], kp_get(state, keys[i]));
@@ -30,7 +34,11 @@ const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
 const kp_view *kp_one_view(kp_run *r, int node, int follow, int64_t *ret_took_us)
 {
     kp_arena *va = r->view_a[!r->view_turn];
-    kp_request q = { .kind = KP_Q_VIEW, .node = node, .follow = r->view ? follow : 0, .seen = r->view, .within = 3 * KP_SECOND };
+    kp_request q = { .kind = KP_Q_VIEW,
+                     .node = node,
+                     .follow = r->view ? follow : 0,
+                     .seen = r->view,
+                     .within = 3 * KP_SECOND };
     kp_reply reply;
 
     kp_arena_reset(va);
@@ -45,7 +53,9 @@ const kp_view *kp_one_view(kp_run *r, int node, int follow, int64_t *ret_took_us
     return reply.view;
 }
 
-typedef struct node_args { int id; } node_args;
+typedef struct node_args {
+    int id;
+} node_args;
 static const kp_arg node_arg[] = { KP_ARG(node_args, id, "node", NULL, "a node's id") };
 
 static kp_err *ask_node(kp_step *s, int id, const kp_value **ret_v)
@@ -86,8 +96,9 @@ static kp_err *identity_read(kp_step *s, const void *args, const kp_value **ret_
     const node_args *a = args;
     const kp_value *state;
     KP_TRY(kp_ask_host(s->r, s->a, a->id, -1, &state, NULL));
-    *ret_v = kp_map(s->a, "pid", kp_get(state, "pid"), "process", kp_get(state, "process"), "config", kp_get(state, "config"),
-                    "host", kp_text(s->a, kp_inventory_node(s->r->inv, a->id)->host), NULL);
+    *ret_v = kp_map(s->a, "pid", kp_get(state, "pid"), "process", kp_get(state, "process"),
+                    "config", kp_get(state, "config"), "host",
+                    kp_text(s->a, kp_inventory_node(s->r->inv, a->id)->host), NULL);
     return NULL;
 }
 
@@ -103,8 +114,8 @@ static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_
 {
     const kp_value *state;
     KP_TRY(kp_ask_host(s->r, s->a, ((const node_args *)args)->id, -1, &state, NULL));
-    *ret_v = kp_map(s->a, "running", kp_get(state, "running_release"), "current", kp_get(state, "link_release"), "staged",
-                    kp_get(state, "releases"), NULL);
+    *ret_v = kp_map(s->a, "running", kp_get(state, "running_release"), "current",
+                    kp_get(state, "link_release"), "staged", kp_get(state, "releases"), NULL);
     return NULL;
 }
 
@@ -119,7 +130,8 @@ static kp_err *properties_read(kp_step *s, const void *args, const kp_value **re
     kp_builder b = kp_map_begin(s->a);
     for (uint32_t i = 0; i < all->n; i++) {
         const char *k = all->keys[i];
-        bool secret = strstr(k, "password") || strstr(k, "secret") || strstr(k, "jaas") || strstr(k, "ssl.key");
+        bool secret = strstr(k, "password") || strstr(k, "secret") || strstr(k, "jaas") ||
+                      strstr(k, "ssl.key");
         kp_map_add(&b, k, secret ? kp_text(s->a, "(secret)") : all->u.items[i]);
     }
     *ret_v = kp_map_end(&b);
@@ -131,7 +143,11 @@ static kp_err *ibp_read(kp_step *s, const void *args, const kp_value **ret_v)
     const node_args *a = args;
     kp_builder keys = kp_list_begin(s->a);
     kp_list_add(&keys, kp_text(s->a, "inter.broker.protocol.version"));
-    kp_request q = { .kind = KP_Q_CONFIG, .node = a->id, .resource = "broker", .keys = kp_list_end(&keys), .within = 5 * KP_SECOND };
+    kp_request q = { .kind = KP_Q_CONFIG,
+                     .node = a->id,
+                     .resource = "broker",
+                     .keys = kp_list_end(&keys),
+                     .within = 5 * KP_SECOND };
     const kp_value *all;
     KP_TRY(kp_ask_value(s->r, s->a, &q, &all));
     char id[16];
@@ -146,7 +162,8 @@ static kp_err *features_read(kp_step *s, const void *args, const kp_value **ret_
     const kp_value *said;
     (void)args;
     KP_TRY(ask_node(s, KP_ANY_NODE, &said));
-    *ret_v = kp_map(s->a, "metadata_version", kp_get(said, "metadata_version"), "features", kp_get(said, "features"), NULL);
+    *ret_v = kp_map(s->a, "metadata_version", kp_get(said, "metadata_version"), "features",
+                    kp_get(said, "features"), NULL);
     return NULL;
 }
 
@@ -166,10 +183,14 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
     const config_args *a = args;
     const kp_value *all;
     char id[16];
-    kp_request q = { .kind = KP_Q_CONFIG, .node = a->topic ? KP_ANY_NODE : a->broker, .resource = a->topic ? "topic" : "broker", .keys = a->keys };
+    kp_request q = { .kind = KP_Q_CONFIG,
+                     .node = a->topic ? KP_ANY_NODE : a->broker,
+                     .resource = a->topic ? "topic" : "broker",
+                     .keys = a->keys };
 
     if (!a->topic && !a->broker)
-        return kp_err_new(KP_PLAYBOOK, "config{ topic = \"orders\" } or config{ broker = 1 }", "config needs a topic or a broker");
+        return kp_err_new(KP_PLAYBOOK, "config{ topic = \"orders\" } or config{ broker = 1 }",
+                          "config needs a topic or a broker");
     if (a->topic) {
         kp_builder b = kp_list_begin(s->a);
         kp_list_add(&b, kp_text(s->a, a->topic));
@@ -185,27 +206,52 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
-#define QUESTION(name_, read_, args_, size_, doc_, result_, example_)                                                        \
-    const kp_op kp_op_##name_ = { .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_READ, .doc = doc_, .result = result_,  \
-                                  .example = example_, .args = args_, .n_args = KP_COUNT(args_), .args_size = size_, .read = read_ }
+#define QUESTION(name_, read_, args_, size_, doc_, result_, example_)                              \
+    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
+                                  .since = 1,                                                      \
+                                  .rev = 1,                                                        \
+                                  .cls = KP_OP_READ,                                               \
+                                  .doc = doc_,                                                     \
+                                  .result = result_,                                               \
+                                  .example = example_,                                             \
+                                  .args = args_,                                                   \
+                                  .n_args = KP_COUNT(args_),                                       \
+                                  .args_size = size_,                                              \
+                                  .read = read_ }
 
 QUESTION(version, version_read, node_arg, sizeof(node_args),
-         "The release a node runs, with its patch level: from the jar of the running process; nil when it is down.",
+         "The release a node runs, with its patch level: from the jar of the running process; nil "
+         "when it is down.",
          "\"3.7.2\" or nil", "version(2)");
-QUESTION(api_versions, api_read, node_arg, sizeof(node_args), "What a node says of itself over the wire (ApiVersions).",
+QUESTION(api_versions, api_read, node_arg, sizeof(node_args),
+         "What a node says of itself over the wire (ApiVersions).",
          "{release, mode, metadata_version, features, cluster_id, ...}", "api_versions(2).mode");
-QUESTION(identity, identity_read, node_arg, sizeof(node_args), "Which process, host, node id and cluster id answer for a node.",
+QUESTION(identity, identity_read, node_arg, sizeof(node_args),
+         "Which process, host, node id and cluster id answer for a node.",
          "{pid, host, process, config}", "identity(2).process.node_id");
-QUESTION(disk, disk_read, node_arg, sizeof(node_args), "Free bytes of a node's fullest log dir, and how many log dirs it has.",
-         "{free, dirs}", "disk(2).free");
+QUESTION(disk, disk_read, node_arg, sizeof(node_args),
+         "Free bytes of a node's fullest log dir, and how many log dirs it has.", "{free, dirs}",
+         "disk(2).free");
 QUESTION(releases, releases_read, node_arg, sizeof(node_args),
-         "The release a node runs, the one its link names, and those staged on its host.", "{running, current, staged}", "releases(2).staged");
-QUESTION(properties, properties_read, node_arg, sizeof(node_args), "A node's server.properties; secrets are blanked.",
-         "map of name to text", "properties(2)[\"log.dirs\"]");
+         "The release a node runs, the one its link names, and those staged on its host.",
+         "{running, current, staged}", "releases(2).staged");
+QUESTION(properties, properties_read, node_arg, sizeof(node_args),
+         "A node's server.properties; secrets are blanked.", "map of name to text",
+         "properties(2)[\"log.dirs\"]");
 QUESTION(ibp, ibp_read, node_arg, sizeof(node_args),
-         "The inter.broker.protocol.version a broker effectively speaks (DescribeConfigs of that broker).", "\"3.4\"", "ibp(2)");
-const kp_op kp_op_features = { .name = "features", .since = 1, .rev = 1, .cls = KP_OP_READ,
-                               .doc = "The finalised features of a KRaft cluster, metadata.version first.",
-                               .result = "{metadata_version, features}", .example = "features().metadata_version", .read = features_read };
-QUESTION(config, config_read, config_arg, sizeof(config_args), "Effective configuration of a topic or a broker (DescribeConfigs).",
-         "map of name to text", "config{ topic = \"orders\" }[\"retention.ms\"]");
+         "The inter.broker.protocol.version a broker effectively speaks (DescribeConfigs of that "
+         "broker).",
+         "\"3.4\"", "ibp(2)");
+const kp_op kp_op_features = {
+    .name = "features",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The finalised features of a KRaft cluster, metadata.version first.",
+    .result = "{metadata_version, features}",
+    .example = "features().metadata_version",
+    .read = features_read
+};
+QUESTION(config, config_read, config_arg, sizeof(config_args),
+         "Effective configuration of a topic or a broker (DescribeConfigs).", "map of name to text",
+         "config{ topic = \"orders\" }[\"retention.ms\"]");

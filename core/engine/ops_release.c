@@ -10,7 +10,10 @@ static const kp_arg release_arg[] = {
     KP_ARG(release_args, version, "version", NULL, "a Kafka release, like \"3.9.1\""),
 };
 
-static const char *version_of(const void *args) { return ((const release_args *)args)->version; }
+static const char *version_of(const void *args)
+{
+    return ((const release_args *)args)->version;
+}
 
 static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
@@ -41,7 +44,8 @@ static kp_verdict stage_probe(kp_step *s, const void *args)
         return KP_SO;
     }
     s->why = kp_printf(s->a, "release %s is not staged on %s", a->version, node->host);
-    s->next = kp_printf(s->a, "unpack it below %s as %s on every host, then run it again", node->layout.releases, node->layout.release);
+    s->next = kp_printf(s->a, "unpack it below %s as %s on every host, then run it again",
+                        node->layout.releases, node->layout.release);
     return KP_DID_FAIL;
 }
 
@@ -55,7 +59,12 @@ static kp_err *no_ask(kp_step *s, const void *args)
 static kp_err *switch_ask(kp_step *s, const void *args)
 {
     const release_args *a = args;
-    kp_request q = { .kind = KP_A_LINK, .node = s->node, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id, .version = a->version };
+    kp_request q = { .kind = KP_A_LINK,
+                     .node = s->node,
+                     .op_id = s->op_id,
+                     .epoch = s->r->epoch,
+                     .holder = s->r->id,
+                     .version = a->version };
     kp_send_only(s->r, &q);
     return NULL;
 }
@@ -86,17 +95,43 @@ static kp_verdict switch_probe(kp_step *s, const void *args)
 }
 
 const kp_op kp_op_stage_release = {
-    .name = "stage_release", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_RELEASE_STAGE,
-    .doc = "Proves that a release is staged on the nodes' hosts: its directory is there and has its jars.", .result = "true",
-    .example = "stage_release(brokers(), \"3.9.1\")", .landing = KP_SECOND, .fan_out = "nodes", .args = release_arg,
-    .n_args = KP_COUNT(release_arg), .args_size = sizeof(release_args), .before = before, .ask = no_ask, .probe = stage_probe,
+    .name = "stage_release",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WANT,
+    .grant = KP_G_RELEASE_STAGE,
+    .doc = "Proves that a release is staged on the nodes' hosts: its directory is there and has "
+           "its jars.",
+    .result = "true",
+    .example = "stage_release(brokers(), \"3.9.1\")",
+    .landing = KP_SECOND,
+    .fan_out = "nodes",
+    .args = release_arg,
+    .n_args = KP_COUNT(release_arg),
+    .args_size = sizeof(release_args),
+    .before = before,
+    .ask = no_ask,
+    .probe = stage_probe,
 };
 
 const kp_op kp_op_switch_release = {
-    .name = "switch_release", .since = 1, .rev = 1, .cls = KP_OP_WANT, .grant = KP_G_RELEASE_SWITCH,
+    .name = "switch_release",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WANT,
+    .grant = KP_G_RELEASE_SWITCH,
     .doc = "Points a stopped node's release link at a staged release, atomically.\n"
            "The guard first looks whether the release can run with what the cluster speaks.",
-    .result = "{from}", .example = "switch_release(2, \"3.9.1\")", .landing = 20 * KP_SECOND, .stall = 2 * KP_MINUTE,
-    .fan_out = "nodes", .args = release_arg, .n_args = KP_COUNT(release_arg), .args_size = sizeof(release_args),
-    .version_of = version_of, .before = before, .ask = switch_ask, .probe = switch_probe,
+    .result = "{from}",
+    .example = "switch_release(2, \"3.9.1\")",
+    .landing = 20 * KP_SECOND,
+    .stall = 2 * KP_MINUTE,
+    .fan_out = "nodes",
+    .args = release_arg,
+    .n_args = KP_COUNT(release_arg),
+    .args_size = sizeof(release_args),
+    .version_of = version_of,
+    .before = before,
+    .ask = switch_ask,
+    .probe = switch_probe,
 };

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct service_args { kp_nodes nodes; } service_args;
+typedef struct service_args {
+    kp_nodes nodes;
+} service_args;
 
 static const kp_arg broker_arg[] = {
     KP_ARG(service_args, nodes, "brokers", NULL, "a broker's id, or a list of ids"),
@@ -19,7 +21,10 @@ static const kp_arg controller_arg[] = {
     KP_ARG(service_args, nodes, "controllers", NULL, "a controller's id, or a list of ids"),
 };
 
-static const kp_node *node_of(const kp_step *s) { return kp_inventory_node(s->r->inv, s->node); }
+static const kp_node *node_of(const kp_step *s)
+{
+    return kp_inventory_node(s->r->inv, s->node);
+}
 
 static kp_grant restart_grants(kp_run *r, const void *args)
 {
@@ -51,8 +56,8 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
         int slot = kp_view_slot(v, s->node);
         leaders = slot >= 0 ? v->leads[slot] : 0;
     }
-    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind", kp_len(behind) ? behind : NULL, "leaders",
-                      kp_int(s->a, leaders), NULL);
+    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind",
+                      kp_len(behind) ? behind : NULL, "leaders", kp_int(s->a, leaders), NULL);
     if (r->confirmed_at >= 0)
         r->idle_from = r->confirmed_at;
     return NULL;
@@ -60,7 +65,12 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
 
 static void host_act(kp_step *s, kp_req kind)
 {
-    kp_request q = { .kind = kind, .node = s->node, .op_id = s->op_id, .epoch = s->r->epoch, .holder = s->r->id, .within = KP_MINUTE };
+    kp_request q = { .kind = kind,
+                     .node = s->node,
+                     .op_id = s->op_id,
+                     .epoch = s->r->epoch,
+                     .holder = s->r->id,
+                     .within = KP_MINUTE };
     kp_send_only(s->r, &q);
 }
 
@@ -70,10 +80,12 @@ static kp_err *stop_ask(kp_step *s, const void *args)
     (void)args;
     kp_ms now = kp_mono(r->w), idle = r->idle_from > 0 ? now - r->idle_from : -1;
 
-    kp_list_add(&r->stops, kp_map(r->a, "node", kp_int(r->a, s->node), "at", kp_int(r->a, kp_now(r->w)), "idle_ms",
-                                  idle >= 0 ? kp_int(r->a, idle) : NULL, "idle_requests",
-                                  idle >= 0 ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL, "idle_polls",
-                                  idle >= 0 ? kp_int(r->a, r->polls - r->confirmed_polls) : NULL, NULL));
+    kp_list_add(&r->stops,
+                kp_map(r->a, "node", kp_int(r->a, s->node), "at", kp_int(r->a, kp_now(r->w)),
+                       "idle_ms", idle >= 0 ? kp_int(r->a, idle) : NULL, "idle_requests",
+                       idle >= 0 ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL,
+                       "idle_polls", idle >= 0 ? kp_int(r->a, r->polls - r->confirmed_polls) : NULL,
+                       NULL));
     r->idle_from = 0;
     r->confirmed_at = -1;
     host_act(s, KP_A_STOP);
@@ -117,10 +129,13 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     kp_err *e = kp_ask_host(r, s->a, s->node, -1, &state, &s->took_us);
     if (e)
         return silent(s, e);
-    int64_t pid = kp_get_int(state, "pid", 0), dirs = kp_get_int(state, "dirs", 0), clean = kp_get_int(state, "clean_dirs", 0);
-    bool same = pid == was_pid && kp_get_int(state, "start_time", 0) == kp_get_int(was, "start_time", 0);
+    int64_t pid = kp_get_int(state, "pid", 0), dirs = kp_get_int(state, "dirs", 0),
+            clean = kp_get_int(state, "clean_dirs", 0);
+    bool same = pid == was_pid &&
+                kp_get_int(state, "start_time", 0) == kp_get_int(was, "start_time", 0);
     bool rebooted = !kp_streq(kp_get_text(state, "boot_id", ""), kp_get_text(was, "boot_id", ""));
-    s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "clean_dirs", kp_int(s->a, clean), "dirs", kp_int(s->a, dirs), NULL);
+    s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "clean_dirs", kp_int(s->a, clean), "dirs",
+                    kp_int(s->a, dirs), NULL);
 
     if (same && !rebooted) {
         if (s->intended && claimed(s)) {
@@ -130,14 +145,22 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
         return KP_NOT_YET;
     }
     if (pid != 0) {
-        s->why = kp_printf(s->a, "process %" PRId64 " is gone, and process %" PRId64 " runs instead: something else started it", was_pid, pid);
-        s->next = "find out what restarts it (the service manager? another tool?), then: kplay resume";
+        s->why = kp_printf(s->a,
+                           "process %" PRId64 " is gone, and process %" PRId64
+                           " runs instead: something else started it",
+                           was_pid, pid);
+        s->next =
+            "find out what restarts it (the service manager? another tool?), then: kplay resume";
         return KP_DID_FAIL;
     }
     bool broker = kp_node_is(node_of(s), KP_BROKER);
     if (broker && clean < dirs) {
-        s->why = kp_printf(s->a, "its process ended without a clean shutdown: clean marks in %" PRId64 " of %" PRId64 " log dirs", clean, dirs);
-        s->next = "find out what ended it; kplay resume goes on with its start (it will recover its logs)";
+        s->why = kp_printf(s->a,
+                           "its process ended without a clean shutdown: clean marks in %" PRId64
+                           " of %" PRId64 " log dirs",
+                           clean, dirs);
+        s->next = "find out what ended it; kplay resume goes on with its start (it will recover "
+                  "its logs)";
         return KP_DID_FAIL;
     }
     if (broker) {
@@ -151,7 +174,8 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
             }
         }
     }
-    s->result = kp_map(s->a, "clean", broker ? kp_bool(true) : NULL, "leaders", kp_get(s->pre, "leaders"), NULL);
+    s->result = kp_map(s->a, "clean", broker ? kp_bool(true) : NULL, "leaders",
+                       kp_get(s->pre, "leaders"), NULL);
     return KP_SO;
 }
 
@@ -233,7 +257,8 @@ static kp_verdict start_probe(kp_step *s, const void *args)
 
     if (!s->pre)
         return KP_NOT_YET;
-    kp_err *e = kp_ask_host(s->r, s->a, s->node, kp_get_int(was, "log_size", 0), &state, &s->took_us);
+    kp_err *e = kp_ask_host(s->r, s->a, s->node, kp_get_int(was, "log_size", 0), &state,
+                            &s->took_us);
     if (e)
         return silent(s, e);
     int64_t pid = kp_get_int(state, "pid", 0);
@@ -242,7 +267,8 @@ static kp_verdict start_probe(kp_step *s, const void *args)
     s->progress = kp_get_int(state, "log_size", 0);
 
     if (kp_get_bool(signs, "mis_pinned", false)) {
-        s->why = "it speaks a newer inter-broker protocol than the others: its fetches are refused (inter.broker.protocol.version is not pinned)";
+        s->why = "it speaks a newer inter-broker protocol than the others: its fetches are refused "
+                 "(inter.broker.protocol.version is not pinned)";
         s->next = "stop it, pin inter.broker.protocol.version in its file, start it again";
         s->detail = error_lines(s->a, signs);
         return KP_DID_FAIL;
@@ -283,29 +309,49 @@ static void start_after(kp_step *s, const void *args)
         s->r->last_started = s->node;
 }
 
-#define SERVICE(name_, doc_, what_, marks_, args_, landing_, stall_, before_, ask_, probe_, after_, result_, example_)       \
-    const kp_op kp_op_##name_ = {                                                                                            \
-        .name = #name_, .since = 1, .rev = 1, .cls = KP_OP_ONCE, .grant = what_, .marks = marks_, .doc = doc_,              \
-        .result = result_, .example = example_, .landing = landing_, .stall = stall_, .fan_out = "nodes", .args = args_,    \
-        .n_args = 1, .args_size = sizeof(service_args), .grant_of = restart_grants, .before = before_, .ask = ask_,         \
-        .probe = probe_, .after = after_,                                                                                    \
+#define SERVICE(name_, doc_, what_, marks_, args_, landing_, stall_, before_, ask_, probe_,        \
+                after_, result_, example_)                                                         \
+    const kp_op kp_op_##name_ = {                                                                  \
+        .name = #name_,                                                                            \
+        .since = 1,                                                                                \
+        .rev = 1,                                                                                  \
+        .cls = KP_OP_ONCE,                                                                         \
+        .grant = what_,                                                                            \
+        .marks = marks_,                                                                           \
+        .doc = doc_,                                                                               \
+        .result = result_,                                                                         \
+        .example = example_,                                                                       \
+        .landing = landing_,                                                                       \
+        .stall = stall_,                                                                           \
+        .fan_out = "nodes",                                                                        \
+        .args = args_,                                                                             \
+        .n_args = 1,                                                                               \
+        .args_size = sizeof(service_args),                                                         \
+        .grant_of = restart_grants,                                                                \
+        .before = before_,                                                                         \
+        .ask = ask_,                                                                               \
+        .probe = probe_,                                                                           \
+        .after = after_,                                                                           \
     }
 
 SERVICE(stop_broker,
         "Stops a broker by controlled shutdown and proves that it stopped cleanly.\n"
-        "The guard judges the set first.  Proof: the process is gone, clean marks in every log dir, the others no longer\n"
+        "The guard judges the set first.  Proof: the process is gone, clean marks in every log "
+        "dir, the others no longer\n"
         "list it.  Stopping a stopped broker succeeds and says so.  Never kills.",
-        KP_G_BROKER_RESTART, KP_DISRUPTIVE, broker_arg, 20 * KP_SECOND, 6 * KP_MINUTE, stop_before, stop_ask, stop_probe,
-        stop_after, "{clean, leaders, already}", "stop_broker(2)");
+        KP_G_BROKER_RESTART, KP_DISRUPTIVE, broker_arg, 20 * KP_SECOND, 6 * KP_MINUTE, stop_before,
+        stop_ask, stop_probe, stop_after, "{clean, leaders, already}", "stop_broker(2)");
 SERVICE(start_broker,
         "Starts a broker's service and waits until the other brokers list it.\n"
         "The guard first looks whether the binary supports what the cluster speaks.",
-        KP_G_BROKER_RESTART, 0, broker_arg, 20 * KP_SECOND, 10 * KP_MINUTE, start_before, start_ask, start_probe, start_after,
-        "{release, already}", "start_broker(2)");
+        KP_G_BROKER_RESTART, 0, broker_arg, 20 * KP_SECOND, 10 * KP_MINUTE, start_before, start_ask,
+        start_probe, start_after, "{release, already}", "start_broker(2)");
 SERVICE(stop_controller,
         "Stops a KRaft controller.  Without it a caught-up majority of the quorum must remain.",
-        KP_G_CONTROLLER_RESTART, KP_DISRUPTIVE, controller_arg, 20 * KP_SECOND, 2 * KP_MINUTE, stop_before, stop_ask,
-        stop_probe, stop_after, "{already}", "stop_controller(3001)");
-SERVICE(start_controller, "Starts a KRaft controller's service and waits until it answers and the quorum has a leader.",
-        KP_G_CONTROLLER_RESTART, 0, controller_arg, 20 * KP_SECOND, 3 * KP_MINUTE, start_before, start_ask, start_probe,
-        start_after, "{release, already}", "start_controller(3001)");
+        KP_G_CONTROLLER_RESTART, KP_DISRUPTIVE, controller_arg, 20 * KP_SECOND, 2 * KP_MINUTE,
+        stop_before, stop_ask, stop_probe, stop_after, "{already}", "stop_controller(3001)");
+SERVICE(
+    start_controller,
+    "Starts a KRaft controller's service and waits until it answers and the quorum has a leader.",
+    KP_G_CONTROLLER_RESTART, 0, controller_arg, 20 * KP_SECOND, 3 * KP_MINUTE, start_before,
+    start_ask, start_probe, start_after, "{release, already}", "start_controller(3001)");

@@ -36,7 +36,8 @@ static bool same_topics(const kp_view *own, const kp_view *others)
     if (own->n_topics != others->n_topics || own->n_parts != others->n_parts)
         return false;
     for (uint32_t i = 0; i < own->n_topics; i++)
-        if (memcmp(own->topics[i].id, others->topics[i].id, 16) != 0 || strcmp(own->topics[i].name, others->topics[i].name) != 0)
+        if (memcmp(own->topics[i].id, others->topics[i].id, 16) != 0 ||
+            strcmp(own->topics[i].name, others->topics[i].name) != 0)
             return false;
     return true;
 }
@@ -74,8 +75,8 @@ static kp_verdict broker_back(kp_step *s, int node)
     kp_reply reply[3];
     size_t m = 0;
     for (size_t i = 0; i < n; i++)
-        q[m++] = (kp_request){ .kind = KP_Q_VIEW, .node = ids[i], .within = 5 * KP_SECOND };
-    q[m++] = (kp_request){ .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
+        q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = ids[i], .within = 5 * KP_SECOND };
+    q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
     kp_arena_reset(va);
     kp_ask_all(r, va, q, m, reply);
     kp_verdict verdict = KP_SO;
@@ -89,7 +90,8 @@ static kp_verdict broker_back(kp_step *s, int node)
         left = kp_view_behind(reply[i].view, node, excused, NULL, 0);
         if (left && verdict == KP_SO) {
             s->progress = -(int64_t)left;
-            s->say = kp_printf(s->a, "broker %d sees it behind on %u partition%s", q[i].node, left, left == 1 ? "" : "s");
+            s->say = kp_printf(s->a, "broker %d sees it behind on %u partition%s", q[i].node, left,
+                               left == 1 ? "" : "s");
             verdict = KP_UNDER_WAY;
         }
         s->took_us = reply[i].took_us;
@@ -156,12 +158,14 @@ static kp_verdict sync_probe(kp_step *s, const void *args)
             worst = broker_back(s, node->id);
         /* A node whose process died is not waited for until the stall. */
         kp_known *k = kp_known_node(r, node->id);
-        if (worst != KP_SO && worst != KP_DID_FAIL && k && kp_mono(r->w) - k->looked > 2 * KP_SECOND) {
+        if (worst != KP_SO && worst != KP_DID_FAIL && k &&
+            kp_mono(r->w) - k->looked > 2 * KP_SECOND) {
             const kp_value *state;
             k->looked = kp_mono(r->w);
             kp_err *e = kp_ask_host(r, s->a, node->id, -1, &state, NULL);
             if (!e && kp_get_int(state, "pid", 0) == 0) {
-                s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r, node->id));
+                s->why = kp_printf(s->a, "the process of %s is gone",
+                                   kp_node_word(s->a, r, node->id));
                 s->next = "find out what ended it; when it runs again: kplay resume";
                 worst = KP_DID_FAIL;
             }
@@ -184,9 +188,18 @@ static void sync_after(kp_step *s, const void *args)
 }
 
 const kp_op kp_op_wait_in_sync = {
-    .name = "wait_in_sync", .since = 1, .rev = 1, .cls = KP_OP_WAIT,
-    .doc = "Waits until each node is back: a broker in every ISR it was in before it was stopped, seen by two other\n"
+    .name = "wait_in_sync",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_WAIT,
+    .doc = "Waits until each node is back: a broker in every ISR it was in before it was stopped, "
+           "seen by two other\n"
            "brokers and by itself; a controller caught up with the quorum's leader.",
-    .result = "nil", .example = "wait_in_sync(2, { stall = \"30m\" })", .args = sync_arg, .n_args = KP_COUNT(sync_arg),
-    .args_size = sizeof(sync_args), .probe = sync_probe, .after = sync_after,
+    .result = "nil",
+    .example = "wait_in_sync(2, { stall = \"30m\" })",
+    .args = sync_arg,
+    .n_args = KP_COUNT(sync_arg),
+    .args_size = sizeof(sync_args),
+    .probe = sync_probe,
+    .after = sync_after,
 };

@@ -11,12 +11,14 @@
 static kp_err *bad(const kp_script_arg *arg, const char *origin, const char *takes, const char *got)
 {
     bool cli = kp_starts_with(origin, "--");
-    kp_err *e = kp_err_new(cli ? KP_USAGE : KP_CONFIG, "kplay run PLAYBOOK --help shows its arguments",
+    kp_err *e = kp_err_new(cli ? KP_USAGE : KP_CONFIG,
+                           "kplay run PLAYBOOK --help shows its arguments",
                            "%s takes %s, got \"%s\"", arg->name, takes, got);
     return kp_err_at(e, "%s", origin);
 }
 
-static kp_err *one_id(const kp_inventory *inv, const kp_script_arg *arg, const char *origin, const char *s, int64_t *ret_id)
+static kp_err *one_id(const kp_inventory *inv, const kp_script_arg *arg, const char *origin,
+                      const char *s, int64_t *ret_id)
 {
     char *end;
     errno = 0;
@@ -31,8 +33,8 @@ static kp_err *one_id(const kp_inventory *inv, const kp_script_arg *arg, const c
 }
 
 /* Text becomes what the type says; a value of the right kind passes. */
-static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg *arg, const char *origin, const kp_value *v,
-                       const kp_value **ret_v)
+static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg *arg,
+                       const char *origin, const kp_value *v, const kp_value **ret_v)
 {
     const char *t = arg->type;
     char got[64];
@@ -79,13 +81,15 @@ static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg
         if (v->type == KP_LIST) {
             for (size_t i = 0; i < kp_len(v); i++) {
                 const kp_value *item = kp_at(v, i);
-                const char *text = item->type == KP_INT ? kp_printf(a, "%" PRId64, item->u.i) : kp_as_text(item, "?");
+                const char *text = item->type == KP_INT ? kp_printf(a, "%" PRId64, item->u.i)
+                                                        : kp_as_text(item, "?");
                 KP_TRY(one_id(inv, arg, origin, text, &id));
                 kp_list_add(&b, kp_int(a, id));
             }
         } else {
             char *copy = kp_strdup(a, s), *save = NULL;
-            for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+            for (char *word = strtok_r(copy, ", ", &save); word;
+                 word = strtok_r(NULL, ", ", &save)) {
                 KP_TRY(one_id(inv, arg, origin, word, &id));
                 kp_list_add(&b, kp_int(a, id));
             }
@@ -107,19 +111,21 @@ static const kp_script_arg *declared(const kp_header *h, const char *name)
     return NULL;
 }
 
-static kp_err *unknown(kp_arena *a, const kp_header *h, kp_class cls, const char *where, const char *name)
+static kp_err *unknown(kp_arena *a, const kp_header *h, kp_class cls, const char *where,
+                       const char *name)
 {
     const char **names = KP_NEW_ARRAY(a, h->n_args + 1, const char *);
     for (size_t i = 0; i < h->n_args; i++)
         names[i] = h->args[i].name;
     const char *near = kp_did_you_mean(name, names);
-    kp_err *e = kp_err_new(cls, "kplay run PLAYBOOK --help shows its arguments", "%s has no argument `%s`%s%s%s", h->name, name,
+    kp_err *e = kp_err_new(cls, "kplay run PLAYBOOK --help shows its arguments",
+                           "%s has no argument `%s`%s%s%s", h->name, name,
                            near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
     return *where ? kp_err_at(e, "%s", where) : e;
 }
 
-kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, const kp_value *given, const kp_value **ret_args,
-                    const kp_value **ret_origin)
+kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, const kp_value *given,
+                    const kp_value **ret_args, const kp_value **ret_origin)
 {
     kp_builder args = kp_map_begin(a), origin = kp_map_begin(a);
     size_t stem = kp_ends_with(h->name, ".lua") ? strlen(h->name) - 4 : strlen(h->name);
@@ -134,7 +140,10 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
     for (uint32_t i = 0; team && i < team->n; i++)
         if (!declared(h, team->keys[i]))
             return unknown(a, h, KP_CONFIG,
-                           kp_get_text(inv->where, kp_printf(a, "playbooks.%s.%s", key, team->keys[i]), inv->path), team->keys[i]);
+                           kp_get_text(inv->where,
+                                       kp_printf(a, "playbooks.%s.%s", key, team->keys[i]),
+                                       inv->path),
+                           team->keys[i]);
 
     for (size_t i = 0; i < h->n_args; i++) {
         const kp_script_arg *arg = &h->args[i];
@@ -143,12 +152,14 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
         if (v) {
             from = kp_printf(a, "--%s", arg->name);
         } else if ((v = kp_get(team, arg->name)) != NULL) {
-            from = kp_get_text(inv->where, kp_printf(a, "playbooks.%s.%s", key, arg->name), inv->path);
+            from = kp_get_text(inv->where, kp_printf(a, "playbooks.%s.%s", key, arg->name),
+                               inv->path);
         } else if (arg->otherwise && arg->otherwise->type != KP_NIL) {
             v = arg->otherwise;
             from = "default";
         } else if (arg->required) {
-            kp_err *e = kp_err_new(KP_USAGE, "give it", "%s needs --%s: %s", h->name, arg->name, arg->doc);
+            kp_err *e = kp_err_new(KP_USAGE, "give it", "%s needs --%s: %s", h->name, arg->name,
+                                   arg->doc);
             return kp_err_next(e, "kplay run %s --%s VALUE", h->name, arg->name);
         } else {
             continue;

@@ -30,16 +30,18 @@ void kp_note(kp_run *r, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    kp_tell(r, (kp_event){ .kind = KP_E_NOTE, .text = text });
+    kp_tell(r, (kp_event) { .kind = KP_E_NOTE, .text = text });
 }
 
 const kp_value *kp_err_value(kp_arena *a, const kp_err *e)
 {
     if (!e)
         return NULL;
-    return kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "where", *e->where ? kp_text(a, e->where) : NULL, "what",
-                  kp_text(a, e->what), "next", kp_text(a, e->next), "detail", *e->detail ? kp_text(a, e->detail) : NULL,
-                  "retriable", e->retriable ? kp_bool(true) : NULL, "cause", kp_err_value(a, e->cause), NULL);
+    return kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "where",
+                  *e->where ? kp_text(a, e->where) : NULL, "what", kp_text(a, e->what), "next",
+                  kp_text(a, e->next), "detail", *e->detail ? kp_text(a, e->detail) : NULL,
+                  "retriable", e->retriable ? kp_bool(true) : NULL, "cause",
+                  kp_err_value(a, e->cause), NULL);
 }
 
 kp_err *kp_err_from_value(const kp_value *v)
@@ -49,7 +51,8 @@ kp_err *kp_err_from_value(const kp_value *v)
         return NULL;
     if (!kp_class_parse(kp_get_text(v, "class", "internal"), &cls))
         cls = KP_INTERNAL;
-    kp_err *e = kp_err_new(cls, kp_get_text(v, "next", "look at the journal"), "%s", kp_get_text(v, "what", "an error"));
+    kp_err *e = kp_err_new(cls, kp_get_text(v, "next", "look at the journal"), "%s",
+                           kp_get_text(v, "what", "an error"));
     if (kp_get(v, "where"))
         e = kp_err_at(e, "%s", kp_get_text(v, "where", ""));
     if (kp_get(v, "detail"))
@@ -102,12 +105,22 @@ kp_err *kp_check_interrupt(kp_run *r)
     if (signals <= r->interrupts_seen || hold || r->shadow)
         return NULL;
     r->interrupts_seen = signals;
-    return kp_run_end(r, kp_err_new(KP_PAUSED, "kplay resume", "paused by a person; nothing is under way"));
+    return kp_run_end(
+        r, kp_err_new(KP_PAUSED, "kplay resume", "paused by a person; nothing is under way"));
 }
 
-bool kp_run_is_over(const kp_run *r) { return r->over != NULL; }
-const kp_err *kp_run_over(const kp_run *r) { return r->over; }
-uint64_t kp_run_seed(const kp_run *r) { return r->seed; }
+bool kp_run_is_over(const kp_run *r)
+{
+    return r->over != NULL;
+}
+const kp_err *kp_run_over(const kp_run *r)
+{
+    return r->over;
+}
+uint64_t kp_run_seed(const kp_run *r)
+{
+    return r->seed;
+}
 
 kp_find_fn kp_run_find(kp_run *r, void **ret_ud)
 {
@@ -126,6 +139,9 @@ kp_known *kp_known_node(kp_run *r, int id)
 const char *kp_node_word(kp_arena *a, const kp_run *r, int id)
 {
     const kp_node *n = kp_inventory_node(r->inv, id);
-    const char *word = !n ? "node" : n->roles == KP_BROKER ? "broker" : n->roles == KP_CONTROLLER ? "controller" : "node";
+    const char *word = !n                          ? "node"
+                       : n->roles == KP_BROKER     ? "broker"
+                       : n->roles == KP_CONTROLLER ? "controller"
+                                                   : "node";
     return kp_printf(a, "%s %d", word, id);
 }

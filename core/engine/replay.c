@@ -27,7 +27,7 @@ static kp_call_record *call_for(kp_run *r, const char *path, size_t *cap)
         *cap = bigger;
     }
     kp_call_record *c = &r->calls[r->n_calls++];
-    *c = (kp_call_record){ .path = base };
+    *c = (kp_call_record) { .path = base };
     return c;
 }
 
@@ -45,7 +45,7 @@ static kp_child_record *child_for(kp_run *r, kp_call_record *c, const char *path
         c->cap_children = bigger;
     }
     kp_child_record *k = &c->child[c->n_children++];
-    *k = (kp_child_record){ .path = path };
+    *k = (kp_child_record) { .path = path };
     return k;
 }
 
@@ -121,21 +121,23 @@ bool kp_replay_over(const kp_run *r)
     return r->cursor >= r->n_calls;
 }
 
-kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical, const char *at,
-                       const kp_call_record **ret_call)
+kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
+                       const char *at, const kp_call_record **ret_call)
 {
     *ret_call = NULL;
     if (kp_replay_over(r))
         return NULL;
     const kp_call_record *c = &r->calls[r->cursor];
-    if (kp_streq(c->path, path) && kp_streq(c->fn, op->name) && kp_value_equal(c->args, canonical)) {
+    if (kp_streq(c->path, path) && kp_streq(c->fn, op->name) &&
+        kp_value_equal(c->args, canonical)) {
         r->cursor++;
         r->replayed++;
         *ret_call = c;
         return NULL;
     }
-    kp_err *e = kp_err_new(KP_REFUSED, "resume with the playbook as it was, or look at what changed",
-                           "the playbook does not ask what it asked before (record %" PRId64 ")", c->first->n);
+    kp_err *e = kp_err_new(
+        KP_REFUSED, "resume with the playbook as it was, or look at what changed",
+        "the playbook does not ask what it asked before (record %" PRId64 ")", c->first->n);
     e = kp_err_at(e, "%s", at);
     return kp_err_detail(e, "  journal   %s  %s%s\n  playbook  %s  %s%s\n", c->path, c->fn,
                          c->args ? kp_json_text(r->call, c->args) : "", path, op->name,

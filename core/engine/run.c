@@ -68,7 +68,7 @@ static void run_done(kp_run *r)
 static void scope_reset(kp_run *r, const char *prefix)
 {
     r->depth = 0;
-    r->scope[0] = (kp_scope){ .prefix = prefix, .step = "", .granted = r->header->effects };
+    r->scope[0] = (kp_scope) { .prefix = prefix, .step = "", .granted = r->header->effects };
 }
 
 static const kp_value *effects_value(kp_arena *a, unsigned effects)
@@ -111,13 +111,16 @@ static kp_err *meet(kp_run *r)
     if (last)
         return last;
     if (n == 0)
-        return kp_err_new(KP_CONFIG, "list the brokers in the cluster file", "the cluster file has no broker");
+        return kp_err_new(KP_CONFIG, "list the brokers in the cluster file",
+                          "the cluster file has no broker");
     const char *mode = kp_get_text(node.value, "mode", "kraft");
     r->zookeeper = kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
     r->cluster_id = kp_get_text(node.value, "cluster_id", "");
     r->met = node.value;
 
-    kp_request q = { .kind = KP_Q_VIEW, .node = node.node > 0 ? node.node : ids[0], .with_config = true };
+    kp_request q = { .kind = KP_Q_VIEW,
+                     .node = node.node > 0 ? node.node : ids[0],
+                     .with_config = true };
     kp_reply view;
     kp_arena_reset(r->view_a[0]);
     KP_TRY(kp_ask(r, r->view_a[0], &q, &view));
@@ -156,16 +159,18 @@ static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *
         controllers += kp_node_is(&r->inv->nodes[i], KP_CONTROLLER);
     }
     return kp_map(a, "cluster", kp_text(a, r->inv->cluster), "run", kp_text(a, r->id), "playbook",
-                  kp_text(a, r->header->name), "effects", effects_value(a, r->header->effects), "args", args, "origin",
-                  origin, "brokers", kp_int(a, brokers), "controllers", kp_int(a, controllers), "mode",
-                  kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"), "release", kp_get(r->met, "release"), "partitions",
-                  kp_int(a, r->view ? r->view->n_parts : 0), "simulated", kp_bool(r->spec->simulated), "who",
-                  kp_text(a, r->spec->who), NULL);
+                  kp_text(a, r->header->name), "effects", effects_value(a, r->header->effects),
+                  "args", args, "origin", origin, "brokers", kp_int(a, brokers), "controllers",
+                  kp_int(a, controllers), "mode", kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"),
+                  "release", kp_get(r->met, "release"), "partitions",
+                  kp_int(a, r->view ? r->view->n_parts : 0), "simulated",
+                  kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
 }
 
 /* ---- fencing: once per session, before the first effect ---- */
 
-static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t n, const char *doing)
+static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t n,
+                         const char *doing)
 {
     kp_err *first = NULL;
     kp_ask_all(r, r->call, q, n, reply);
@@ -193,7 +198,9 @@ kp_err *kp_fence(kp_run *r)
     int64_t highest = 0;
 
     for (size_t i = 0; i < n; i++)
-        q[i] = (kp_request){ .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .since = -1, .within = 20 * KP_SECOND };
+        q[i] = (kp_request) {
+            .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .since = -1, .within = 20 * KP_SECOND
+        };
     KP_TRY(fence_all(r, q, reply, n, "reading the fence"));
     for (size_t i = 0; i < n; i++) {
         int64_t epoch = kp_get_int(kp_get(reply[i].value, "fence"), "epoch", 0);
@@ -204,8 +211,10 @@ kp_err *kp_fence(kp_run *r)
     KP_TRY(fence_all(r, q, reply, n, "proving the rights"));
     for (size_t i = 0; i < n; i++)
         if (kp_len(reply[i].value) > 0) {
-            kp_err *e = kp_err_new(KP_HOST, "give the SSH user that right; kplay cluster check shows every host",
-                                   "%s is not allowed to %s", r->inv->nodes[i].ssh.user, kp_as_text(kp_at(reply[i].value, 0), "act"));
+            kp_err *e = kp_err_new(
+                KP_HOST, "give the SSH user that right; kplay cluster check shows every host",
+                "%s is not allowed to %s", r->inv->nodes[i].ssh.user,
+                kp_as_text(kp_at(reply[i].value, 0), "act"));
             return kp_run_end(r, kp_err_at(e, "%s", kp_node_word(r->call, r, r->inv->nodes[i].id)));
         }
     r->epoch = highest + 1;
@@ -216,8 +225,10 @@ kp_err *kp_fence(kp_run *r)
     }
     KP_TRY(fence_all(r, q, reply, n, "raising the fence"));
     r->fenced = true;
-    return kp_record_add(r, KP_K_SESSION, kp_map(r->call, "ep", kp_int(r->call, r->epoch), "pid",
-                                                 kp_int(r->call, getpid()), "who", kp_text(r->call, r->spec->who), NULL));
+    return kp_record_add(r, KP_K_SESSION,
+                         kp_map(r->call, "ep", kp_int(r->call, r->epoch), "pid",
+                                kp_int(r->call, getpid()), "who", kp_text(r->call, r->spec->who),
+                                NULL));
 }
 
 /* ---- parts ---- */
@@ -246,12 +257,15 @@ static kp_err *go_on(kp_run *r)
     if (!r->spec->assume_yes && r->spec->sink.ask)
         answer = r->spec->sink.ask(r->spec->sink.ud, "Go on?", &by);
     if (answer == KP_ANSWER_YES)
-        return kp_record_add(r, KP_K_ASK, kp_map(r->call, "i", kp_text(r->call, "@start"), "fn", kp_text(r->call, "start"),
-                                                 "r", kp_map(r->call, "yes", kp_bool(true), "by", kp_text(r->call, by), NULL),
-                                                 NULL));
+        return kp_record_add(
+            r, KP_K_ASK,
+            kp_map(r->call, "i", kp_text(r->call, "@start"), "fn", kp_text(r->call, "start"), "r",
+                   kp_map(r->call, "yes", kp_bool(true), "by", kp_text(r->call, by), NULL), NULL));
     if (answer == KP_ANSWER_NO)
-        return kp_err_new(KP_REFUSED, "run it again when you are ready", "not started: the answer was no");
-    return kp_err_new(KP_USAGE, "say --yes to start without a person at the terminal", "nobody is here to say yes");
+        return kp_err_new(KP_REFUSED, "run it again when you are ready",
+                          "not started: the answer was no");
+    return kp_err_new(KP_USAGE, "say --yes to start without a person at the terminal",
+                      "nobody is here to say yes");
 }
 
 static const char *state_of(const kp_err *e)
@@ -276,12 +290,14 @@ static const kp_value *report(kp_run *r, const kp_err *e)
     unsigned unused = r->header ? r->header->effects & ~r->used : 0;
 
     return kp_map(a, "run", kp_text(a, r->id), "state", kp_text(a, state_of(e)), "records",
-                  kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head", r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
-                  kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began), "stops",
-                  kp_list_end(&r->stops), "assumed", kp_list_end(&r->assumed), "warnings",
-                  kp_list_end(&r->warnings), "overrides", kp_list_end(&r->overridden), "unused_effects",
-                  effects_value(a, unused), "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
-                  "acted", kp_bool(r->acted), NULL);
+                  kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
+                  r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
+                  kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began),
+                  "stops", kp_list_end(&r->stops), "assumed", kp_list_end(&r->assumed), "warnings",
+                  kp_list_end(&r->warnings), "overrides", kp_list_end(&r->overridden),
+                  "unused_effects", effects_value(a, unused), "used_effects",
+                  effects_value(a, r->used), "replayed", kp_int(a, r->replayed), "acted",
+                  kp_bool(r->acted), NULL);
 }
 
 /* The last record of a session, and the event that goes with it.  Gives back what the caller returns. */
@@ -294,16 +310,23 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
     if (r->j && !r->disk_full) {
         if (!e || in_check || r->closing || (e->cls == KP_USAGE && !r->acted))
             bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
-                                    kp_map(a, "state", kp_text(a, in_check && e ? "refused" : state_of(e)), "err", kp_err_value(a, e), NULL));
-        else if (e->cls == KP_PAUSED || e->cls == KP_DETACHED || e->cls == KP_SAFETY || e->cls == KP_REFUSED)
-            bad = kp_journal_append(r->j, KP_K_PAUSE, kp_now(r->w), kp_map(a, "i", kp_text(a, path), "state", kp_text(a, state_of(e)),
-                                                                         "question", r->question, "err", kp_err_value(a, e), NULL));
+                                    kp_map(a, "state",
+                                           kp_text(a, in_check && e ? "refused" : state_of(e)),
+                                           "err", kp_err_value(a, e), NULL));
+        else if (e->cls == KP_PAUSED || e->cls == KP_DETACHED || e->cls == KP_SAFETY ||
+                 e->cls == KP_REFUSED)
+            bad = kp_journal_append(r->j, KP_K_PAUSE, kp_now(r->w),
+                                    kp_map(a, "i", kp_text(a, path), "state",
+                                           kp_text(a, state_of(e)), "question", r->question, "err",
+                                           kp_err_value(a, e), NULL));
         else
-            bad = kp_journal_append(r->j, KP_K_ERROR, kp_now(r->w),
-                                    kp_map(a, "i", kp_text(a, path), "err", kp_err_value(a, e), NULL));
+            bad = kp_journal_append(
+                r->j, KP_K_ERROR, kp_now(r->w),
+                kp_map(a, "i", kp_text(a, path), "err", kp_err_value(a, e), NULL));
     }
     const kp_value *rep = report(r, e);
-    kp_tell(r, (kp_event){ .kind = KP_E_CLOSED, .value = rep, .err = e, .took = kp_mono(r->w) - r->began });
+    kp_tell(r, (kp_event) {
+                   .kind = KP_E_CLOSED, .value = rep, .err = e, .took = kp_mono(r->w) - r->began });
     if (ret_report)
         *ret_report = kp_value_copy(r->a, rep);
     if (bad && !e)
@@ -346,19 +369,23 @@ static kp_err *clear_way(kp_run *r)
         kp_journal *old;
         if (!named && kp_streq(info[i].state, "open"))
             return kp_err_new(KP_REFUSED, "wait for it, or end it with Ctrl-C in its terminal",
-                              "run %s is at work on this cluster (process %d)", info[i].run, info[i].pid);
+                              "run %s is at work on this cluster (process %d)", info[i].run,
+                              info[i].pid);
         KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, info[i].run, &old));
         bool acted = false;
         for (int64_t k = 1; k <= kp_journal_n(old) && !acted; k++)
             acted = kp_journal_at(old, k)->kind == KP_K_INTENT;
         kp_err *e = NULL;
         if (acted && !named) {
-            e = kp_err_new(KP_REFUSED, "go on with it", "run %s of %s is unfinished (%s): no other acts on this cluster",
+            e = kp_err_new(KP_REFUSED, "go on with it",
+                           "run %s of %s is unfinished (%s): no other acts on this cluster",
                            info[i].run, info[i].playbook, info[i].state);
-            e = kp_err_next(e, "kplay resume %s   |   close it for good: --supersede %s", info[i].run, info[i].run);
+            e = kp_err_next(e, "kplay resume %s   |   close it for good: --supersede %s",
+                            info[i].run, info[i].run);
         } else {
             e = kp_journal_append(old, KP_K_CLOSE, kp_now(r->w),
-                                  kp_map(r->a, "state", kp_text(r->a, "superseded"), "who", kp_text(r->a, r->spec->who), NULL));
+                                  kp_map(r->a, "state", kp_text(r->a, "superseded"), "who",
+                                         kp_text(r->a, r->spec->who), NULL));
         }
         kp_journal_free(old);
         KP_TRY(e);
@@ -374,18 +401,22 @@ static kp_err *create(kp_run *r, const kp_value *args)
     kp_builder shas = kp_map_begin(a);
 
     for (size_t i = 0; i < n; i++)
-        kp_map_add(&shas, sources[i].name, kp_text(a, kp_sha256_hex(a, sources[i].text, sources[i].n)));
+        kp_map_add(&shas, sources[i].name,
+                   kp_text(a, kp_sha256_hex(a, sources[i].text, sources[i].n)));
     const kp_value *open = kp_map(
-        a, "fmt", kp_int(a, 1), "run", kp_text(a, r->id), "kplay", kp_text(a, KPLAY_VERSION), "host",
-        kp_int(a, kp_script_host_table.rev), "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->cluster_id),
-        "inventory", kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook), "sources",
-        kp_map_end(&shas), "args", args, "effects", effects_value(a, r->header->effects), "seed",
-        kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
+        a, "fmt", kp_int(a, 1), "run", kp_text(a, r->id), "kplay", kp_text(a, KPLAY_VERSION),
+        "host", kp_int(a, kp_script_host_table.rev), "cluster", kp_text(a, r->inv->cluster),
+        "cluster_id", kp_text(a, r->cluster_id), "inventory",
+        kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
+        "sources", kp_map_end(&shas), "args", args, "effects", effects_value(a, r->header->effects),
+        "seed", kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated),
+        "who", kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
         r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
         return NULL;
     }
-    return kp_journal_create(a, &kp_disk_real, r->spec->runs, r->id, kp_now(r->w), open, sources, n, &r->j);
+    return kp_journal_create(a, &kp_disk_real, r->spec->runs, r->id, kp_now(r->w), open, sources, n,
+                             &r->j);
 }
 
 static kp_err *first(kp_run *r, const kp_value **ret_report)
@@ -397,16 +428,19 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     KP_TRY(meet(r));
     name_run(r);
     if (r->spec->runs) {
-        KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id, kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
+        KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
+                               kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
         KP_TRY(clear_way(r));
     }
     take_baseline(r);
     KP_TRY(create(r, args));
-    kp_tell(r, (kp_event){ .kind = KP_E_OPENED, .value = summary(r, args, origin) });
+    kp_tell(r, (kp_event) { .kind = KP_E_OPENED, .value = summary(r, args, origin) });
 
     kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
     if (!e)
-        e = kp_record_add(r, KP_K_NOTE, kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
+        e = kp_record_add(
+            r, KP_K_NOTE,
+            kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
     if (!e)
         e = go_on(r);
     if (e)
@@ -429,8 +463,8 @@ typedef struct stored {
 } stored;
 
 /* Files as the journal kept them: a resumed run goes on with the text it began with. */
-static kp_err *find_stored(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path, const char **ret_text,
-                           size_t *ret_n)
+static kp_err *find_stored(void *ud, kp_arena *a, kp_find what, const char *name,
+                           const char **ret_path, const char **ret_text, size_t *ret_n)
 {
     const stored *s = ud;
     const char *key = what == KP_FIND_STDLIB ? kp_printf(a, "stdlib/%s.lua", name)
@@ -452,8 +486,8 @@ static char *first_difference(kp_arena *a, const char *old, const char *now)
         old--;
         now--;
     }
-    return kp_printf(a, "  line %d was  %.*s\n  line %d is   %.*s\n", line, (int)strcspn(old, "\n"), old, line,
-                     (int)strcspn(now, "\n"), now);
+    return kp_printf(a, "  line %d was  %.*s\n  line %d is   %.*s\n", line, (int)strcspn(old, "\n"),
+                     old, line, (int)strcspn(now, "\n"), now);
 }
 
 /* The playbook or a module was edited since: refused with the first difference, unless accepted - and then only after
@@ -467,9 +501,12 @@ static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
         const char *name = sources->keys[i], *path, *text = NULL, *was = NULL;
         size_t n, n_was;
         char bare[256];
-        kp_find what = kp_starts_with(name, "stdlib/") ? KP_FIND_STDLIB : kp_starts_with(name, "team/") ? KP_FIND_TEAM : KP_FIND_PLAYBOOK;
+        kp_find what = kp_starts_with(name, "stdlib/") ? KP_FIND_STDLIB
+                       : kp_starts_with(name, "team/") ? KP_FIND_TEAM
+                                                       : KP_FIND_PLAYBOOK;
         const char *tail = what == KP_FIND_PLAYBOOK ? name : strchr(name, '/') + 1;
-        snprintf(bare, sizeof bare, "%.*s", what == KP_FIND_PLAYBOOK ? (int)strlen(tail) : (int)(strlen(tail) - 4), tail);
+        snprintf(bare, sizeof bare, "%.*s",
+                 what == KP_FIND_PLAYBOOK ? (int)strlen(tail) : (int)(strlen(tail) - 4), tail);
         KP_TRY(r->spec->find(r->spec->find_ud, r->a, what, bare, &path, &text, &n));
         if (text && kp_streq(kp_sha256_hex(r->a, text, n), kp_as_text(sources->u.items[i], "")))
             continue;
@@ -477,10 +514,14 @@ static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
         if (r->spec->accept_changed_playbook || !text)
             continue;
         KP_TRY(kp_journal_source(r->a, r->j, name, &was, &n_was));
-        kp_err *e = kp_err_new(KP_REFUSED, "undo the edit", "%s was changed since the run began", name);
+        kp_err *e = kp_err_new(KP_REFUSED, "undo the edit", "%s was changed since the run began",
+                               name);
         e = kp_err_at(e, "%s", path);
         e = kp_err_detail(e, "%s", first_difference(r->a, was ? was : "", text));
-        return kp_err_next(e, "undo the edit   |   kplay resume %s --accept-changed-playbook (replays every answer against it first)", r->id);
+        return kp_err_next(e,
+                           "undo the edit   |   kplay resume %s --accept-changed-playbook (replays "
+                           "every answer against it first)",
+                           r->id);
     }
     return NULL;
 }
@@ -497,7 +538,9 @@ static kp_err *shadow_replay(kp_run *r, const kp_value *args)
     kp_err_drop(e);
     if (!reached)
         return kp_err_new(KP_REFUSED, "resume with the playbook as it was",
-                          "the changed playbook ends after %" PRId64 " of the %" PRId64 " journaled calls", r->cursor, r->n_calls);
+                          "the changed playbook ends after %" PRId64 " of the %" PRId64
+                          " journaled calls",
+                          r->cursor, r->n_calls);
     return NULL;
 }
 
@@ -510,11 +553,13 @@ static kp_err *drift(kp_run *r, const kp_value *open)
         return kp_err_detail(e, "  began on  %s\n  this one  %s\n", was, r->cluster_id);
     }
     if (!kp_streq(kp_get_text(open, "inventory", ""), kp_inventory_digest(r->a, r->inv)))
-        return kp_err_new(KP_REFUSED, "undo the edit, or close the run and begin a new one: --supersede",
-                          "the cluster file names other nodes, hosts or paths than when the run began");
+        return kp_err_new(
+            KP_REFUSED, "undo the edit, or close the run and begin a new one: --supersede",
+            "the cluster file names other nodes, hosts or paths than when the run began");
     if (!kp_streq(kp_get_text(open, "kplay", ""), KPLAY_VERSION) && !r->spec->accept_new_kplay)
         return kp_err_new(KP_REFUSED, "resume with that kplay, or: kplay resume --accept-new-kplay",
-                          "the run was begun by kplay %s, this is %s", kp_get_text(open, "kplay", "?"), KPLAY_VERSION);
+                          "the run was begun by kplay %s, this is %s",
+                          kp_get_text(open, "kplay", "?"), KPLAY_VERSION);
     return NULL;
 }
 
@@ -560,23 +605,30 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     }
     KP_TRY(meet(r));
     KP_TRY(drift(r, open));
-    KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id, kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
+    KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
+                           kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
     take_baseline(r);
     if (changed && spec->accept_changed_playbook)
-        KP_TRY(kp_record_add(r, KP_K_CHANGE, kp_map(r->a, "who", kp_text(r->a, r->spec->who), NULL)));
+        KP_TRY(
+            kp_record_add(r, KP_K_CHANGE, kp_map(r->a, "who", kp_text(r->a, r->spec->who), NULL)));
     r->interrupts_seen = kp_interrupts(r->w);
-    KP_TRY(kp_record_add(r, KP_K_SESSION, kp_map(r->a, "pid", kp_int(r->a, getpid()), "who", kp_text(r->a, r->spec->who),
-                                                 "after", kp_text(r->a, kp_kind_name(last->kind)), NULL)));
-    kp_tell(r, (kp_event){ .kind = KP_E_RESUMED,
-                           .value = kp_map(r->a, "run", kp_text(r->a, r->id), "cluster", kp_text(r->a, r->inv->cluster),
-                                           "records", kp_int(r->a, kp_journal_n(r->j) - 1), "ended",
-                                           kp_text(r->a, kp_kind_name(last->kind)), "at", kp_int(r->a, last->t),
-                                           "playbook", kp_text(r->a, spec->playbook), "args", args, NULL) });
+    KP_TRY(kp_record_add(r, KP_K_SESSION,
+                         kp_map(r->a, "pid", kp_int(r->a, getpid()), "who",
+                                kp_text(r->a, r->spec->who), "after",
+                                kp_text(r->a, kp_kind_name(last->kind)), NULL)));
+    kp_tell(r, (kp_event) { .kind = KP_E_RESUMED,
+                            .value = kp_map(r->a, "run", kp_text(r->a, r->id), "cluster",
+                                            kp_text(r->a, r->inv->cluster), "records",
+                                            kp_int(r->a, kp_journal_n(r->j) - 1), "ended",
+                                            kp_text(r->a, kp_kind_name(last->kind)), "at",
+                                            kp_int(r->a, last->t), "playbook",
+                                            kp_text(r->a, spec->playbook), "args", args, NULL) });
     /* A run whose check had not passed yet has done nothing: it checks from the beginning. */
     bool passed = false;
     for (int64_t i = 1; i <= kp_journal_n(r->j) && !passed; i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
-        passed = rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), "@start");
+        passed = rec && rec->kind == KP_K_ASK &&
+                 kp_streq(kp_get_text(rec->body, "i", ""), "@start");
     }
     if (!passed && r->header->effects) {
         kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
@@ -588,7 +640,8 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     return carry_out(r, args, ret_report);
 }
 
-kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run, const kp_value **ret_report)
+kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
+                      const kp_value **ret_report)
 {
     kp_run *r = run_new(a, spec);
     kp_err *e = resume(r, run, ret_report);

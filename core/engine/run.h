@@ -4,34 +4,34 @@
 
 #include "engine/engine.h"
 
-#define KP_SCOPES 8            /* nested play() */
-#define KP_POLL_MS 100         /* shortest pause between two looks at the world */
+#define KP_SCOPES 8    /* nested play() */
+#define KP_POLL_MS 100 /* shortest pause between two looks at the world */
 
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
     const char *path, *op_id;
     int node;
     int attempt;
-    const kp_record *intent;   /* NULL for a call that needs none */
-    const kp_record *done;     /* NULL: in doubt */
+    const kp_record *intent; /* NULL for a call that needs none */
+    const kp_record *done;   /* NULL: in doubt */
 } kp_child_record;
 
 typedef struct kp_call_record {
     const char *path, *fn;
     const kp_value *args;
-    const kp_record *first;    /* read, ask, intent, wait or note */
-    const kp_record *done;     /* of a wait; a read, ask or note is its own */
+    const kp_record *first; /* read, ask, intent, wait or note */
+    const kp_record *done;  /* of a wait; a read, ask or note is its own */
     kp_child_record *child;
     uint32_t n_children, cap_children;
-    bool reopened;             /* its error ended the last session: it is tried again */
+    bool reopened; /* its error ended the last session: it is tried again */
 } kp_call_record;
 
 typedef struct kp_scope {
-    const char *prefix;        /* "" or "preflight:" */
-    const char *step;          /* name of the open step, with #2 when repeated; "" before the first */
-    int calls;                 /* in the open step */
-    bool hold;                 /* Ctrl-C waits for the step's end */
-    const char **name;         /* step names used so far, in order */
+    const char *prefix; /* "" or "preflight:" */
+    const char *step;   /* name of the open step, with #2 when repeated; "" before the first */
+    int calls;          /* in the open step */
+    bool hold;          /* Ctrl-C waits for the step's end */
+    const char **name;  /* step names used so far, in order */
     uint32_t n_names, cap_names;
     unsigned granted;
 } kp_scope;
@@ -39,104 +39,113 @@ typedef struct kp_scope {
 /* What the run knows of a node beyond the inventory. */
 typedef struct kp_known {
     int id;
-    const kp_value *excused;   /* replicas that were behind before it was stopped (kp_view_behind_keys) */
-    kp_ms restarted;           /* world monotonic time of the last start this process saw; 0 never */
-    kp_ms looked;              /* when its host was last asked whether the process is still there */
-    const char *written_sha;   /* of server.properties as this run last wrote it; NULL: never */
+    const kp_value
+        *excused;    /* replicas that were behind before it was stopped (kp_view_behind_keys) */
+    kp_ms restarted; /* world monotonic time of the last start this process saw; 0 never */
+    kp_ms looked;    /* when its host was last asked whether the process is still there */
+    const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
 } kp_known;
 
 #define KP_ETA_VERBS 16
 #define KP_ETA_SAMPLES 64
-typedef struct kp_eta { kp_ms ms[KP_ETA_SAMPLES]; int n; } kp_eta;
+typedef struct kp_eta {
+    kp_ms ms[KP_ETA_SAMPLES];
+    int n;
+} kp_eta;
 
 struct kp_run {
     const kp_run_spec *spec;
-    kp_find_fn find;           /* where files come from: the spec's, or the journal's stored texts */
+    kp_find_fn find; /* where files come from: the spec's, or the journal's stored texts */
     void *find_ud;
     kp_eta eta[KP_ETA_VERBS];
-    kp_arena *a;               /* the run */
-    kp_arena *call;            /* one call; reset when the next begins */
-    kp_arena *eval;            /* one evaluation of a predicate */
-    kp_arena *view_a[2];       /* the newest view and the one before */
+    kp_arena *a;         /* the run */
+    kp_arena *call;      /* one call; reset when the next begins */
+    kp_arena *eval;      /* one evaluation of a predicate */
+    kp_arena *view_a[2]; /* the newest view and the one before */
     int view_turn;
     kp_world *w;
     const kp_inventory *inv;
     kp_journal *j;
-    const char *id, *suffix;   /* "1122-7f3a", "7f3a" */
+    const char *id, *suffix; /* "1122-7f3a", "7f3a" */
     uint64_t seed;
-    int64_t epoch;             /* fencing epoch; 0 in a simulated run */
-    bool fenced;               /* the epoch was raised on every host by this process */
+    int64_t epoch; /* fencing epoch; 0 in a simulated run */
+    bool fenced;   /* the epoch was raised on every host by this process */
 
     kp_script *script;
     const kp_header *header;
     kp_part part;
     kp_scope scope[KP_SCOPES];
     int depth;
-    unsigned used;             /* effects used so far */
+    unsigned used; /* effects used so far */
 
-    kp_call_record *calls;     /* of earlier sessions */
+    kp_call_record *calls; /* of earlier sessions */
     int64_t n_calls, cursor;
     const kp_call_record *replaying; /* the record behind the present call; NULL: live */
     int64_t replayed;
 
-    bool shadow;               /* a replay without a world: ends where the journal ends */
+    bool shadow; /* a replay without a world: ends where the journal ends */
     int64_t n_called;
     bool in_predicate;
-    kp_builder reads;          /* of the present evaluation */
+    kp_builder reads; /* of the present evaluation */
     const kp_value *replay_reads;
     size_t replay_read;
 
-    kp_err *over;              /* set: the run ends with it; nothing may be caught */
-    bool closing;              /* over by fail{}: the run is closed for good */
+    kp_err *over; /* set: the run ends with it; nothing may be caught */
+    bool closing; /* over by fail{}: the run is closed for good */
     int interrupts_seen, interrupts_told;
-    bool acted;                /* an action was asked for in this run (any session) */
+    bool acted; /* an action was asked for in this run (any session) */
 
-    const kp_view *view;       /* the newest whole view */
-    const kp_view *baseline;   /* when the run began */
-    bool zookeeper;            /* the cluster's mode, learnt at the start */
+    const kp_view *view;     /* the newest whole view */
+    const kp_view *baseline; /* when the run began */
+    bool zookeeper;          /* the cluster's mode, learnt at the start */
     const char *cluster_id;
-    const kp_value *met;       /* what the first broker said of itself */
-    int lock_fd;               /* of the cluster's lock; 0: none */
-    const char *last_path;     /* of the newest call, for the error record */
+    const kp_value *met;   /* what the first broker said of itself */
+    int lock_fd;           /* of the cluster's lock; 0: none */
+    const char *last_path; /* of the newest call, for the error record */
     char last_path_text[512];
     bool disk_full;
     kp_known *known;
     size_t n_known;
-    int last_started;          /* node id; not asked for views until it is confirmed in sync */
-    int follow_node;           /* wait_in_sync: the followed broker has seen this node back */
+    int last_started; /* node id; not asked for views until it is confirmed in sync */
+    int follow_node;  /* wait_in_sync: the followed broker has seen this node back */
     bool follow_clear;
 
-    const kp_value *question;  /* arguments of the confirm{} the run pauses for */
-    const kp_value *saved;     /* baseline_save */
+    const kp_value *question; /* arguments of the confirm{} the run pauses for */
+    const kp_value *saved;    /* baseline_save */
     kp_builder stops, assumed, warnings, overridden; /* for the report */
     kp_ms began;
-    kp_ms confirmed_at;        /* monotonic: the last node was confirmed in sync; -1: none since the last stop */
+    kp_ms
+        confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last stop */
     kp_ms idle_from;
     int64_t confirmed_requests, confirmed_polls, polls;
 };
 
 /* ---- run.c ---- */
 kp_known *kp_known_node(kp_run *r, int id);
-void kp_tell(kp_run *r, kp_event e);          /* fills in time, path and step */
+void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
 void kp_note(kp_run *r, const char *fmt, ...) KP_PRINTF(2, 3);
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body) KP_MUST_USE;
-kp_err *kp_run_end(kp_run *r, kp_err *e);     /* makes e the error that ends the run; returns a copy to raise */
+kp_err *kp_run_end(kp_run *r,
+                   kp_err *e); /* makes e the error that ends the run; returns a copy to raise */
 kp_err *kp_err_copy(const kp_err *e);
-bool kp_err_ends_run(const kp_err *e);        /* not for playbooks to catch */
-const kp_value *kp_err_value(kp_arena *a, const kp_err *e);    /* for the journal */
+bool kp_err_ends_run(const kp_err *e);                      /* not for playbooks to catch */
+const kp_value *kp_err_value(kp_arena *a, const kp_err *e); /* for the journal */
 kp_err *kp_err_from_value(const kp_value *v);
-kp_err *kp_check_interrupt(kp_run *r) KP_MUST_USE; /* between actions: the first Ctrl-C pauses here */
-kp_err *kp_fence(kp_run *r) KP_MUST_USE;      /* once per session, before the first effect */
+kp_err *
+kp_check_interrupt(kp_run *r) KP_MUST_USE; /* between actions: the first Ctrl-C pauses here */
+kp_err *kp_fence(kp_run *r) KP_MUST_USE;   /* once per session, before the first effect */
 
 /* ---- ask.c: requests and the one pause ---- */
 kp_err *kp_ask(kp_run *r, kp_arena *a, const kp_request *q, kp_reply *ret_reply) KP_MUST_USE;
 /* All at once; replies in the order of the questions, each with its own err (owned by the caller). */
 void kp_ask_all(kp_run *r, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies);
-kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q, const kp_value **ret_v) KP_MUST_USE;
-void kp_send_only(kp_run *r, const kp_request *q); /* an action: its answer is not believed, so not waited for */
+kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q,
+                     const kp_value **ret_v) KP_MUST_USE;
+void kp_send_only(
+    kp_run *r, const kp_request *q); /* an action: its answer is not believed, so not waited for */
 /* Waits `d`, or less when a signal comes.  KP_PAUSED or KP_DETACHED when it must not go on. */
 kp_err *kp_pause(kp_run *r, kp_ms d, bool action_under_way) KP_MUST_USE;
-kp_ms kp_poll_pause(int64_t last_took_us);    /* max(100 ms, 20 x the last round trip), at most 5 s */
+kp_ms kp_poll_pause(int64_t last_took_us); /* max(100 ms, 20 x the last round trip), at most 5 s */
 
 /* ---- fresh.c: views that may be relied on ---- */
 /* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: node not to ask (0: none).
@@ -144,30 +153,38 @@ kp_ms kp_poll_pause(int64_t last_took_us);    /* max(100 ms, 20 x the last round
 kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **ret_v) KP_MUST_USE;
 /* The same when the answers are already there; false: they disagree, *ret_why says where. */
 bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why);
-size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max); /* broker ids to ask, best first */
+size_t kp_view_sources(kp_run *r, int without, int *ret_ids,
+                       size_t max); /* broker ids to ask, best first */
 
 /* ---- guard.c, guard_start.c ---- */
-typedef enum kp_guard_when { KP_BEFORE_DISRUPTIVE, KP_BEFORE_START, KP_BEFORE_IRREVERSIBLE } kp_guard_when;
-typedef struct kp_guard_case {                /* what is about to happen */
+typedef enum kp_guard_when {
+    KP_BEFORE_DISRUPTIVE,
+    KP_BEFORE_START,
+    KP_BEFORE_IRREVERSIBLE
+} kp_guard_when;
+typedef struct kp_guard_case { /* what is about to happen */
     const kp_op *op;
-    const char *doing;                        /* "stopping broker 3" */
+    const char *doing; /* "stopping broker 3" */
     const int *nodes;
     size_t n;
-    const kp_value *const *state;             /* per node: KP_Q_HOST's answer, just read; NULL: none */
-    const char *version;                      /* switch: the release; NULL */
+    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: none */
+    const char *version;          /* switch: the release; NULL */
 } kp_guard_case;
 kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c) KP_MUST_USE;
 typedef struct kp_finding kp_finding;
 struct kp_finding {
-    const char *row;      /* guard name */
-    bool hard;            /* no override */
-    bool heals;           /* its cause can go away by itself: an ISR being rejoined */
-    int64_t measure;      /* gets smaller while it heals */
-    const char *text;     /* one line */
-    const char *detail;   /* lines ended by \n, or "" */
+    const char *row;    /* guard name */
+    bool hard;          /* no override */
+    bool heals;         /* its cause can go away by itself: an ISR being rejoined */
+    int64_t measure;    /* gets smaller while it heals */
+    const char *text;   /* one line */
+    const char *detail; /* lines ended by \n, or "" */
     const char *next;
 };
-typedef struct kp_findings { kp_finding f[16]; size_t n; } kp_findings;
+typedef struct kp_findings {
+    kp_finding f[16];
+    size_t n;
+} kp_findings;
 void kp_find_add(kp_findings *fs, kp_finding f);
 typedef struct kp_guard_row {
     const char *name;
@@ -175,36 +192,40 @@ typedef struct kp_guard_row {
     bool hard;
     const char *doc;
 } kp_guard_row;
-extern const kp_guard_row kp_guard_rows[];    /* ends with a NULL name */
+extern const kp_guard_row kp_guard_rows[]; /* ends with a NULL name */
 void kp_guard_start(kp_run *r, const kp_guard_case *c, kp_findings *fs);
 void kp_guard_irreversible(kp_run *r, const kp_guard_case *c, kp_findings *fs);
-const char *kp_node_word(kp_arena *a, const kp_run *r, int id); /* "broker 3", "controller 3001", "node 1" */
+const char *kp_node_word(kp_arena *a, const kp_run *r,
+                         int id); /* "broker 3", "controller 3001", "node 1" */
 
 /* ---- replay.c ---- */
-void kp_replay_index(kp_run *r);              /* r->calls from the opened journal */
+void kp_replay_index(kp_run *r); /* r->calls from the opened journal */
 /* The record of this call, NULL when it is new; KP_REFUSED when the playbook asks something else than it did. */
-kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical, const char *at,
-                       const kp_call_record **ret_call) KP_MUST_USE;
+kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
+                       const char *at, const kp_call_record **ret_call) KP_MUST_USE;
 bool kp_replay_over(const kp_run *r);
 
 /* ---- step.c ---- */
-kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical, const char *path,
-                    const char *at, const kp_call_record *old, const kp_value **ret_v) KP_MUST_USE;
+kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
+                    const char *path, const char *at, const kp_call_record *old,
+                    const kp_value **ret_v) KP_MUST_USE;
 
-const char *kp_doing_word(const kp_op *op);   /* "stopping", "starting", "switching the release of" */
+const char *kp_doing_word(const kp_op *op); /* "stopping", "starting", "switching the release of" */
 
 /* ---- eta.c: how long things take; a rule of thumb at first, then what this run has seen ---- */
-const kp_value *kp_eta_of(kp_run *r, const kp_op *op, int node); /* {p50, p95} in ms, NULL when nothing is known */
+const kp_value *kp_eta_of(kp_run *r, const kp_op *op,
+                          int node); /* {p50, p95} in ms, NULL when nothing is known */
 void kp_eta_learn(kp_run *r, const kp_op *op, int node, kp_ms took);
 
 /* ---- wait.c ---- */
-kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical, const char *path,
-                     const char *at, const kp_call_record *old, const kp_value **ret_v) KP_MUST_USE;
+kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
+                     const char *path, const char *at, const kp_call_record *old,
+                     const kp_value **ret_v) KP_MUST_USE;
 
 kp_err *kp_wait_sleep(kp_step *s, kp_ms d) KP_MUST_USE;
 
 /* ---- call.c ---- */
-char *kp_path_next(kp_run *r);                /* the next call's path, counted */
+char *kp_path_next(kp_run *r); /* the next call's path, counted */
 kp_err *kp_grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at) KP_MUST_USE;
 
 #endif

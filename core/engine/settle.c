@@ -25,16 +25,19 @@ kp_err *kp_run_approve(kp_arena *a, const char *runs, const char *run, const cha
     kp_err *e = NULL;
 
     if (last->kind != KP_K_PAUSE || !question)
-        e = kp_err_new(KP_REFUSED, "kplay journal show RUN tells why it stopped", "run %s does not wait for an answer", run);
+        e = kp_err_new(KP_REFUSED, "kplay journal show RUN tells why it stopped",
+                       "run %s does not wait for an answer", run);
     else
-        e = kp_journal_append(j, KP_K_ASK, kp_wall_now(),
-                              kp_map(a, "i", kp_text(a, path), "fn", kp_text(a, "confirm"), "a", question, "r",
-                                     kp_map(a, "yes", kp_bool(true), "by", kp_text(a, who), NULL), NULL));
+        e = kp_journal_append(
+            j, KP_K_ASK, kp_wall_now(),
+            kp_map(a, "i", kp_text(a, path), "fn", kp_text(a, "confirm"), "a", question, "r",
+                   kp_map(a, "yes", kp_bool(true), "by", kp_text(a, who), NULL), NULL));
     kp_journal_free(j);
     return e;
 }
 
-kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char *op_id, bool done, const char *reason, const char *who)
+kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char *op_id, bool done,
+                      const char *reason, const char *who)
 {
     kp_journal *j;
     const kp_record *intent = NULL, *outcome = NULL;
@@ -51,20 +54,25 @@ kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char
             outcome = rec;
     }
     if (!intent)
-        e = kp_err_new(KP_USAGE, "kplay journal show RUN lists the op ids", "run %s has no action %s", run, op_id);
+        e = kp_err_new(KP_USAGE, "kplay journal show RUN lists the op ids",
+                       "run %s has no action %s", run, op_id);
     else if (outcome)
         e = kp_err_new(KP_REFUSED, "nothing is to be settled", "%s has an outcome already", op_id);
     if (!e) {
-        kp_value body = *kp_map(a, "i", kp_get(intent->body, "i"), "fn", kp_get(intent->body, "fn"), "id", kp_text(a, op_id),
-                                "node", kp_get(intent->body, "node"), "ok", kp_bool(done), "via", kp_text(a, "person"), "by",
-                                kp_text(a, who), "reason", kp_text(a, reason), NULL);
+        kp_value body = *kp_map(a, "i", kp_get(intent->body, "i"), "fn", kp_get(intent->body, "fn"),
+                                "id", kp_text(a, op_id), "node", kp_get(intent->body, "node"), "ok",
+                                kp_bool(done), "via", kp_text(a, "person"), "by", kp_text(a, who),
+                                "reason", kp_text(a, reason), NULL);
         const kp_value *rec = &body;
         if (!done) /* not done: it is tried again, as another attempt */
-            rec = kp_map_with(a, rec, "err", kp_map(a, "class", kp_text(a, "failed"), "what", kp_textf(a, "settled as not done: %s", reason),
-                                                    "next", kp_text(a, "kplay resume"), NULL));
+            rec = kp_map_with(a, rec, "err",
+                              kp_map(a, "class", kp_text(a, "failed"), "what",
+                                     kp_textf(a, "settled as not done: %s", reason), "next",
+                                     kp_text(a, "kplay resume"), NULL));
         e = kp_journal_append(j, KP_K_DONE, kp_wall_now(), rec);
         if (!e && !done)
-            e = kp_journal_append(j, KP_K_ERROR, kp_wall_now(), kp_map(a, "i", kp_get(intent->body, "i"), NULL));
+            e = kp_journal_append(j, KP_K_ERROR, kp_wall_now(),
+                                  kp_map(a, "i", kp_get(intent->body, "i"), NULL));
     }
     kp_journal_free(j);
     return e;

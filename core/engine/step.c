@@ -19,10 +19,10 @@
 typedef struct child {
     kp_step s;
     int attempt;
-    bool open;     /* its intent is on disk */
-    bool doubt;    /* the intent is an earlier session's */
+    bool open;  /* its intent is on disk */
+    bool doubt; /* the intent is an earlier session's */
     bool settled;
-    bool wants;    /* is to be asked in this turn */
+    bool wants; /* is to be asked in this turn */
     kp_err *err;
     const kp_value *result;
     kp_ms begun, moved;
@@ -42,11 +42,13 @@ static kp_err *intend(kp_run *r, child *c, const kp_value *canonical)
 {
     kp_arena *a = r->call;
     KP_TRY(kp_record_add(r, KP_K_INTENT,
-                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "a", canonical, "id",
-                                kp_text(a, c->s.op_id), "node", c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->s.pre,
-                                "rev", kp_int(a, c->s.op->rev), "try", c->attempt > 1 ? kp_int(a, c->attempt) : NULL,
-                                "ep", r->epoch ? kp_int(a, r->epoch) : NULL, "eta", kp_eta_of(r, c->s.op, c->s.node),
-                                NULL)));
+                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "a",
+                                canonical, "id", kp_text(a, c->s.op_id), "node",
+                                c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->s.pre, "rev",
+                                kp_int(a, c->s.op->rev), "try",
+                                c->attempt > 1 ? kp_int(a, c->attempt) : NULL, "ep",
+                                r->epoch ? kp_int(a, r->epoch) : NULL, "eta",
+                                kp_eta_of(r, c->s.op, c->s.node), NULL)));
     c->open = true;
     return NULL;
 }
@@ -57,8 +59,9 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     kp_ms took = kp_mono(r->w) - c->begun;
 
     if (v == KP_DID_FAIL) {
-        c->err = kp_err_new(KP_FAILED, c->s.next ? c->s.next : "look at the node; when it is well: kplay resume", "%s: %s",
-                            c->s.op->name, c->s.why ? c->s.why : "it failed");
+        c->err = kp_err_new(
+            KP_FAILED, c->s.next ? c->s.next : "look at the node; when it is well: kplay resume",
+            "%s: %s", c->s.op->name, c->s.why ? c->s.why : "it failed");
         if (c->s.node)
             c->err = kp_err_at(c->err, "%s", kp_node_word(a, r, c->s.node));
         if (c->s.detail && *c->s.detail)
@@ -66,18 +69,24 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     } else {
         c->result = c->s.result ? c->s.result : kp_nil();
     }
-    KP_TRY(kp_record_add(r, KP_K_DONE,
-                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "id",
-                                c->open ? kp_text(a, c->s.op_id) : NULL, "node", c->s.node ? kp_int(a, c->s.node) : NULL,
-                                "pre", c->open ? NULL : c->s.pre, "a", c->open ? NULL : c->s.canonical, "ok",
-                                kp_bool(v == KP_SO), "r", c->result, "err", kp_err_value(a, c->err), "via",
-                                kp_text(a, via), "ms", kp_int(a, took), NULL)));
+    KP_TRY(kp_record_add(
+        r, KP_K_DONE,
+        kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "id",
+               c->open ? kp_text(a, c->s.op_id) : NULL, "node",
+               c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->open ? NULL : c->s.pre, "a",
+               c->open ? NULL : c->s.canonical, "ok", kp_bool(v == KP_SO), "r", c->result, "err",
+               kp_err_value(a, c->err), "via", kp_text(a, via), "ms", kp_int(a, took), NULL)));
     c->settled = true;
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
     kp_eta_learn(r, c->s.op, c->s.node, took);
-    kp_tell(r, (kp_event){ .kind = KP_E_DONE, .verb = c->s.op->name, .node = c->s.node, .took = took,
-                           .value = c->result, .err = c->err, .path = c->s.path });
+    kp_tell(r, (kp_event) { .kind = KP_E_DONE,
+                            .verb = c->s.op->name,
+                            .node = c->s.node,
+                            .took = took,
+                            .value = c->result,
+                            .err = c->err,
+                            .path = c->s.path });
     return NULL;
 }
 
@@ -96,8 +105,14 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k, bool reopen
         c->err = kp_err_from_value(kp_get(body, "err"));
         if (!c->err && c->s.op->after)
             c->s.op->after(&c->s, c->s.args);
-        kp_tell(r, (kp_event){ .kind = KP_E_DONE, .verb = c->s.op->name, .node = c->s.node, .value = c->result,
-                               .err = c->err, .took = kp_get_int(body, "ms", 0), .path = c->s.path, .replayed = true });
+        kp_tell(r, (kp_event) { .kind = KP_E_DONE,
+                                .verb = c->s.op->name,
+                                .node = c->s.node,
+                                .value = c->result,
+                                .err = c->err,
+                                .took = kp_get_int(body, "ms", 0),
+                                .path = c->s.path,
+                                .replayed = true });
         return NULL;
     }
     if (k->done) { /* it failed and ended the last session: another attempt, from the beginning */
@@ -105,8 +120,10 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k, bool reopen
         return NULL;
     }
     if (kp_get_int(k->intent->body, "rev", 1) != c->s.op->rev)
-        return kp_err_new(KP_REFUSED, "resume it with the kplay that began it, or settle it: kplay settle RUN OP",
-                          "%s of %s is in doubt and this kplay has another revision of it", c->s.op->name, c->s.path);
+        return kp_err_new(
+            KP_REFUSED, "resume it with the kplay that began it, or settle it: kplay settle RUN OP",
+            "%s of %s is in doubt and this kplay has another revision of it", c->s.op->name,
+            c->s.path);
     c->s.pre = pre;
     c->open = c->doubt = true;
     return NULL;
@@ -114,8 +131,9 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k, bool reopen
 
 static kp_err *put_to_human(kp_run *r, child *c)
 {
-    kp_err *e = kp_err_new(KP_REFUSED, "find out, then:", "%s: %s: it is not known whether it was done: %s", c->s.path,
-                           c->s.op->name, c->s.why ? c->s.why : "the probe can not tell");
+    kp_err *e = kp_err_new(
+        KP_REFUSED, "find out, then:", "%s: %s: it is not known whether it was done: %s", c->s.path,
+        c->s.op->name, c->s.why ? c->s.why : "the probe can not tell");
     e = kp_err_next(e, "%s, then: kplay settle %s %s --done|--not-done --reason TEXT",
                     c->s.next ? c->s.next : "look at the node", r->id, c->s.op_id);
     return kp_run_end(r, e);
@@ -134,13 +152,18 @@ static kp_err *look(kp_run *r, child *c)
     if (c->doubt) {
         c->doubt = false;
         kp_arena *a = r->call;
-        KP_TRY(kp_record_add(r, KP_K_DOUBT, kp_map(a, "i", kp_text(a, c->s.path), "id", kp_text(a, c->s.op_id), "so",
-                                                   kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL)));
-        kp_tell(r, (kp_event){ .kind = KP_E_DOUBT, .verb = op->name, .node = c->s.node, .path = c->s.path,
-                               .text = kp_printf(a, "%s(%d): an earlier session intended it: %s", op->name, c->s.node,
-                                                 kp_verdict_name(v)),
-                               .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
-                                               kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL) });
+        KP_TRY(kp_record_add(r, KP_K_DOUBT,
+                             kp_map(a, "i", kp_text(a, c->s.path), "id", kp_text(a, c->s.op_id),
+                                    "so", kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL)));
+        kp_tell(r, (kp_event) { .kind = KP_E_DOUBT,
+                                .verb = op->name,
+                                .node = c->s.node,
+                                .path = c->s.path,
+                                .text = kp_printf(a, "%s(%d): an earlier session intended it: %s",
+                                                  op->name, c->s.node, kp_verdict_name(v)),
+                                .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
+                                                kp_text(a, kp_verdict_name(v)), "saw", c->s.saw,
+                                                NULL) });
     }
     switch (v) {
     case KP_SO:
@@ -163,8 +186,9 @@ static kp_err *look(kp_run *r, child *c)
             c->moved = now;
         }
         if (op->stall && now - c->moved > op->stall) {
-            c->s.why = kp_printf(r->call, "no progress for %s%s%s", kp_duration_text(r->call, op->stall, false),
-                                 c->s.say ? ": " : "", c->s.say ? c->s.say : "");
+            c->s.why = kp_printf(r->call, "no progress for %s%s%s",
+                                 kp_duration_text(r->call, op->stall, false), c->s.say ? ": " : "",
+                                 c->s.say ? c->s.say : "");
             return finish(r, c, KP_DID_FAIL, "ask");
         }
         return NULL;
@@ -175,7 +199,8 @@ static kp_err *look(kp_run *r, child *c)
 static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
 {
     unsigned marks = op->marks | (op->marks_of ? op->marks_of(r, args) : 0);
-    bool starts = op->grant == KP_G_RELEASE_SWITCH || (op->cls != KP_OP_READ && kp_starts_with(op->name, "start_"));
+    bool starts = op->grant == KP_G_RELEASE_SWITCH ||
+                  (op->cls != KP_OP_READ && kp_starts_with(op->name, "start_"));
     if (!(marks & (KP_DISRUPTIVE | KP_IRREVERSIBLE)) && !starts)
         return NULL;
 
@@ -188,7 +213,8 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
             state[m++] = kp_get(c[i].s.pre, "host") ? kp_get(c[i].s.pre, "host") : c[i].s.pre;
         }
     kp_guard_case what = { .op = op, .nodes = nodes, .n = m, .state = state };
-    what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op), kp_node_word(r->call, r, nodes[0]))
+    what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op),
+                                    kp_node_word(r->call, r, nodes[0]))
                         : kp_printf(r->call, "%s %zu nodes", kp_doing_word(op), m);
     if (m == 0)
         what.doing = op->name;
@@ -214,15 +240,18 @@ static void tell_progress(kp_run *r, const child *c, size_t n)
                 shown = &c[i];
         }
     if (shown)
-        kp_tell(r, (kp_event){ .kind = KP_E_PROGRESS, .verb = shown->s.op->name, .node = shown->s.node,
-                               .took = kp_mono(r->w) - shown->begun,
-                               .text = shown->s.say ? shown->s.say : "",
-                               .value = kp_map(r->call, "left", kp_int(r->call, (int64_t)left), "of",
-                                               kp_int(r->call, (int64_t)n), "eta",
-                                               kp_eta_of(r, shown->s.op, shown->s.node), NULL) });
+        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
+                                .verb = shown->s.op->name,
+                                .node = shown->s.node,
+                                .took = kp_mono(r->w) - shown->begun,
+                                .text = shown->s.say ? shown->s.say : "",
+                                .value = kp_map(r->call, "left", kp_int(r->call, (int64_t)left),
+                                                "of", kp_int(r->call, (int64_t)n), "eta",
+                                                kp_eta_of(r, shown->s.op, shown->s.node), NULL) });
 }
 
-static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp_value *canonical, child *c, size_t n)
+static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp_value *canonical,
+                          child *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!c[i].settled && !c[i].open && op->before)
@@ -242,7 +271,10 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp
                     continue;
                 if (!c[i].open)
                     KP_TRY(intend(r, &c[i], canonical));
-                kp_tell(r, (kp_event){ .kind = KP_E_BEGIN, .verb = op->name, .node = c[i].s.node, .path = c[i].s.path });
+                kp_tell(r, (kp_event) { .kind = KP_E_BEGIN,
+                                        .verb = op->name,
+                                        .node = c[i].s.node,
+                                        .path = c[i].s.path });
                 c[i].s.asked = true;
                 c[i].s.asked_at = c[i].begun = kp_mono(r->w);
                 KP_TRY(op->ask(&c[i].s, args));
@@ -278,13 +310,15 @@ static kp_err *join_errors(kp_run *r, const kp_op *op, child *c, size_t n)
         first->err = NULL;
         return e;
     }
-    kp_err *e = kp_err_new(first->err->cls, first->err->next, "%s failed on %zu of %zu nodes", op->name, failed, n);
+    kp_err *e = kp_err_new(first->err->cls, first->err->next, "%s failed on %zu of %zu nodes",
+                           op->name, failed, n);
     e = kp_err_detail(e, "%s", kp_buf_text(&lines));
     return e;
 }
 
-kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical, const char *path, const char *at,
-                    const kp_call_record *old, const kp_value **ret_v)
+kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
+                    const char *path, const char *at, const kp_call_record *old,
+                    const kp_value **ret_v)
 {
     kp_nodes one = { .n = 1 }, *nodes = &one;
     int nobody = 0;
@@ -298,7 +332,13 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
     child *c = KP_NEW_ARRAY(r->call, nodes->n + 1, child);
     for (size_t i = 0; i < nodes->n; i++) {
         const char *p = nodes->list ? kp_printf(r->call, "%s/%d", path, nodes->id[i]) : path;
-        c[i].s = (kp_step){ .r = r, .op = op, .a = r->call, .path = p, .node = nodes->id[i], .args = args, .canonical = canonical };
+        c[i].s = (kp_step) { .r = r,
+                             .op = op,
+                             .a = r->call,
+                             .path = p,
+                             .node = nodes->id[i],
+                             .args = args,
+                             .canonical = canonical };
         c[i].attempt = 1;
         c[i].begun = c[i].s.asked_at = kp_mono(r->w);
         for (uint32_t k = 0; old && k < old->n_children; k++)

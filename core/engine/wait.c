@@ -34,23 +34,31 @@ static kp_err *begin(kp_run *r, waiting *w, kp_ms limit, const kp_call_record *o
         return NULL;
     }
     w->until = kp_now(r->w) + limit;
-    return kp_record_add(r, KP_K_WAIT, kp_map(a, "i", kp_text(a, w->path), "fn", kp_text(a, w->op->name), "a", w->canonical,
-                                              "stall", kp_int(a, w->stall), "until", kp_int(a, w->until), "eta",
-                                              kp_eta_of(r, w->op, 0), NULL));
+    return kp_record_add(r, KP_K_WAIT,
+                         kp_map(a, "i", kp_text(a, w->path), "fn", kp_text(a, w->op->name), "a",
+                                w->canonical, "stall", kp_int(a, w->stall), "until",
+                                kp_int(a, w->until), "eta", kp_eta_of(r, w->op, 0), NULL));
 }
 
-static kp_err *end(kp_run *r, waiting *w, kp_err *err, const kp_value *result, const kp_value *reads)
+static kp_err *end(kp_run *r, waiting *w, kp_err *err, const kp_value *result,
+                   const kp_value *reads)
 {
     kp_arena *a = r->call;
     kp_ms took = kp_mono(r->w) - w->begun;
 
-    kp_err *bad = kp_record_add(r, KP_K_DONE,
-                                kp_map(a, "i", kp_text(a, w->path), "fn", kp_text(a, w->op->name), "ok", kp_bool(!err), "r",
-                                       result, "err", kp_err_value(a, err), "reads", reads, "polls",
-                                       kp_int(a, w->polls), "curve", kp_list_end(&w->curve), "ms", kp_int(a, took), NULL));
+    kp_err *bad = kp_record_add(
+        r, KP_K_DONE,
+        kp_map(a, "i", kp_text(a, w->path), "fn", kp_text(a, w->op->name), "ok", kp_bool(!err), "r",
+               result, "err", kp_err_value(a, err), "reads", reads, "polls", kp_int(a, w->polls),
+               "curve", kp_list_end(&w->curve), "ms", kp_int(a, took), NULL));
     if (!err)
         kp_eta_learn(r, w->op, 0, took);
-    kp_tell(r, (kp_event){ .kind = KP_E_DONE, .verb = w->op->name, .path = w->path, .took = took, .value = result, .err = err });
+    kp_tell(r, (kp_event) { .kind = KP_E_DONE,
+                            .verb = w->op->name,
+                            .path = w->path,
+                            .took = took,
+                            .value = result,
+                            .err = err });
     if (bad) {
         kp_err_drop(err);
         return bad;
@@ -68,16 +76,19 @@ static kp_err *passed(kp_run *r, const waiting *w, int64_t progress, const char 
         rw->progress = progress;
         rw->moved = now;
         if (rw->curve.n < 32)
-            kp_list_add(&rw->curve, kp_ints(r->call, (int[]){ (int)(now - w->begun), (int)progress }, 2));
+            kp_list_add(&rw->curve,
+                        kp_ints(r->call, (int[]) { (int)(now - w->begun), (int)progress }, 2));
     }
     const char *sep = say && *say ? ": " : "";
     if (now - w->moved > w->stall)
-        return kp_err_new(KP_FAILED, "find out what holds it up; then: kplay resume", "%s: no progress for %s%s%s", w->op->name,
+        return kp_err_new(KP_FAILED, "find out what holds it up; then: kplay resume",
+                          "%s: no progress for %s%s%s", w->op->name,
                           kp_duration_text(r->call, w->stall, false), sep, say ? say : "");
     if (kp_now(r->w) > w->until)
-        return kp_err_new(KP_FAILED, "give it a longer limit, or find out what holds it up; then: kplay resume",
-                          "%s: not within its limit of %s%s%s", w->op->name,
-                          kp_duration_text(r->call, now - w->begun, false), sep, say ? say : "");
+        return kp_err_new(
+            KP_FAILED, "give it a longer limit, or find out what holds it up; then: kplay resume",
+            "%s: not within its limit of %s%s%s", w->op->name,
+            kp_duration_text(r->call, now - w->begun, false), sep, say ? say : "");
     return NULL;
 }
 
@@ -91,17 +102,25 @@ static kp_ms arg_ms(const kp_op *op, const void *args, const char *name, kp_ms o
     return otherwise;
 }
 
-kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical, const char *path, const char *at,
-                     const kp_call_record *old, const kp_value **ret_v)
+kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
+                     const char *path, const char *at, const kp_call_record *old,
+                     const kp_value **ret_v)
 {
-    kp_step s = { .r = r, .op = op, .a = r->call, .path = path, .args = args, .canonical = canonical };
+    kp_step s = {
+        .r = r, .op = op, .a = r->call, .path = path, .args = args, .canonical = canonical
+    };
     (void)at;
 
     if (old && !old->reopened && old->done) {
         const kp_value *body = old->done->body;
         kp_err *e = kp_err_from_value(kp_get(body, "err"));
-        kp_tell(r, (kp_event){ .kind = KP_E_DONE, .verb = op->name, .path = path, .took = kp_get_int(body, "ms", 0),
-                               .value = kp_get(body, "r"), .err = e, .replayed = true });
+        kp_tell(r, (kp_event) { .kind = KP_E_DONE,
+                                .verb = op->name,
+                                .path = path,
+                                .took = kp_get_int(body, "ms", 0),
+                                .value = kp_get(body, "r"),
+                                .err = e,
+                                .replayed = true });
         if (e)
             return e;
         s.result = kp_get(body, "r");
@@ -110,9 +129,13 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
             op->after(&s, args);
         return NULL;
     }
-    waiting w = { .op = op, .path = path, .canonical = canonical, .stall = arg_ms(op, args, "stall", STALL_DEFAULT) };
+    waiting w = { .op = op,
+                  .path = path,
+                  .canonical = canonical,
+                  .stall = arg_ms(op, args, "stall", STALL_DEFAULT) };
     KP_TRY(begin(r, &w, arg_ms(op, args, "limit", LIMIT_DEFAULT), old));
-    kp_tell(r, (kp_event){ .kind = KP_E_BEGIN, .verb = op->name, .path = path, .value = canonical });
+    kp_tell(r,
+            (kp_event) { .kind = KP_E_BEGIN, .verb = op->name, .path = path, .value = canonical });
 
     kp_arena *scratch = r->eval;
     for (;;) {
@@ -134,8 +157,9 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         }
         kp_err *e = NULL;
         if (v == KP_DID_FAIL) {
-            e = kp_err_new(KP_FAILED, s.next ? s.next : "look at the node; when it is well: kplay resume", "%s: %s", op->name,
-                           s.why ? s.why : "it can not become so");
+            e = kp_err_new(KP_FAILED,
+                           s.next ? s.next : "look at the node; when it is well: kplay resume",
+                           "%s: %s", op->name, s.why ? s.why : "it can not become so");
             if (s.detail)
                 e = kp_err_detail(e, "%s", s.detail);
         } else {
@@ -145,9 +169,14 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         }
         if (e)
             return end(r, &w, e, NULL, NULL);
-        kp_tell(r, (kp_event){ .kind = KP_E_PROGRESS, .verb = op->name, .path = path, .text = s.say ? s.say : "",
-                               .took = kp_mono(r->w) - w.begun,
-                               .value = s.progress < 0 ? kp_map(scratch, "left", kp_int(scratch, -s.progress), NULL) : NULL });
+        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
+                                .verb = op->name,
+                                .path = path,
+                                .text = s.say ? s.say : "",
+                                .took = kp_mono(r->w) - w.begun,
+                                .value = s.progress < 0 ? kp_map(scratch, "left",
+                                                                 kp_int(scratch, -s.progress), NULL)
+                                                        : NULL });
         KP_TRY(kp_pause(r, kp_poll_pause(s.took_us), false));
     }
 }
@@ -164,7 +193,8 @@ static kp_err *evaluate(kp_run *r, kp_predicate fn, void *ud, bool *ret_true, co
     return e;
 }
 
-kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud, const char *at, const kp_value **ret_v)
+kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud,
+                          const char *at, const kp_value **ret_v)
 {
     static const char *const known[] = { "stall", "limit", "every", NULL };
     const kp_op *op = kp_op_named("wait_until");
@@ -176,17 +206,20 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
     kp_arena_reset(r->call);
     if (r->in_predicate || r->part == KP_PART_CHECK)
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "wait in run", "wait_until inside %s",
-                                    r->in_predicate ? "wait_until" : "check, which never waits"), "%s", at);
+                                    r->in_predicate ? "wait_until" : "check, which never waits"),
+                         "%s", at);
     for (uint32_t i = 0; options && options->type == KP_MAP && i < options->n; i++) {
         int k = 0;
         while (known[k] && !kp_streq(known[k], options->keys[i]))
             k++;
         if (!known[k])
-            return kp_err_at(kp_err_new(KP_PLAYBOOK, "it takes stall, limit and every", "wait_until has no option `%s`",
-                                        options->keys[i]), "%s", at);
+            return kp_err_at(kp_err_new(KP_PLAYBOOK, "it takes stall, limit and every",
+                                        "wait_until has no option `%s`", options->keys[i]),
+                             "%s", at);
         KP_TRY(kp_duration_parse(kp_as_text(options->u.items[i], "?"), &ms[k]));
     }
-    const kp_value *canonical = options && options->type == KP_MAP ? kp_value_copy(r->call, options) : kp_map(r->call, NULL);
+    const kp_value *canonical = options && options->type == KP_MAP ? kp_value_copy(r->call, options)
+                                                                   : kp_map(r->call, NULL);
     waiting w = { .op = op, .path = kp_path_next(r), .canonical = canonical, .stall = ms[0] };
     snprintf(r->last_path_text, sizeof r->last_path_text, "%s", w.path);
     r->last_path = r->last_path_text;
@@ -209,15 +242,16 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         if (e)
             return e;
         if (!is_true)
-            return kp_run_end(r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
-                                            "%s: the predicate was true and is not with the same answers", at));
+            return kp_run_end(
+                r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
+                              "%s: the predicate was true and is not with the same answers", at));
         *ret_v = kp_bool(true);
         return NULL;
     }
     if (r->shadow)
         return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));
     KP_TRY(begin(r, &w, ms[1], old));
-    kp_tell(r, (kp_event){ .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
+    kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
     for (;;) {
         int64_t before_us = kp_mono(r->w);
         say = "";
@@ -244,8 +278,11 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         e = passed(r, &w, digest, said);
         if (e)
             return end(r, &w, kp_err_at(e, "%s", at), NULL, NULL);
-        kp_tell(r, (kp_event){ .kind = KP_E_PROGRESS, .verb = "wait_until", .path = w.path, .text = said,
-                               .took = kp_mono(r->w) - w.begun });
+        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
+                                .verb = "wait_until",
+                                .path = w.path,
+                                .text = said,
+                                .took = kp_mono(r->w) - w.begun });
         kp_ms pause = kp_poll_pause((kp_mono(r->w) - before_us) * 1000);
         KP_TRY(kp_pause(r, ms[2] > pause ? ms[2] : pause, false));
     }
@@ -263,8 +300,11 @@ kp_err *kp_wait_sleep(kp_step *s, kp_ms d)
     kp_ms left;
     while ((left = w.until - kp_now(r->w)) > 0) {
         kp_arena_reset(r->eval);
-        kp_tell(r, (kp_event){ .kind = KP_E_PROGRESS, .verb = "sleep", .path = s->path,
-                               .text = kp_printf(r->eval, "%s left", kp_duration_text(r->eval, left, false)) });
+        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
+                                .verb = "sleep",
+                                .path = s->path,
+                                .text = kp_printf(r->eval, "%s left",
+                                                  kp_duration_text(r->eval, left, false)) });
         KP_TRY(kp_pause(r, left < KP_SECOND ? left : KP_SECOND, false));
     }
     return end(r, &w, NULL, NULL, NULL);

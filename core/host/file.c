@@ -64,6 +64,7 @@ static const char write_file[] =
     "backup=$path.kplay-$opname\n"
     "sum_of() { if [ -e \"$1\" ]; then sha256sum <\"$1\" | cut -c1-64; fi; }\n"
     "trap 'rm -f \"$new\" \"$backup.new\"' EXIT\n"
+    "trap 'exit 95' HUP INT PIPE TERM\n" /* a link that is cut: PIPE, at the next word */
     "umask 027\n"
     "cat >\"$new\" || fail \"$new can not be written\"\n"
     "[ \"$(sum_of \"$new\")\" = \"$sum\" ] || fail \"$new did not arrive whole\"\n"

@@ -177,19 +177,19 @@ kp_err *kp_host_err_copy(const kp_err *e)
 /* Whom a sudo prefix becomes: the word after -u, root without one; NULL when it is not sudo. */
 static const char *sudo_target(kp_arena *a, const char *prefix)
 {
-    bool sudo = false, user = false;
-    for (const char *p = prefix; *p;) {
+    bool user = false;
+    const char *target = "root";
+    for (const char *p = prefix + strspn(prefix, " "), *first = p; *p;) {
         size_t n = strcspn(p, " ");
         char *word = kp_strndup(a, p, n);
-        if (p == prefix)
-            sudo = kp_streq(word, "sudo") || kp_ends_with(word, "/sudo");
-        else if (user)
-            return word;
-        else
-            user = kp_streq(word, "-u") || kp_streq(word, "--user");
+        if (p == first && !kp_streq(word, "sudo") && !kp_ends_with(word, "/sudo"))
+            return NULL;
+        if (user)
+            target = word;
+        user = kp_streq(word, "-u") || kp_streq(word, "--user");
         p += n + strspn(p + n, " ");
     }
-    return sudo ? "root" : NULL;
+    return *prefix ? target : NULL;
 }
 
 /* In a sudoers command these bytes end a word or a list. */

@@ -127,6 +127,7 @@ static const char poll_job[] =
     "    if [ ! -r \"$claim/who\" ]; then\n"
     /* Made this moment, or its maker died: under the lock it is one or the other. */
     "        hold -s\n"
+    "        finished && return\n"
     "        [ -r \"$claim/who\" ] || { job=stale; return; }\n"
     "    fi\n"
     "    read -r boot pid start <\"$claim/who\"\n"

@@ -36,30 +36,27 @@ const char kp_sh_basics[] =
 
 /* ---- quoting ---- */
 
-void kp_quote(kp_buf *b, const char *word)
+static void quote(kp_buf *b, const char *p, size_t n)
 {
     kp_buf_chr(b, '\'');
-    for (const char *p = word; *p;) {
-        size_t n = strcspn(p, "'");
-        kp_buf_add(b, p, n);
-        p += n;
-        if (*p == '\'') {
-            kp_buf_str(b, "'\\''");
-            p++;
-        }
+    for (const char *end = p + n; p < end; p++) {
+        if (*p == '\'')
+            kp_buf_str(b, "'\\'");
+        kp_buf_chr(b, *p);
     }
     kp_buf_chr(b, '\'');
 }
 
+void kp_quote(kp_buf *b, const char *word)
+{
+    quote(b, word, strlen(word));
+}
+
 void kp_quote_words(kp_buf *b, const char *words)
 {
-    char word[1024];
     for (const char *p = words + strspn(words, " "); *p;) {
         size_t n = strcspn(p, " ");
-        size_t kept = n < sizeof word - 1 ? n : sizeof word - 1;
-        memcpy(word, p, kept);
-        word[kept] = '\0';
-        kp_quote(b, word);
+        quote(b, p, n);
         kp_buf_chr(b, ' ');
         p += n + strspn(p + n, " ");
     }

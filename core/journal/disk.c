@@ -183,7 +183,8 @@ kp_err *kp_disk_make_dirs(const kp_disk *d, const char *dir)
     if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
         return NULL;
     KP_AUTO_ARENA a = kp_arena_new("directory names", 1u << 20);
-    for (const char *slash = strchr(dir + 1, '/'); *dir && slash; slash = strchr(slash + 1, '/'))
+    const char *from = *dir == '/' ? dir + 1 : dir;
+    for (const char *slash = strchr(from, '/'); slash; slash = strchr(slash + 1, '/'))
         if (slash[-1] != '/')
             KP_TRY(make_dir(d, a, kp_strndup(a, dir, (size_t)(slash - dir))));
     return make_dir(d, a, dir);

@@ -393,7 +393,7 @@ kp_err *kp_journal_append(kp_journal *j, kp_kind kind, kp_ms now, const kp_value
     const char *sha = NULL;
     KP_AUTO_BUF text = KP_BUF_INIT(KP_BLOB_LIMIT);
     if (!make_line(j, kind, now, body, link)) {
-        const kp_value *shorter;
+        const kp_value *shorter = NULL;
         KP_TRY(to_blob(j, kind, body, &text, &sha, &shorter));
         if (!make_line(j, kind, now, shorter, link))
             return too_long(kind);

@@ -47,7 +47,6 @@ static const kp_record *close_record(const kp_journal_check *check)
 static void read_first(kp_arena *a, const char *path, kp_journal_check *ret_check)
 {
     KP_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
-    KP_AUTO_BUF line = KP_BUF_INIT(KP_RECORD_LIMIT);
     char *p = kp_alloc(a, KP_RECORD_LIMIT);
     ssize_t n = fd < 0 ? 0 : pread(fd, p, KP_RECORD_LIMIT, 0);
     char *newline = n > 0 ? memchr(p, '\n', (size_t)n) : NULL;

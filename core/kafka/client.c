@@ -1,14 +1,14 @@
 /* client.c: nodes, calls and their ends.
  *
- * A call waits at its node until the connection is ready and fewer than five requests are under way,
- * is sent, and ends in one of two places: with the answer, when its frame comes, or with an error, from
- * its timer.  Every failure goes through the timer: it is written into the call and the timer set to
- * now.  So no callback is ever made from inside kp_kafka_call, nor from inside the handling of
- * another call's failure.
+ * A call waits at its node until the connection is ready and fewer than five requests are under
+ * way, is sent, and ends in one of two places: with the answer, when its frame comes, or with an
+ * error, from its timer.  Every failure goes through the timer: it is written into the call and the
+ * timer set to now.  So no callback is ever made from inside kp_kafka_call, nor from inside the
+ * handling of another call's failure.
  *
  * Kafka answers the requests of one connection in order.  A request whose call timed out or was
- * cancelled therefore keeps its place among those sent, without an owner, until its answer has come and
- * is dropped.  When only such requests are left after a time-out, the connection is given up:
+ * cancelled therefore keeps its place among those sent, without an owner, until its answer has come
+ * and is dropped.  When only such requests are left after a time-out, the connection is given up:
  * behind a frozen node or a dead line it would hold up all further calls.
  */
 #include "kafka/client.h"
@@ -27,7 +27,7 @@
 
 enum {
     PROPERTIES_MEMORY = 4 << 20,
-    PATIENCE = 1000, /* ms: an attempt to connect that is older and has cost a call its time is given up */
+    PATIENCE = 1000, /* ms: an older attempt to connect that costs a call its time is given up */
 };
 
 typedef struct node node;
@@ -44,7 +44,6 @@ struct call {
     const kp_api *api;
     const void *request;
     kp_arena *a;
-    kp_ms made;
     kp_timer *timer;
     kp_kafka_fn fn; /* NULL: timed out or cancelled after it was sent */
     void *ud;
@@ -58,8 +57,8 @@ struct node {
     kp_kafka *k;
     int id;
     char *address, *host, *port;
-    kp_conn *conn;  /* NULL: none */
-    kp_ms opened;   /* when conn was started */
+    kp_conn *conn; /* NULL: none */
+    kp_ms opened;  /* when conn was started */
     struct calls waiting, sent;
     int n_waiting, n_sent;
     kp_node_stat stat;
@@ -131,11 +130,13 @@ static kp_err *link_err(const call *c, kp_link link, const char *why)
 {
     static const char *const next[] = {
         [KP_LINK_REFUSED] = "see whether the node runs and this address can be reached from here",
-        [KP_LINK_TIMED_OUT] = "see whether the node is busy, frozen or cut off; it can be asked again",
+        [KP_LINK_TIMED_OUT] =
+            "see whether the node is busy, frozen or cut off; it can be asked again",
         [KP_LINK_CLOSED] = "the node may be stopping or starting: ask again in a moment",
         [KP_LINK_PROTOCOL] = "check that this address is a PLAINTEXT listener of Kafka",
     };
-    kp_err *e = kp_err_new(KP_CLUSTER, next[link], "%s: %s: %s", c->api->name, kp_link_name(link), why);
+    kp_err *e = kp_err_new(KP_CLUSTER, next[link], "%s: %s: %s", c->api->name, kp_link_name(link),
+                           why);
     e = at_node(c->node, e);
     return link == KP_LINK_PROTOCOL ? e : kp_err_retriable(e);
 }
@@ -197,8 +198,8 @@ static kp_err *choose_version(const call *c, int *ret_version)
                           "it speaks %s v%d to v%d, kplay v%d to v%d", c->api->name,
                           theirs->min_version, theirs->max_version, c->api->min, c->api->max);
     }
-    return kp_err_new(KP_CLUSTER, "ask another kind of node, or a newer one", "it does not offer %s",
-                      c->api->name);
+    return kp_err_new(KP_CLUSTER, "ask another kind of node, or a newer one",
+                      "it does not offer %s", c->api->name);
 }
 
 static kp_err *send_call(call *c)
@@ -261,7 +262,8 @@ static void on_frame(void *ud, const void *p, size_t size)
     if (e) {
         n->stat.link = KP_LINK_PROTOCOL;
         fail_later(c, at_node(n, e));
-        drop_conn(n, KP_LINK_CLOSED, "kplay closed the connection after an answer it cannot read", false);
+        drop_conn(n, KP_LINK_CLOSED, "kplay closed the connection after an answer it cannot read",
+                  false);
         return;
     }
     list_take(c);
@@ -284,20 +286,21 @@ static void open_conn(node *n)
 static bool only_disowned(const node *n)
 {
     call *c;
-    TAILQ_FOREACH(c, &n->sent, link)
+    TAILQ_FOREACH(c, &n->sent, link) {
         if (c->fn)
             return false;
+    }
     return true;
 }
 
 /* A call has run out of time: is its connection still worth waiting for? */
-static void judge_conn(node *n, kp_ms call_made)
+static void judge_conn(node *n)
 {
     if (!n->conn)
         return;
     bool stuck = kp_conn_ready(n->conn)
                      ? n->n_sent > 0 && only_disowned(n)
-                     : !n->n_waiting || (n->opened <= call_made && kp_mono_now() - n->opened >= PATIENCE);
+                     : !n->n_waiting || kp_mono_now() - n->opened >= PATIENCE;
     if (!stuck)
         return;
     drop_conn(n, KP_LINK_CLOSED, "", true);
@@ -319,7 +322,6 @@ static void on_timer(void *ud)
         why = kp_conn_state(n->conn);
     kp_kafka_fn fn = c->fn;
     void *fn_ud = c->ud;
-    kp_ms made = c->made;
     kp_err *e = link_err(c, KP_LINK_TIMED_OUT, why);
     n->stat.link = KP_LINK_TIMED_OUT;
     disown(c);
@@ -327,7 +329,7 @@ static void on_timer(void *ud)
         list_take(c);
         free(c);
     }
-    judge_conn(n, made);
+    judge_conn(n);
     fn(fn_ud, e, NULL);
 }
 
@@ -387,7 +389,8 @@ kp_err *kp_kafka_node(kp_kafka *k, int id, const char *address)
         if (k->n_nodes == KP_KAFKA_NODES) {
             free(host);
             free(port);
-            return kp_err_new(KP_CONFIG, "split the cluster file", "more than %d nodes", KP_KAFKA_NODES);
+            return kp_err_new(KP_CONFIG, "split the cluster file", "more than %d nodes",
+                              KP_KAFKA_NODES);
         }
         n = kp_malloc(sizeof(*n));
         *n = (node){ .k = k, .id = id, .stat = { KP_LINK_UNTRIED, -1, 0 } };
@@ -418,9 +421,9 @@ const kp_api_versions_response *kp_kafka_api_versions(const kp_kafka *k, int nod
 const char *kp_link_name(kp_link link)
 {
     static const char *const names[] = {
-        [KP_LINK_UNTRIED] = "untried",     [KP_LINK_OK] = "ok",
-        [KP_LINK_REFUSED] = "refused",     [KP_LINK_TIMED_OUT] = "timed out",
-        [KP_LINK_CLOSED] = "closed",       [KP_LINK_PROTOCOL] = "protocol error",
+        [KP_LINK_UNTRIED] = "untried", [KP_LINK_OK] = "ok",
+        [KP_LINK_REFUSED] = "refused", [KP_LINK_TIMED_OUT] = "timed out",
+        [KP_LINK_CLOSED] = "closed",   [KP_LINK_PROTOCOL] = "protocol error",
     };
     return names[link];
 }
@@ -435,7 +438,8 @@ static kp_err *why_not(const node *n, int node_id, const kp_api *api, int key, c
     if (!api || (!request && key != KP_API_VERSIONS))
         return kp_err_new(KP_INTERNAL, next, "no request for API %d", key);
     if (n->n_waiting >= KP_KAFKA_WAITING)
-        return at_node(n, kp_err_new(KP_INTERNAL, next, "more than %d calls wait", KP_KAFKA_WAITING));
+        return at_node(n,
+                       kp_err_new(KP_INTERNAL, next, "more than %d calls wait", KP_KAFKA_WAITING));
     return NULL;
 }
 
@@ -445,14 +449,15 @@ uint64_t kp_kafka_call(kp_kafka *k, int node_id, kp_api_key key, const void *req
     node *n = find_node(k, node_id);
     const kp_api *api = kp_api_find((int)key);
     call *c = kp_malloc(sizeof(*c));
-    *c = (call){ .k = k,
-                 .node = n,
-                 .ticket = kp_kafka_next_ticket(k),
-                 .api = api,
-                 .a = a,
-                 .made = kp_mono_now(),
-                 .fn = fn,
-                 .ud = ud };
+    *c = (call){
+        .k = k,
+        .node = n,
+        .ticket = kp_kafka_next_ticket(k),
+        .api = api,
+        .a = a,
+        .fn = fn,
+        .ud = ud,
+    };
     uint64_t ticket = c->ticket;
     TAILQ_INSERT_TAIL(&k->open, c, open);
     kp_err *e = why_not(n, node_id, api, (int)key, request);
@@ -475,9 +480,10 @@ void kp_kafka_cancel(kp_kafka *k, uint64_t ticket)
     call *c;
     if (kp_groups_cancel(k->groups, ticket))
         return;
-    TAILQ_FOREACH(c, &k->open, open)
+    TAILQ_FOREACH(c, &k->open, open) {
         if (c->ticket == ticket)
             break;
+    }
     if (!c)
         return;
     disown(c);
@@ -499,7 +505,9 @@ kp_err *kp_kafka_new(kp_loop *l, const kp_value *properties, kp_kafka **ret_k)
     k->properties = properties ? kp_value_copy(k->memory, properties) : NULL;
     k->client_id = kp_get_text(k->properties, "client.id", "kplay/" KPLAY_VERSION);
     const char *family = kp_get_text(k->properties, "broker.address.family", "any");
-    k->family = !strcasecmp(family, "v4") ? AF_INET : !strcasecmp(family, "v6") ? AF_INET6 : AF_UNSPEC;
+    k->family = !strcasecmp(family, "v4")   ? AF_INET
+                : !strcasecmp(family, "v6") ? AF_INET6
+                                            : AF_UNSPEC;
     TAILQ_INIT(&k->open);
     *ret_k = k;
     return NULL;

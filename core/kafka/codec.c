@@ -1,8 +1,8 @@
 /* codec.c: one encoder and one decoder that walk any schema at any version.
  *
- * Both keep a `walk`: the version, and the path of field names and list positions down to where they
- * are, so that an error names the very field ("topics[3].partitions[0].isr_nodes").  Nothing recurses
- * deeper than the schema does.
+ * Both keep a `walk`: the version, and the path of field names and list positions down to where
+ * they are, so that an error names the very field ("topics[3].partitions[0].isr_nodes").  Nothing
+ * recurses deeper than the schema does.
  *
  *   plain versions                          flexible versions (KIP-482)
  *   string  int16 length, -1 is null        unsigned varint length + 1, 0 is null
@@ -17,10 +17,11 @@
 
 #define STRING_LIMIT INT16_MAX /* longest string of a plain version */
 
-static const char *const next_wrong = "this is a fault of kplay: please report it with this message";
-static const char *const next_broken =
-    "check that this address is a Kafka listener; if it is, report this message: kplay and the node "
-    "disagree about the format";
+static const char *const next_wrong =
+    "this is a fault of kplay: please report it with this message";
+static const char *const next_broken = "check that this address is a Kafka listener; if it is, "
+                                       "report this message: kplay and the node "
+                                       "disagree about the format";
 static const char *const next_old =
     "ask in a way this release of Kafka knows, or upgrade the node first";
 
@@ -83,15 +84,24 @@ static bool null_allowed(const walk *w, const kp_field *f)
 static size_t value_size(const kp_field *f)
 {
     switch (f->type) {
-    case KP_WIRE_BOOL: return sizeof(bool);
-    case KP_WIRE_INT8: return sizeof(int8_t);
-    case KP_WIRE_INT16: return sizeof(int16_t);
-    case KP_WIRE_UINT16: return sizeof(uint16_t);
-    case KP_WIRE_INT32: return sizeof(int32_t);
-    case KP_WIRE_INT64: return sizeof(int64_t);
-    case KP_WIRE_UUID: return sizeof(kp_uuid);
-    case KP_WIRE_STRING: return sizeof(const char *);
-    case KP_WIRE_STRUCT: return f->sub->size;
+    case KP_WIRE_BOOL:
+        return sizeof(bool);
+    case KP_WIRE_INT8:
+        return sizeof(int8_t);
+    case KP_WIRE_INT16:
+        return sizeof(int16_t);
+    case KP_WIRE_UINT16:
+        return sizeof(uint16_t);
+    case KP_WIRE_INT32:
+        return sizeof(int32_t);
+    case KP_WIRE_INT64:
+        return sizeof(int64_t);
+    case KP_WIRE_UUID:
+        return sizeof(kp_uuid);
+    case KP_WIRE_STRING:
+        return sizeof(const char *);
+    case KP_WIRE_STRUCT:
+        return f->sub->size;
     }
     return 0;
 }
@@ -132,7 +142,8 @@ static int64_t int_load(kp_wire_type type, const void *p)
     }
     case KP_WIRE_UUID:
     case KP_WIRE_STRING:
-    case KP_WIRE_STRUCT: break;
+    case KP_WIRE_STRUCT:
+        break;
     }
     return 0;
 }
@@ -140,15 +151,28 @@ static int64_t int_load(kp_wire_type type, const void *p)
 static void int_store(kp_wire_type type, void *p, int64_t v)
 {
     switch (type) {
-    case KP_WIRE_BOOL: memcpy(p, &(bool){ v != 0 }, sizeof(bool)); break;
-    case KP_WIRE_INT8: memcpy(p, &(int8_t){ (int8_t)v }, sizeof(int8_t)); break;
-    case KP_WIRE_INT16: memcpy(p, &(int16_t){ (int16_t)v }, sizeof(int16_t)); break;
-    case KP_WIRE_UINT16: memcpy(p, &(uint16_t){ (uint16_t)v }, sizeof(uint16_t)); break;
-    case KP_WIRE_INT32: memcpy(p, &(int32_t){ (int32_t)v }, sizeof(int32_t)); break;
-    case KP_WIRE_INT64: memcpy(p, &v, sizeof(v)); break;
+    case KP_WIRE_BOOL:
+        memcpy(p, &(bool){ v != 0 }, sizeof(bool));
+        break;
+    case KP_WIRE_INT8:
+        memcpy(p, &(int8_t){ (int8_t)v }, sizeof(int8_t));
+        break;
+    case KP_WIRE_INT16:
+        memcpy(p, &(int16_t){ (int16_t)v }, sizeof(int16_t));
+        break;
+    case KP_WIRE_UINT16:
+        memcpy(p, &(uint16_t){ (uint16_t)v }, sizeof(uint16_t));
+        break;
+    case KP_WIRE_INT32:
+        memcpy(p, &(int32_t){ (int32_t)v }, sizeof(int32_t));
+        break;
+    case KP_WIRE_INT64:
+        memcpy(p, &v, sizeof(v));
+        break;
     case KP_WIRE_UUID:
     case KP_WIRE_STRING:
-    case KP_WIRE_STRUCT: break;
+    case KP_WIRE_STRUCT:
+        break;
     }
 }
 
@@ -171,14 +195,19 @@ static size_t int_width(kp_wire_type type)
 {
     switch (type) {
     case KP_WIRE_BOOL:
-    case KP_WIRE_INT8: return 1;
+    case KP_WIRE_INT8:
+        return 1;
     case KP_WIRE_INT16:
-    case KP_WIRE_UINT16: return 2;
-    case KP_WIRE_INT32: return 4;
-    case KP_WIRE_INT64: return 8;
+    case KP_WIRE_UINT16:
+        return 2;
+    case KP_WIRE_INT32:
+        return 4;
+    case KP_WIRE_INT64:
+        return 8;
     case KP_WIRE_UUID:
     case KP_WIRE_STRING:
-    case KP_WIRE_STRUCT: break;
+    case KP_WIRE_STRUCT:
+        break;
     }
     return 0;
 }
@@ -243,10 +272,16 @@ static bool put_struct(walk *w, kp_buf *out, const kp_schema *s, const char *bas
 static bool put_one(walk *w, kp_buf *out, const kp_field *f, const void *p, bool nullable)
 {
     switch (f->type) {
-    case KP_WIRE_STRUCT: return put_struct(w, out, f->sub, p);
-    case KP_WIRE_STRING: return put_string(w, out, string_load(p), nullable);
-    case KP_WIRE_UUID: kp_buf_add(out, p, sizeof(kp_uuid)); return true;
-    default: put_int(out, int_load(f->type, p), int_width(f->type)); return true;
+    case KP_WIRE_STRUCT:
+        return put_struct(w, out, f->sub, p);
+    case KP_WIRE_STRING:
+        return put_string(w, out, string_load(p), nullable);
+    case KP_WIRE_UUID:
+        kp_buf_add(out, p, sizeof(kp_uuid));
+        return true;
+    default:
+        put_int(out, int_load(f->type, p), int_width(f->type));
+        return true;
     }
 }
 
@@ -348,7 +383,7 @@ static bool get_int(reader *r, kp_wire_type type, int64_t *ret_v)
     size_t width = int_width(type);
     if (left(r) < width)
         return walk_fail(&r->w, "the message ends too early");
-    uint64_t v = type != KP_WIRE_UINT16 && *r->p & 0x80 ? UINT64_MAX : 0;
+    uint64_t v = *r->p & 0x80 ? UINT64_MAX : 0; /* storing cuts an unsigned value to its width */
     for (size_t i = 0; i < width; i++)
         v = v << 8 | *r->p++;
     *ret_v = (int64_t)v;
@@ -432,8 +467,10 @@ static bool get_one(reader *r, const kp_field *f, void *p, bool nullable)
 {
     int64_t v;
     switch (f->type) {
-    case KP_WIRE_STRUCT: return get_struct(r, f->sub, p);
-    case KP_WIRE_STRING: return get_string(r, nullable, p);
+    case KP_WIRE_STRUCT:
+        return get_struct(r, f->sub, p);
+    case KP_WIRE_STRING:
+        return get_string(r, nullable, p);
     case KP_WIRE_UUID:
         if (left(r) < sizeof(kp_uuid))
             return walk_fail(&r->w, "the message ends too early");

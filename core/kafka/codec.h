@@ -4,13 +4,14 @@
  * versions of the API it exists and how it is written.  One encoder and one decoder walk any schema
  * at any version: there is no code per API and none per version.
  *
- * Source of the rules: clients/src/main/resources/common/message/README.md of Apache Kafka,
- * KIP-482 (flexible versions: compact lengths and tagged fields), KIP-511 (ApiVersions).
+ * Source of the rules: clients/src/main/resources/common/message/README.md of Apache Kafka, KIP-482
+ * (flexible versions: compact lengths and tagged fields), KIP-511 (ApiVersions).
  *
  * What a decoder promises about hostile bytes: it reads only what it was given; a count is believed
  * only when that many elements fit into the bytes left; null where the schema allows none, a string
- * with a NUL byte, tags out of order and a tag of the wrong size are errors; unknown tags are skipped;
- * bytes left over at the end are not an error (some servers send them), the caller is told.
+ * with a NUL byte, tags out of order and a tag of the wrong size are errors; unknown tags are
+ * skipped; bytes left over at the end are not an error (some servers send them), the caller is
+ * told.
  */
 #ifndef KP_KAFKA_CODEC_H
 #define KP_KAFKA_CODEC_H
@@ -37,7 +38,7 @@ typedef struct kp_schema kp_schema;
 
 typedef struct kp_field {
     const char *name;
-    size_t offset; /* in the C struct */
+    size_t offset;        /* in the C struct */
     const kp_schema *sub; /* KP_WIRE_STRUCT: of one element */
     int32_t fallback;     /* value of a number that the version or the tags leave out */
     kp_wire_type type;    /* of one element when `list` */
@@ -51,16 +52,16 @@ typedef struct kp_field {
 } kp_field;
 
 struct kp_schema {
-    const char *name; /* of the C struct, without kp_ */
-    size_t size;      /* of the C struct */
+    const char *name;       /* of the C struct, without kp_ */
+    size_t size;            /* of the C struct */
     const kp_field *fields; /* in wire order; tagged fields by ascending tag */
     size_t n;
 };
 
 typedef struct kp_api {
     int16_t key;
-    int16_t min, max;  /* versions kplay speaks */
-    int16_t flexible;  /* first flexible version */
+    int16_t min, max; /* versions kplay speaks */
+    int16_t flexible; /* first flexible version */
     const char *name;
     const kp_schema *request, *response;
 } kp_api;
@@ -95,8 +96,8 @@ kp_err *kp_frame_request(kp_buf *out, const kp_api *api, int version, int32_t co
                          const char *client_id, const void *request) KP_MUST_USE;
 
 /* Read an answer: a frame without its size, to the request with that correlation id.  The header is
- * v0, or v1 when the version is flexible; that of ApiVersions is always v0, and an ApiVersions answer
- * with error 35 has a body of v0 whatever was asked (KIP-511).  Errors are KP_CLUSTER. */
+ * v0, or v1 when the version is flexible; that of ApiVersions is always v0, and an ApiVersions
+ * answer with error 35 has a body of v0 whatever was asked (KIP-511).  Errors are KP_CLUSTER. */
 kp_err *kp_frame_response(kp_arena *a, const kp_api *api, int version, int32_t correlation,
                           const void *p, size_t n, const void **ret_response) KP_MUST_USE;
 

@@ -1,10 +1,10 @@
 /* conn.c: name, addresses, socket, ApiVersions, frames.
  *
- *     connecting --> asking ApiVersions --> ready
- *          \______________|_________________/----> lost
+ *     connecting --> asking ApiVersions --> ready       any of them --> lost; the owner closes
  *
- * ApiVersions is asked at kplay's highest version.  An older node answers error 35 in the layout of v0
- * and, from 2.4 on (KIP-511), lists the versions it does speak: asked again at the best of them, once.
+ * ApiVersions is asked at kplay's highest version.  An older node answers error 35 in the layout of
+ * v0 and, from 2.4 on (KIP-511), lists the versions it does speak: asked again at the best of them,
+ * once.
  */
 #include "kafka/conn.h"
 
@@ -21,13 +21,13 @@
 #include <unistd.h>
 
 enum {
-    CHUNK = 64 * 1024,       /* one read */
-    PER_EVENT = 4 << 20,     /* bytes read before others get their turn */
+    CHUNK = 64 * 1024,         /* one read */
+    PER_EVENT = 4 << 20,       /* bytes read before others get their turn */
     VERSIONS_MEMORY = 4 << 20, /* an ApiVersions answer */
     UNSUPPORTED_VERSION = 35,
 };
 
-typedef enum state { CONNECTING, ASKING_VERSIONS, READY, LOST } state;
+typedef enum state { CONNECTING, ASKING_VERSIONS, READY } state;
 
 struct kp_conn {
     kp_loop *l;
@@ -38,12 +38,12 @@ struct kp_conn {
     kp_transport *t;                      /* NULL between two addresses */
     kp_watch *watch;
     kp_buf in, out;
-    int32_t correlation;       /* of the last request */
-    int versions_version;      /* of the ApiVersions request under way */
+    int32_t correlation;  /* of the last request */
+    int versions_version; /* of the ApiVersions request under way */
     bool versions_asked_again;
-    kp_arena *memory;          /* of `versions` */
+    kp_arena *memory; /* of `versions` */
     const kp_api_versions_response *versions;
-    bool busy;   /* inside its own event: kp_conn_close leaves the freeing to it */
+    bool busy; /* inside its own event: kp_conn_close leaves the freeing to it */
     bool closed;
 };
 
@@ -82,11 +82,9 @@ void kp_conn_close(kp_conn *c)
     }
 }
 
-/* The last thing an event does. */
+/* The last thing an event does; the owner closes the connection. */
 static void lose(kp_conn *c, kp_link link, const char *why)
 {
-    drop_socket(c);
-    c->state = LOST;
     c->owner.lost(c->owner.ud, link, why);
 }
 
@@ -164,8 +162,8 @@ static void take_versions(kp_conn *c, const void *p, size_t n)
         ask_versions(c, version);
     } else if (r->error_code) {
         KP_AUTO_BUF why = KP_BUF_INIT(256);
-        kp_buf_fmt(&why, "it answers ApiVersions with %s (%d)", kp_kafka_code_of(r->error_code).name,
-                   r->error_code);
+        kp_buf_fmt(&why, "it answers ApiVersions with %s (%d)",
+                   kp_kafka_code_of(r->error_code).name, r->error_code);
         lose(c, KP_LINK_PROTOCOL, kp_buf_text(&why));
     } else {
         c->versions = r;
@@ -198,7 +196,7 @@ static bool next_frame(kp_conn *c, size_t *ret_n)
 static void take_frames(kp_conn *c)
 {
     size_t n;
-    while (!c->closed && c->state != LOST && next_frame(c, &n) && n) {
+    while (!c->closed && next_frame(c, &n) && n) {
         if (c->state == READY)
             c->owner.frame(c->owner.ud, c->in.p + 4, n);
         else
@@ -221,7 +219,7 @@ static const char *end_of_stream(const kp_conn *c)
 static void receive(kp_conn *c)
 {
     char chunk[CHUNK];
-    for (size_t got = 0; got < PER_EVENT && !c->closed && c->state != LOST;) {
+    for (size_t got = 0; got < PER_EVENT && !c->closed;) {
         ssize_t n = c->t->read(c->t, chunk, sizeof(chunk));
         if (n < 0 && errno == EINTR)
             continue;
@@ -243,8 +241,8 @@ static void receive(kp_conn *c)
 
 static void on_event(void *ud, int fd, short revents);
 
-/* Start with the next address that lets itself be started with: 0.  When none is left: the last errno, which
- * is `error` when there was none to try. */
+/* Start with the next address that lets itself be started with: 0.  When none is left: the last
+ * errno, which is `error` when there was none to try. */
 static int connect_next(kp_conn *c, int error)
 {
     for (;;) {

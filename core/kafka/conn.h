@@ -1,12 +1,12 @@
 /* conn: one connection to one node, from the name to frames.
  *
  * Opening resolves the name, connects without blocking (one address after the other), and asks
- * ApiVersions: a connection is ready when it knows what the node speaks.  What a node speaks is kept
- * per connection, because an upgrade changes it.  From then on whole frames go out and come in; the
- * owner matches answers with questions.
+ * ApiVersions: a connection is ready when it knows what the node speaks.  What a node speaks is
+ * kept per connection, because an upgrade changes it.  From then on whole frames go out and come
+ * in; the owner matches answers with questions.
  *
- * The owner hears exactly one of: lost, any number of frames after one ready, or nothing at all after
- * kp_conn_close.  Callbacks come from the loop only; each may close the connection.
+ * The owner hears exactly one of: lost, any number of frames after one ready, or nothing at all
+ * after kp_conn_close.  Callbacks come from the loop only; each may close the connection.
  */
 #ifndef KP_KAFKA_CONN_H
 #define KP_KAFKA_CONN_H
@@ -20,7 +20,7 @@ typedef struct kp_conn_owner {
     void *ud;
     void (*ready)(void *ud);
     void (*frame)(void *ud, const void *p, size_t n); /* an answer without its size */
-    /* The connection is unusable; the owner still has to close it.  `why` is a few words. */
+    /* The connection is unusable, and the owner must close it here.  `why` is a few words. */
     void (*lost)(void *ud, kp_link link, const char *why);
 } kp_conn_owner;
 

@@ -1,12 +1,18 @@
 /* errors.c: Kafka's error codes by name, in plain words.
  *
- * Source: org.apache.kafka.common.protocol.Errors up to 4.3.  A code is retriable when its exception is
- * a RetriableException there: Kafka's own clients repeat the request.
+ * Source: org.apache.kafka.common.protocol.Errors up to 4.3.  A code is retriable when its
+ * exception is a RetriableException there: Kafka's own clients repeat the request.
  */
 #include "kafka/kafka.h"
 
-#define ROW(code_, name_, text_) { (code_), false, name_, text_ }
-#define AGAIN(code_, name_, text_) { (code_), true, name_, text_ }
+#define ROW(code_, name_, text_)                                                                   \
+    {                                                                                              \
+        (code_), false, name_, text_                                                               \
+    }
+#define AGAIN(code_, name_, text_)                                                                 \
+    {                                                                                              \
+        (code_), true, name_, text_                                                                \
+    }
 
 /* codes[i] is error i. */
 static const kp_kafka_code codes[] = {
@@ -29,7 +35,8 @@ static const kp_kafka_code codes[] = {
     AGAIN(16, "NOT_COORDINATOR", "this node is not the coordinator"),
     ROW(17, "INVALID_TOPIC_EXCEPTION", "the topic name is not valid"),
     ROW(18, "RECORD_LIST_TOO_LARGE", "a batch is larger than a log segment"),
-    AGAIN(19, "NOT_ENOUGH_REPLICAS", "fewer replicas are in sync than min.insync.replicas asks for"),
+    AGAIN(19, "NOT_ENOUGH_REPLICAS",
+          "fewer replicas are in sync than min.insync.replicas asks for"),
     AGAIN(20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
           "written, but to fewer replicas than min.insync.replicas asks for"),
     ROW(21, "INVALID_REQUIRED_ACKS", "the value of acks is not valid"),
@@ -61,8 +68,10 @@ static const kp_kafka_code codes[] = {
     ROW(46, "DUPLICATE_SEQUENCE_NUMBER", "a sequence number came twice"),
     ROW(47, "INVALID_PRODUCER_EPOCH", "the producer's epoch is old"),
     ROW(48, "INVALID_TXN_STATE", "the transaction is not in a state for this"),
-    ROW(49, "INVALID_PRODUCER_ID_MAPPING", "the producer id does not belong to the transactional id"),
-    ROW(50, "INVALID_TRANSACTION_TIMEOUT", "the transaction timeout is larger than the broker allows"),
+    ROW(49, "INVALID_PRODUCER_ID_MAPPING",
+        "the producer id does not belong to the transactional id"),
+    ROW(50, "INVALID_TRANSACTION_TIMEOUT",
+        "the transaction timeout is larger than the broker allows"),
     AGAIN(51, "CONCURRENT_TRANSACTIONS", "another operation on the transaction is under way"),
     ROW(52, "TRANSACTION_COORDINATOR_FENCED", "the transaction coordinator is not the current one"),
     ROW(53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", "not allowed for this transactional id"),
@@ -76,7 +85,8 @@ static const kp_kafka_code codes[] = {
     ROW(61, "DELEGATION_TOKEN_AUTH_DISABLED", "delegation tokens are switched off"),
     ROW(62, "DELEGATION_TOKEN_NOT_FOUND", "the delegation token is not known"),
     ROW(63, "DELEGATION_TOKEN_OWNER_MISMATCH", "the delegation token belongs to somebody else"),
-    ROW(64, "DELEGATION_TOKEN_REQUEST_NOT_ALLOWED", "delegation tokens are not allowed on this channel"),
+    ROW(64, "DELEGATION_TOKEN_REQUEST_NOT_ALLOWED",
+        "delegation tokens are not allowed on this channel"),
     ROW(65, "DELEGATION_TOKEN_AUTHORIZATION_FAILED", "not allowed for this delegation token"),
     ROW(66, "DELEGATION_TOKEN_EXPIRED", "the delegation token has expired"),
     ROW(67, "INVALID_PRINCIPAL_TYPE", "the principal type is not supported"),
@@ -92,7 +102,8 @@ static const kp_kafka_code codes[] = {
     ROW(77, "STALE_BROKER_EPOCH", "the broker's epoch has changed"),
     AGAIN(78, "OFFSET_NOT_AVAILABLE", "the leader's high watermark has not caught up yet"),
     ROW(79, "MEMBER_ID_REQUIRED", "the member needs an id before it can join"),
-    AGAIN(80, "PREFERRED_LEADER_NOT_AVAILABLE", "the preferred leader is not available or not in sync"),
+    AGAIN(80, "PREFERRED_LEADER_NOT_AVAILABLE",
+          "the preferred leader is not available or not in sync"),
     ROW(81, "GROUP_MAX_SIZE_REACHED", "the group is full"),
     ROW(82, "FENCED_INSTANCE_ID", "another member has the same group.instance.id"),
     AGAIN(83, "ELIGIBLE_LEADERS_NOT_AVAILABLE", "no replica may become leader"),
@@ -152,10 +163,12 @@ static const kp_kafka_code codes[] = {
 kp_kafka_code kp_kafka_code_of(int code)
 {
     if (code == -1)
-        return (kp_kafka_code){ -1, false, "UNKNOWN_SERVER_ERROR", "the node failed; its log says why" };
+        return (kp_kafka_code){ -1, false, "UNKNOWN_SERVER_ERROR",
+                                 "the node failed; its log says why" };
     if (code >= 0 && (size_t)code < KP_COUNT(codes))
         return codes[code];
-    return (kp_kafka_code){ (int16_t)code, false, "UNKNOWN", "a code that this release does not know" };
+    return (kp_kafka_code){ (int16_t)code, false, "UNKNOWN",
+                             "a code that this release does not know" };
 }
 
 kp_err *kp_kafka_code_err(int code, const char *message)
@@ -163,8 +176,9 @@ kp_err *kp_kafka_code_err(int code, const char *message)
     kp_kafka_code c = kp_kafka_code_of(code);
     bool denied = code >= 29 && code <= 31;
     const char *next = denied ? "give kplay's principal the ACL it lacks"
-                     : c.retriable ? "try again in a moment; if it stays, look into the node's log"
-                                   : "look into the node's log";
+                       : c.retriable
+                           ? "try again in a moment; if it stays, look into the node's log"
+                           : "look into the node's log";
     kp_err *e = message && *message
                     ? kp_err_new(KP_CLUSTER, next, "%s (%d): %s", c.name, code, message)
                     : kp_err_new(KP_CLUSTER, next, "%s (%d): %s", c.name, code, c.text);

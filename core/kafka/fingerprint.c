@@ -1,15 +1,16 @@
 /* fingerprint.c: the release line and the mode of a node, from its ApiVersions answer alone.
  *
  * Mode first, because the tables differ.  LeaderAndIsr (4), StopReplica (5) and UpdateMetadata (6)
- * are offered by brokers in ZooKeeper mode only; ControlledShutdown (7) also by old controllers, so it
- * proves nothing.  Vote (52), BrokerRegistration (62) and BrokerHeartbeat (63) are on
- * controller listeners only, DescribeQuorum (55) or UnregisterBroker (64) on those and on KRaft
- * brokers.  A ZooKeeper-mode broker that says zk_migration_ready has the migration flag (3.4 to 3.9).
+ * are offered by brokers in ZooKeeper mode only; ControlledShutdown (7) also by old controllers, so
+ * it proves nothing.  Vote (52), BrokerRegistration (62) and BrokerHeartbeat (63) are on controller
+ * listeners only, DescribeQuorum (55) or UnregisterBroker (64) on those and on KRaft brokers.  A
+ * ZooKeeper-mode broker that says zk_migration_ready has the migration flag (3.4 to 3.9).
  *
- * Line: a KRaft node from 3.3 on says its highest metadata.version, which is one to one with the line
- * (MetadataVersion.java).  A ZooKeeper-mode broker has no features; there the highest versions of single
- * APIs decide (generated message schemas of 2.0 to 3.9, checked against each other).  The rules use only
- * APIs that a broker answers itself: forwarded ones show the active controller's range, not the broker's.
+ * Line: a KRaft node from 3.3 on says its highest metadata.version, which is one to one with the
+ * line (MetadataVersion.java).  A ZooKeeper-mode broker has no features; there the highest versions
+ * of single APIs decide (generated message schemas of 2.0 to 3.9, checked against each other).  The
+ * rules use only APIs that a broker answers itself: forwarded ones show the active controller's
+ * range, not the broker's.
  */
 #include "kafka/kafka.h"
 
@@ -29,25 +30,18 @@ typedef struct range_rule {
 } range_rule;
 
 static const range_rule by_range[] = {
-    { 18, 4, 3, 9 }, /* ApiVersions */
-    { 16, 5, 3, 8 }, /* ListGroups */
-    { 1, 16, 3, 7 }, /* Fetch */
-    { 24, 4, 3, 6 }, /* AddPartitionsToTxn */
-    { 1, 15, 3, 5 },
-    { 4, 7, 3, 4 },  /* LeaderAndIsr */
-    { 35, 4, 3, 3 }, /* DescribeLogDirs */
-    { 11, 9, 3, 2 }, /* JoinGroup */
-    { 1, 13, 3, 1 },
-    { 10, 4, 3, 0 }, /* FindCoordinator */
-    { 3, 11, 2, 8 }, /* Metadata */
-    { 1, 12, 2, 7 },
-    { 16, 4, 2, 6 },
-    { 9, 7, 2, 5 },  /* OffsetFetch */
-    { 18, 3, 2, 4 },
-    { 1, 11, 2, 3 },
-    { 36, 1, 2, 2 }, /* SaslAuthenticate */
-    { 1, 10, 2, 1 },
-    { 1, 8, 2, 0 },
+    { 18, 4, 3, 9 },                                   /* ApiVersions */
+    { 16, 5, 3, 8 },                                   /* ListGroups */
+    { 1, 16, 3, 7 },                                   /* Fetch */
+    { 24, 4, 3, 6 },                                   /* AddPartitionsToTxn */
+    { 1, 15, 3, 5 }, { 4, 7, 3, 4 },                   /* LeaderAndIsr */
+    { 35, 4, 3, 3 },                                   /* DescribeLogDirs */
+    { 11, 9, 3, 2 },                                   /* JoinGroup */
+    { 1, 13, 3, 1 }, { 10, 4, 3, 0 },                  /* FindCoordinator */
+    { 3, 11, 2, 8 },                                   /* Metadata */
+    { 1, 12, 2, 7 }, { 16, 4, 2, 6 }, { 9, 7, 2, 5 },  /* OffsetFetch */
+    { 18, 3, 2, 4 }, { 1, 11, 2, 3 }, { 36, 1, 2, 2 }, /* SaslAuthenticate */
+    { 1, 10, 2, 1 }, { 1, 8, 2, 0 },
 };
 
 static int max_of(const kp_api_versions_response *r, int key)
@@ -99,7 +93,8 @@ kp_fingerprint kp_kafka_fingerprint(const kp_api_versions_response *r)
         f.line = line_by_range(r);
     } else if (f.mode != KP_MODE_UNKNOWN) {
         f.line = line_by_level(r);
-        /* KRaft brokers before 3.3 have no metadata.version; the rules up to 3.2 hold for them too. */
+        /* KRaft brokers before 3.3 have no metadata.version; the rules up to 3.2 hold for them too.
+         */
         kp_version v = line_by_range(r);
         if (!f.line.major && f.mode == KP_MODE_KRAFT && r->supported_features.n == 0 &&
             kp_version_line_cmp(v, (kp_version){ 3, 2, -1 }) <= 0)
@@ -111,8 +106,8 @@ kp_fingerprint kp_kafka_fingerprint(const kp_api_versions_response *r)
 const char *kp_node_mode_name(kp_node_mode mode)
 {
     static const char *const names[] = {
-        [KP_MODE_UNKNOWN] = "unknown",     [KP_MODE_ZOOKEEPER] = "zookeeper",
-        [KP_MODE_HYBRID] = "hybrid",       [KP_MODE_KRAFT] = "kraft",
+        [KP_MODE_UNKNOWN] = "unknown",       [KP_MODE_ZOOKEEPER] = "zookeeper",
+        [KP_MODE_HYBRID] = "hybrid",         [KP_MODE_KRAFT] = "kraft",
         [KP_MODE_CONTROLLER] = "controller",
     };
     return names[mode];

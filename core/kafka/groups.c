@@ -1,17 +1,17 @@
 /* groups.c: consumer groups, asked through librdkafka without ever waiting for it.
  *
- * One handle of the consumer kind without group.id (that kind never creates topics by asking), made by
- * the first call: a run that asks nothing about groups has no foreign threads.  Every request is an
- * admin request whose result comes to one queue.  librdkafka writes 8 bytes into an eventfd when the
- * queue turns from empty to not empty, and only then, so the loop's callback drains the queue to
- * the end.  The log goes through the same queue: no code of kplay runs on librdkafka's threads.
+ * One handle of the consumer kind without group.id (that kind never creates topics by asking), made
+ * by the first call: a run that asks nothing about groups has no foreign threads.  Every request is
+ * an admin request whose result comes to one queue.  librdkafka writes 8 bytes into an eventfd when
+ * the queue turns from empty to not empty, and only then, so the loop's callback drains the queue
+ * to the end.  The log goes through the same queue: no code of kplay runs on librdkafka's threads.
  *
  * Not used, because they block: rd_kafka_metadata, list_groups, query_watermark_offsets, committed.
  * rd_kafka_destroy waits for the threads (milliseconds; longer while a name is being resolved).
  *
- * A call is bounded twice: by librdkafka's request timeout and by a timer of the loop.  The one that
- * comes first ends it; the other finds it without an owner.  "Success" of a listing may hide brokers that
- * did not answer, so their errors are handed on beside the groups.
+ * A call is bounded twice: by librdkafka's request timeout and by a timer of the loop.  The one
+ * that comes first ends it; the other finds it without an owner.  "Success" of a listing may hide
+ * brokers that did not answer, so their errors are handed on beside the groups.
  */
 #include "kafka/client.h"
 #include "kafka/properties.h"
@@ -105,8 +105,10 @@ static bool is_retriable(rd_kafka_resp_err_t code)
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__WAIT_COORD:
-    case RD_KAFKA_RESP_ERR__WAIT_CACHE: return true;
-    default: return code > 0 && kp_kafka_code_of((int)code).retriable;
+    case RD_KAFKA_RESP_ERR__WAIT_CACHE:
+        return true;
+    default:
+        return code > 0 && kp_kafka_code_of((int)code).retriable;
     }
 }
 
@@ -155,14 +157,15 @@ static kp_err *take_describe(kp_arena *a, rd_kafka_event_t *ev, const void **ret
     const rd_kafka_DescribeConsumerGroups_result_t *r =
         rd_kafka_event_DescribeConsumerGroups_result(ev);
     size_t n;
-    const rd_kafka_ConsumerGroupDescription_t **v =
-        rd_kafka_DescribeConsumerGroups_result_groups(r, &n);
+    const rd_kafka_ConsumerGroupDescription_t **v = rd_kafka_DescribeConsumerGroups_result_groups(
+        r, &n);
     kp_group *groups = KP_NEW_ARRAY(a, n, kp_group);
     for (size_t i = 0; i < n; i++) {
         const rd_kafka_Node_t *coordinator = rd_kafka_ConsumerGroupDescription_coordinator(v[i]);
         groups[i] = (kp_group){
             .id = kp_strdup(a, rd_kafka_ConsumerGroupDescription_group_id(v[i])),
-            .state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(v[i])),
+            .state = rd_kafka_consumer_group_state_name(
+                rd_kafka_ConsumerGroupDescription_state(v[i])),
             .problem = problem(a, rd_kafka_ConsumerGroupDescription_error(v[i])),
             .coordinator = coordinator ? rd_kafka_Node_id(coordinator) : -1,
             .members = (int32_t)rd_kafka_ConsumerGroupDescription_member_count(v[i]),
@@ -186,13 +189,14 @@ static kp_err *take_offsets(kp_arena *a, rd_kafka_event_t *ev, const void **ret_
     const rd_kafka_ListConsumerGroupOffsets_result_t *r =
         rd_kafka_event_ListConsumerGroupOffsets_result(ev);
     size_t n_groups;
-    const rd_kafka_group_result_t **groups =
-        rd_kafka_ListConsumerGroupOffsets_result_groups(r, &n_groups);
+    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+        r, &n_groups);
     const rd_kafka_error_t *e = n_groups ? rd_kafka_group_result_error(groups[0]) : NULL;
     if (e && rd_kafka_error_code(e))
         return library_err(rd_kafka_error_code(e), rd_kafka_error_string(e));
-    const rd_kafka_topic_partition_list_t *l =
-        n_groups ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+    const rd_kafka_topic_partition_list_t *l = n_groups
+                                                   ? rd_kafka_group_result_partitions(groups[0])
+                                                   : NULL;
     size_t n = l ? (size_t)l->cnt : 0;
     kp_group_offset *v = KP_NEW_ARRAY(a, n, kp_group_offset);
     for (size_t i = 0; i < n; i++) {
@@ -224,11 +228,20 @@ static void take_event(rd_kafka_event_t *ev)
 {
     kp_err *(*take)(kp_arena *, rd_kafka_event_t *, const void **);
     switch (rd_kafka_event_type(ev)) {
-    case RD_KAFKA_EVENT_LISTCONSUMERGROUPS_RESULT: take = take_list; break;
-    case RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT: take = take_describe; break;
-    case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT: take = take_offsets; break;
-    case RD_KAFKA_EVENT_LOG: take_log(ev); return;
-    default: return;
+    case RD_KAFKA_EVENT_LISTCONSUMERGROUPS_RESULT:
+        take = take_list;
+        break;
+    case RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT:
+        take = take_describe;
+        break;
+    case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
+        take = take_offsets;
+        break;
+    case RD_KAFKA_EVENT_LOG:
+        take_log(ev);
+        return;
+    default:
+        return;
     }
     group_call *c = rd_kafka_event_opaque(ev);
     c->asked = false;
@@ -303,7 +316,8 @@ static kp_err *start(kp_groups *g, const kp_value *properties)
     g->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
     if (!g->rk) {
         rd_kafka_conf_destroy(conf);
-        return kp_err_new(KP_CONFIG, "correct the kafka: section", "librdkafka does not start: %s", why);
+        return kp_err_new(KP_CONFIG, "correct the kafka: section", "librdkafka does not start: %s",
+                          why);
     }
     g->queue = rd_kafka_queue_new(g->rk);
     g->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -362,7 +376,8 @@ static group_call *call_new(kp_kafka *k, kp_arena *a, kp_ms deadline, kp_kafka_f
     *c = (group_call){ .g = *g, .ticket = kp_kafka_next_ticket(k), .a = a, .fn = fn, .ud = ud };
     TAILQ_INSERT_TAIL(&(*g)->calls, c, link);
     if (++(*g)->n_calls > OPEN_LIMIT)
-        c->err = kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it with this message",
+        c->err = kp_err_new(KP_INTERNAL,
+                            "this is a fault of kplay: please report it with this message",
                             "more than %d questions about groups are open", OPEN_LIMIT);
     else if (!(*g)->rk)
         c->err = start(*g, kp_kafka_properties(k));
@@ -412,7 +427,8 @@ uint64_t kp_kafka_group_offsets(kp_kafka *k, const char *id, kp_arena *a, kp_ms 
 {
     group_call *c = call_new(k, a, deadline, fn, ud);
     if (c->asked) {
-        rd_kafka_AdminOptions_t *o = options(c, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, deadline);
+        rd_kafka_AdminOptions_t *o = options(c, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
+                                             deadline);
         rd_kafka_ListConsumerGroupOffsets_t *one = rd_kafka_ListConsumerGroupOffsets_new(id, NULL);
         rd_kafka_ListConsumerGroupOffsets(c->g->rk, &one, 1, o, c->g->queue);
         rd_kafka_ListConsumerGroupOffsets_destroy(one);

@@ -1,13 +1,13 @@
 /* kafka: what kplay says to brokers and controllers.
  *
- * Two ways lead to a cluster.  The client below speaks Kafka's protocol itself, because the questions
- * of an upgrade go to a *chosen* node and to controllers, which no client library offers: one
- * connection per node, several requests under way on it, each call with a deadline of its own.
+ * Two ways lead to a cluster.  The client below speaks Kafka's protocol itself, because the
+ * questions of an upgrade go to a *chosen* node and to controllers, which no client library offers:
+ * one connection per node, several requests under way on it, each call with a deadline of its own.
  * Consumer groups go through librdkafka, asynchronously, in the same loop.
  *
  * Nothing here blocks but getaddrinfo (when a connection is opened to a name) and the end of the
- * librdkafka handle (kp_kafka_free, which waits for its threads).  All callbacks are made by the loop,
- * never from inside the function that was given them.
+ * librdkafka handle (kp_kafka_free, which waits for its threads).  All callbacks are made by the
+ * loop, never from inside the function that was given them.
  *
  * This release speaks PLAINTEXT only.
  */
@@ -27,8 +27,9 @@ typedef struct kp_kafka kp_kafka;
 #define KP_KAFKA_WAITING 10000 /* most calls that may be open on one node */
 
 /* Properties are a map of librdkafka's names to text, with bootstrap.controllers besides (KIP-919;
- * read by the caller).  KP_CONFIG for a name or a value librdkafka does not know, for group.id (kplay
- * belongs to no group), and for a security.protocol other than PLAINTEXT.  No connection is made. */
+ * read by the caller).  KP_CONFIG for a name or a value librdkafka does not know, for group.id
+ * (kplay belongs to no group), and for a security.protocol other than PLAINTEXT.  No connection is
+ * made. */
 kp_err *kp_kafka_new(kp_loop *l, const kp_value *properties, kp_kafka **ret_k) KP_MUST_USE;
 
 /* Takes NULL.  Calls still open end without their callback.  Not from inside a callback. */
@@ -39,27 +40,27 @@ void kp_kafka_free(kp_kafka *k);
  * listeners and needs two ids.  KP_CONFIG for an address that is none. */
 kp_err *kp_kafka_node(kp_kafka *k, int id, const char *address) KP_MUST_USE;
 
-/* err is owned by the callee; NULL means success, and then response is the struct of that API, in the
- * arena of the call.  Errors of the cluster inside a response (error_code) are no err. */
+/* err is owned by the callee; NULL means success, and then response is the struct of that API, in
+ * the arena of the call.  Errors of the cluster inside a response (error_code) are no err. */
 typedef void (*kp_kafka_fn)(void *ud, kp_err *err, const void *response);
 
 /* Ask a node.  The request is copied, response and copy go to arena a, which must live until fn is
  * called.  A connection is opened when there is none.  fn is called exactly once, by the loop, at
- * `deadline` (monotonic) at the latest, unless the call is cancelled.  For KP_API_VERSIONS request may
- * be NULL.  The version sent is the highest that both sides speak; a request that the node's version
- * cannot express fails.
- * Errors are KP_CLUSTER (KP_INTERNAL for an unknown node or API, or a null where none is allowed), their
- * `where` is the node and its address; kp_kafka_stat tells how it ended in one word.  Retriable is set
- * when no answer came (refused, timed out, closed): the request may or may not have been carried out.
- * Returns a ticket for kp_kafka_cancel, never 0. */
+ * `deadline` (monotonic) at the latest, unless the call is cancelled.  For KP_API_VERSIONS request
+ * may be NULL.  The version sent is the highest that both sides speak; a request that the node's
+ * version cannot express fails. Errors are KP_CLUSTER (KP_INTERNAL for an unknown node or API, or a
+ * null where none is allowed), their `where` is the node and its address; kp_kafka_stat tells how
+ * it ended in one word.  Retriable is set when no answer came (refused, timed out, closed): the
+ * request may or may not have been carried out. Returns a ticket for kp_kafka_cancel, never 0. */
 uint64_t kp_kafka_call(kp_kafka *k, int node_id, kp_api_key api, const void *request, kp_arena *a,
                        kp_ms deadline, kp_kafka_fn fn, void *ud);
 
-/* fn of that call is not called any more; nothing happens when it was.  The request may have been sent. */
+/* fn of that call is not called any more; nothing happens when it was.  The request may have been
+ * sent. */
 void kp_kafka_cancel(kp_kafka *k, uint64_t ticket);
 
-/* The ApiVersions answer of the node's open connection, valid until the loop turns; NULL when there is
- * none.  It is as old as the connection: for finalized features that must be fresh, call
+/* The ApiVersions answer of the node's open connection, valid until the loop turns; NULL when there
+ * is none.  It is as old as the connection: for finalized features that must be fresh, call
  * KP_API_VERSIONS. */
 const kp_api_versions_response *kp_kafka_api_versions(const kp_kafka *k, int node_id);
 
@@ -75,12 +76,13 @@ typedef enum kp_link {
 
 typedef struct kp_node_stat {
     kp_link link;
-    int64_t rtt_us;   /* last round trip in microseconds, from sending to the whole answer; -1: none yet */
-    int64_t requests; /* requests sent since the node was made known */
+    int64_t rtt_us;   /* last round trip in microseconds, to the whole answer; -1: none yet */
+    int64_t requests; /* sent since the node was made known */
 } kp_node_stat;
 
-kp_node_stat kp_kafka_stat(const kp_kafka *k, int node_id); /* untried, -1 and 0 for an unknown node */
-const char *kp_link_name(kp_link link);                     /* "refused", "timed out", ... */
+/* Untried, -1 and 0 for an unknown node. */
+kp_node_stat kp_kafka_stat(const kp_kafka *k, int node_id);
+const char *kp_link_name(kp_link link); /* "refused", "timed out", ... */
 
 /* ---- error codes (org.apache.kafka.common.protocol.Errors, 2.8 to 4.3) ---- */
 
@@ -122,10 +124,10 @@ const char *kp_node_mode_name(kp_node_mode mode); /* "zookeeper", "hybrid", ... 
 
 typedef struct kp_group {
     const char *id;
-    const char *state;    /* "Stable", "Empty", ...; "Unknown" when the broker did not say */
-    const char *problem;  /* why this group could not be described, or NULL */
-    int32_t coordinator;  /* node id, -1 when not known */
-    int32_t members;      /* -1 when not asked for */
+    const char *state;   /* "Stable", "Empty", ...; "Unknown" when the broker did not say */
+    const char *problem; /* why this group could not be described, or NULL */
+    int32_t coordinator; /* node id, -1 when not known */
+    int32_t members;     /* -1 when not asked for */
 } kp_group;
 
 typedef struct kp_group_list {
@@ -147,7 +149,8 @@ typedef struct kp_group_offsets {
     size_t n;
 } kp_group_offsets;
 
-/* All groups: kp_group_list, members and coordinator not asked for.  An error when no broker answered. */
+/* All groups: kp_group_list, members and coordinator not asked for.  An error when no broker
+ * answered. */
 uint64_t kp_kafka_groups_list(kp_kafka *k, kp_arena *a, kp_ms deadline, kp_kafka_fn fn, void *ud);
 
 /* The state of these groups: kp_group_list.  n at least 1. */

@@ -9,28 +9,31 @@
 #define FALLBACK(x) .fallback = (x)
 #define IGNORABLE .ignorable = true
 
-#define ROW(type_, field_, from_) \
+#define ROW(type_, field_, from_)                                                                  \
     .name = #field_, .offset = offsetof(type_, field_), .from = (from_)
 
 #define BEGIN(type_) static const kp_field type_##_fields[] = {
-#define FIELD(type_, kind_, field_, from_, ...) \
+#define FIELD(type_, kind_, field_, from_, ...)                                                    \
     { ROW(type_, field_, from_), .type = KP_WIRE_##kind_, __VA_ARGS__ },
-#define INT32S(type_, field_, from_, ...) \
+#define INT32S(type_, field_, from_, ...)                                                          \
     { ROW(type_, field_, from_), .type = KP_WIRE_INT32, .list = true, __VA_ARGS__ },
-#define STRINGS(type_, field_, from_, ...) \
+#define STRINGS(type_, field_, from_, ...)                                                         \
     { ROW(type_, field_, from_), .type = KP_WIRE_STRING, .list = true, __VA_ARGS__ },
-#define LIST(type_, element_, field_, from_, ...)                                              \
-    { ROW(type_, field_, from_), .type = KP_WIRE_STRUCT, .list = true, .sub = &element_##_schema, \
+#define LIST(type_, element_, field_, from_, ...)                                                  \
+    { ROW(type_, field_, from_), .type = KP_WIRE_STRUCT, .list = true, .sub = &element_##_schema,  \
       __VA_ARGS__ },
-#define END(type_)                                                                         \
-    }                                                                                      \
-    ;                                                                                      \
-    static const kp_schema type_##_schema = { &#type_[3], sizeof(type_), type_##_fields,   \
+#define END(type_)                                                                                 \
+    }                                                                                              \
+    ;                                                                                              \
+    static const kp_schema type_##_schema = { &#type_[3], sizeof(type_), type_##_fields,           \
                                               KP_COUNT(type_##_fields) };
 #include "kafka/messages.def"
 
-#define API(key_, name_, min_, max_, flexible_, type_)                                          \
-    { (key_), (min_), (max_), (flexible_), name_, &type_##_request_schema, &type_##_response_schema }
+#define API(key_, name_, min_, max_, flexible_, type_)                                             \
+    {                                                                                              \
+        (key_), (min_), (max_), (flexible_), name_, &type_##_request_schema,                       \
+            &type_##_response_schema                                                               \
+    }
 
 const kp_api kp_apis[] = {
     API(KP_METADATA, "Metadata", 4, 12, 9, kp_metadata),

@@ -3,25 +3,26 @@
  * The structs are declared in messages.def, once, together with their wire schema; this file turns
  * the rows into C structs, messages.c turns the same rows into tables for the codec.
  *
- *   key  API                        versions  flexible  source (org.apache.kafka.common.message)
- *     3  Metadata                   4-12      9         MetadataRequest; KIP-430, KIP-516 (topic ids)
- *    18  ApiVersions                0-4       3         ApiVersionsRequest; KIP-35, KIP-511, KIP-584
- *                                                       (features), KIP-866 (ZkMigrationReady)
- *    32  DescribeConfigs            1-4       4         DescribeConfigsRequest; KIP-133, KIP-226, KIP-569
- *    35  DescribeLogDirs            1-4       2         DescribeLogDirsRequest; KIP-113, KIP-827 (v4)
- *    43  ElectLeaders               0-2       2         ElectLeadersRequest; KIP-183, KIP-460
- *    44  IncrementalAlterConfigs    0-1       1         IncrementalAlterConfigsRequest; KIP-339
- *    46  ListPartitionReassignments 0         0         ListPartitionReassignmentsRequest; KIP-455
- *    55  DescribeQuorum             0-2       0         DescribeQuorumRequest; KIP-595, KIP-836 (v1),
- *                                                       KIP-853 (v2)
- *    60  DescribeCluster            0-2       0         DescribeClusterRequest; KIP-700, KIP-919 (v1),
- *                                                       KIP-1073 (v2)
- * The schemas are those of 2.8.0, 3.5.2, 3.9.1 and 4.1.1: where several releases carry the same version
- * of an API, they agree.
+ *   key  API                        versions flexible source (org.apache.kafka.common.message)
+ *     3  Metadata                   4-12     9        MetadataRequest; KIP-430, KIP-516 (topic ids)
+ *    18  ApiVersions                0-4      3        ApiVersionsRequest; KIP-35, KIP-511, KIP-584
+ *                                                   (features), KIP-866 (ZkMigrationReady)
+ *    32  DescribeConfigs            1-4      4        DescribeConfigsRequest; KIP-133, KIP-226 (v1)
+ *    35  DescribeLogDirs            1-4      2        DescribeLogDirsRequest; KIP-113, KIP-827 (v4)
+ *    43  ElectLeaders               0-2      2        ElectLeadersRequest; KIP-183, KIP-460
+ *    44  IncrementalAlterConfigs    0-1      1        IncrementalAlterConfigsRequest; KIP-339
+ *    46  ListPartitionReassignments 0        0        ListPartitionReassignmentsRequest; KIP-455
+ *    55  DescribeQuorum             0-2      0        DescribeQuorumRequest; KIP-595, KIP-836 (v1),
+ *                                                   KIP-853 (v2)
+ *    60  DescribeCluster            0-2      0        DescribeClusterRequest; KIP-700,
+ *                                                   KIP-919 (v1), KIP-1073 (v2)
+ * The schemas are those of 2.8.0, 3.5.2, 3.9.1 and 4.1.1: where several releases carry the same
+ * version of an API, they agree.
  *
- * A struct is zeroed by whoever makes it.  In a list n is the number of elements and -1 is null, which
- * is not the same as empty: null topics mean all, empty topics mean none.  In an answer, a field that
- * the version does not carry has the fallback of its row: 0, "", an empty list, NULL when it may be null.
+ * A struct is zeroed by whoever makes it.  In a list n is the number of elements and -1 is null,
+ * which is not the same as empty: null topics mean all, empty topics mean none.  In an answer, a
+ * field that the version does not carry has the fallback of its row: 0, "", an empty list, NULL
+ * when it may be null.
  */
 #ifndef KP_KAFKA_MESSAGES_H
 #define KP_KAFKA_MESSAGES_H
@@ -42,7 +43,8 @@ typedef enum kp_api_key {
     KP_DESCRIBE_CLUSTER = 60,
 } kp_api_key;
 
-/* Values of fields (KIP-919, ConfigResource.Type, ElectionType, AlterConfigOp.OpType, ConfigSource). */
+/* Values of fields (KIP-919, ConfigResource.Type, ElectionType, AlterConfigOp.OpType,
+ * ConfigSource). */
 enum { KP_ENDPOINT_BROKERS = 1, KP_ENDPOINT_CONTROLLERS = 2 };
 enum { KP_RESOURCE_TOPIC = 2, KP_RESOURCE_BROKER = 4 };
 enum { KP_ELECTION_PREFERRED = 0, KP_ELECTION_UNCLEAN = 1 };
@@ -82,13 +84,13 @@ typedef struct kp_strings {
 #define FIELD(type, kind, field, from, ...) KP_C_##kind field;
 #define INT32S(type, field, from, ...) kp_int32s field;
 #define STRINGS(type, field, from, ...) kp_strings field;
-#define LIST(type, element, field, from, ...) \
-    struct {                                  \
-        const element *v;                     \
-        int32_t n;                            \
+#define LIST(type, element, field, from, ...)                                                      \
+    struct {                                                                                       \
+        const element *v;                                                                          \
+        int32_t n;                                                                                 \
     } field;
-#define END(type) \
-    }             \
+#define END(type)                                                                                  \
+    }                                                                                              \
     type;
 #include "kafka/messages.def"
 #undef BEGIN

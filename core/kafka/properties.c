@@ -25,8 +25,8 @@ static kp_err *check_one(rd_kafka_conf_t *scratch, const char *name, const kp_va
 {
     char why[256];
     if (!kp_is(v, KP_BYTES))
-        return kp_err_new(KP_CONFIG, "write the value as text, in quotes", "%s must be a text, not a %s",
-                          name, kp_type_name(v->type));
+        return kp_err_new(KP_CONFIG, "write the value as text, in quotes",
+                          "%s must be a text, not a %s", name, kp_type_name(v->type));
     if (is_ours(name))
         return NULL;
     if (kp_streq(name, "group.id"))

@@ -12,13 +12,14 @@
 #include "engine/engine.h"
 
 typedef struct kp_screen_spec {
-    bool json;       /* one JSON object per line on stdout */
-    bool terminal;   /* a person looks: live line, colours off */
+    bool json;     /* one JSON object per line on stdout */
+    bool terminal; /* a person looks: live line, colours off */
     bool simulated;
-    bool yes;        /* --yes: start and asks are answered yes */
-    bool rehearsal;  /* --dry-run: ends with the verdict and the assumptions */
+    bool yes;       /* --yes: start and asks are answered yes */
+    bool rehearsal; /* --dry-run: ends with the verdict and the assumptions */
     const char *who;
-    const char *resume; /* the command that goes on with this run, without the run's name: "kplay resume --demo" */
+    const char *
+        resume; /* the command that goes on with this run, without the run's name: "kplay resume --demo" */
 } kp_screen_spec;
 
 /* The sink to give to a run; lives in `a`. */

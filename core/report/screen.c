@@ -19,9 +19,9 @@ typedef struct screen {
     kp_arena *a;      /* the run's */
     kp_arena *line_a; /* one event's */
     char step[128];
-    kp_buf done;      /* "stop 9 s, start 21 s" of the open step */
-    bool step_open;   /* something of the step was done, its line is not printed yet */
-    bool live;        /* a live line is on the screen */
+    kp_buf done;    /* "stop 9 s, start 21 s" of the open step */
+    bool step_open; /* something of the step was done, its line is not printed yet */
+    bool live;      /* a live line is on the screen */
     bool replaying;
     int64_t replayed;
     kp_ms drawn;
@@ -29,7 +29,10 @@ typedef struct screen {
     int64_t urp, nodes_done, nodes;
 } screen;
 
-static const char *prefix(const screen *s) { return s->spec.simulated ? "sim  " : ""; }
+static const char *prefix(const screen *s)
+{
+    return s->spec.simulated ? "sim  " : "";
+}
 
 static void clear_live(screen *s)
 {
@@ -49,11 +52,14 @@ static void say(screen *s, const char *text)
 
 static const char *short_verb(const char *verb)
 {
-    static const struct { const char *verb, *word; } words[] = {
-        { "stop_broker", "stop" },     { "stop_controller", "stop" },   { "start_broker", "start" },
-        { "start_controller", "start" }, { "wait_in_sync", "in sync" }, { "switch_release", "switch" },
-        { "set_ibp", "pin" },          { "elect_preferred", "election" }, { "stage_release", "staged" },
-        { "set_properties", "config" },
+    static const struct {
+        const char *verb, *word;
+    } words[] = {
+        { "stop_broker", "stop" },     { "stop_controller", "stop" },
+        { "start_broker", "start" },   { "start_controller", "start" },
+        { "wait_in_sync", "in sync" }, { "switch_release", "switch" },
+        { "set_ibp", "pin" },          { "elect_preferred", "election" },
+        { "stage_release", "staged" }, { "set_properties", "config" },
     };
     for (size_t i = 0; i < KP_COUNT(words); i++)
         if (kp_streq(words[i].verb, verb))
@@ -65,7 +71,8 @@ static void end_step(screen *s, kp_ms now)
 {
     if (s->step_open && *s->step) {
         kp_ms took = now - s->step_began;
-        char *line = kp_printf(s->line_a, "  %-26s %9s   %s", s->step, kp_duration_text(s->line_a, took, true), kp_buf_text(&s->done));
+        char *line = kp_printf(s->line_a, "  %-26s %9s   %s", s->step,
+                               kp_duration_text(s->line_a, took, true), kp_buf_text(&s->done));
         say(s, line);
     }
     kp_buf_clear(&s->done);
@@ -104,8 +111,12 @@ static void live(screen *s, const kp_event *e)
     const char *about = "";
     if (eta > e->took)
         about = kp_printf(a, ", about %s left", kp_duration_text(a, eta - e->took, false));
-    char *line = kp_printf(a, "> %s%s%s %s  %s so far%s   ^C pauses here, nothing is lost", prefix(s), s->step, *s->step ? " " : "",
-                           e->text && *e->text ? e->text : e->verb ? short_verb(e->verb) : "", kp_duration_text(a, e->took, false), about);
+    char *line = kp_printf(a, "> %s%s%s %s  %s so far%s   ^C pauses here, nothing is lost",
+                           prefix(s), s->step, *s->step ? " " : "",
+                           e->text && *e->text ? e->text
+                           : e->verb           ? short_verb(e->verb)
+                                               : "",
+                           kp_duration_text(a, e->took, false), about);
     fputs("\r\033[K", stdout);
     printf("%.*s", 150, line);
     fflush(stdout);
@@ -120,10 +131,12 @@ static void opened(screen *s, const kp_value *v)
     int64_t controllers = kp_get_int(v, "controllers", 0);
     KP_AUTO_BUF b = KP_BUF_INIT(4096);
 
-    kp_buf_fmt(&b, "%s  %" PRId64 " broker%s", kp_get_text(v, "cluster", "?"), kp_get_int(v, "brokers", 0), kp_get_int(v, "brokers", 0) == 1 ? "" : "s");
+    kp_buf_fmt(&b, "%s  %" PRId64 " broker%s", kp_get_text(v, "cluster", "?"),
+               kp_get_int(v, "brokers", 0), kp_get_int(v, "brokers", 0) == 1 ? "" : "s");
     if (controllers)
         kp_buf_fmt(&b, ", %" PRId64 " controller%s", controllers, controllers == 1 ? "" : "s");
-    kp_buf_fmt(&b, ", %s %s, %s partitions", kp_get_text(v, "mode", "?"), kp_get_text(v, "release", "?"), kp_count_text(a, kp_get_int(v, "partitions", 0)));
+    kp_buf_fmt(&b, ", %s %s, %s partitions", kp_get_text(v, "mode", "?"),
+               kp_get_text(v, "release", "?"), kp_count_text(a, kp_get_int(v, "partitions", 0)));
     const char *to = kp_get_text(kp_get(v, "args"), "to", NULL);
     if (to)
         kp_buf_fmt(&b, " -> %s", to);
@@ -144,7 +157,8 @@ static void opened(screen *s, const kp_value *v)
         const char *from = kp_get_text(origin, args->keys[i], "");
         if ((one->type == KP_LIST && one->n == 0) || kp_streq(from, "default"))
             continue;
-        kp_buf_fmt(&b, "; %s %s", args->keys[i], one->type == KP_BYTES ? one->u.s : kp_json_text(a, one));
+        kp_buf_fmt(&b, "; %s %s", args->keys[i],
+                   one->type == KP_BYTES ? one->u.s : kp_json_text(a, one));
         if (!kp_starts_with(from, "--"))
             kp_buf_fmt(&b, " from %s", from);
     }
@@ -156,9 +170,12 @@ static void resumed(screen *s, const kp_value *v, kp_ms now)
     kp_arena *a = s->line_a;
     kp_ms ago = now - kp_get_int(v, "at", now);
     const char *ended = kp_get_text(v, "ended", "");
-    const char *how = kp_streq(ended, "pause") ? "paused" : kp_streq(ended, "error") ? "failed" : "ended without a word";
-    say(s, kp_printf(a, "%s   %s %s ago: %" PRId64 " records, chain whole", kp_get_text(v, "run", "?"), how,
-                     kp_duration_text(a, ago < 0 ? 0 : ago, false), kp_get_int(v, "records", 0)));
+    const char *how = kp_streq(ended, "pause")   ? "paused"
+                      : kp_streq(ended, "error") ? "failed"
+                                                 : "ended without a word";
+    say(s,
+        kp_printf(a, "%s   %s %s ago: %" PRId64 " records, chain whole", kp_get_text(v, "run", "?"),
+                  how, kp_duration_text(a, ago < 0 ? 0 : ago, false), kp_get_int(v, "records", 0)));
     s->replaying = true;
 }
 
@@ -166,19 +183,25 @@ static void resumed(screen *s, const kp_value *v, kp_ms now)
 
 static void as_json(screen *s, const kp_event *e)
 {
-    static const char *const kinds[] = { "opened", "resumed", "step", "begin", "progress", "done", "note", "warn", "doubt", "held", "closed" };
+    static const char *const kinds[] = { "opened", "resumed", "step",  "begin", "progress", "done",
+                                         "note",   "warn",    "doubt", "held",  "closed" };
     if (e->kind == KP_E_PROGRESS)
         return;
     kp_arena *a = s->line_a;
     const kp_value *v = kp_map(
-        a, "event", kp_text(a, kinds[e->kind]), "t", kp_text(a, kp_time_text(a, e->t)), "path", e->path && *e->path ? kp_text(a, e->path) : NULL,
-        "step", e->step && *e->step ? kp_text(a, e->step) : NULL, "verb", kp_text(a, e->verb), "text", kp_text(a, e->text), "node",
-        e->node ? kp_int(a, e->node) : NULL, "took_ms", e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
-        e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what", kp_text(a, e->err->what), "next", kp_text(a, e->err->next),
-                        "where", *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
-                        *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit", kp_int(a, kp_err_exit_code(e->err)), NULL)
+        a, "event", kp_text(a, kinds[e->kind]), "t", kp_text(a, kp_time_text(a, e->t)), "path",
+        e->path && *e->path ? kp_text(a, e->path) : NULL, "step",
+        e->step && *e->step ? kp_text(a, e->step) : NULL, "verb", kp_text(a, e->verb), "text",
+        kp_text(a, e->text), "node", e->node ? kp_int(a, e->node) : NULL, "took_ms",
+        e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
+        e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what",
+                        kp_text(a, e->err->what), "next", kp_text(a, e->err->next), "where",
+                        *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
+                        *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit",
+                        kp_int(a, kp_err_exit_code(e->err)), NULL)
                : NULL,
-        "replayed", e->replayed ? kp_bool(true) : NULL, "simulated", s->spec.simulated ? kp_bool(true) : NULL, NULL);
+        "replayed", e->replayed ? kp_bool(true) : NULL, "simulated",
+        s->spec.simulated ? kp_bool(true) : NULL, NULL);
     puts(kp_json_text(a, v));
     fflush(stdout);
 }
@@ -244,8 +267,12 @@ static void on_event(void *ud, const kp_event *e)
         break;
     case KP_E_DOUBT:
         clear_live(s);
-        say(s, kp_printf(s->line_a, "in doubt  %s(%d)%s%s -> %s", e->verb, e->node, e->value ? "  saw " : "",
-                         e->value ? kp_json_text(s->line_a, kp_get(e->value, "saw") ? kp_get(e->value, "saw") : kp_nil()) : "",
+        say(s, kp_printf(s->line_a, "in doubt  %s(%d)%s%s -> %s", e->verb, e->node,
+                         e->value ? "  saw " : "",
+                         e->value ? kp_json_text(s->line_a, kp_get(e->value, "saw")
+                                                                ? kp_get(e->value, "saw")
+                                                                : kp_nil())
+                                  : "",
                          kp_get_text(e->value, "so", "?")));
         break;
     case KP_E_HELD:
@@ -284,7 +311,7 @@ kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec)
     s->a = a;
     s->line_a = kp_arena_new("screen", (size_t)64 << 20);
     s->done = KP_BUF_INIT(4096);
-    return (kp_sink){ .event = on_event, .ask = on_ask, .ud = s };
+    return (kp_sink) { .event = on_event, .ask = on_ask, .ud = s };
 }
 
 void kp_screen_error(const kp_err *e, bool json)
@@ -292,9 +319,11 @@ void kp_screen_error(const kp_err *e, bool json)
     KP_AUTO_ARENA a = kp_arena_new("error", (size_t)4 << 20);
     fflush(stdout);
     if (json) {
-        const kp_value *v = kp_map(a, "error", kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "what", kp_text(a, e->what), "next",
-                                                      kp_text(a, e->next), "where", *e->where ? kp_text(a, e->where) : NULL, "detail",
-                                                      *e->detail ? kp_text(a, e->detail) : NULL, NULL),
+        const kp_value *v = kp_map(a, "error",
+                                   kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "what",
+                                          kp_text(a, e->what), "next", kp_text(a, e->next), "where",
+                                          *e->where ? kp_text(a, e->where) : NULL, "detail",
+                                          *e->detail ? kp_text(a, e->detail) : NULL, NULL),
                                    "exit", kp_int(a, kp_err_exit_code(e)), NULL);
         puts(kp_json_text(a, v));
         return;

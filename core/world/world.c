@@ -4,14 +4,13 @@
 #define WITHIN (10 * KP_SECOND) /* a request without its own limit */
 
 static const char *const names[KP_REQS] = {
-    [KP_Q_VIEW] = "view",          [KP_Q_NODE] = "node",   [KP_Q_QUORUM] = "quorum",
-    [KP_Q_CONFIG] = "config",      [KP_Q_LOG_DIRS] = "log_dirs",
-    [KP_Q_REASSIGNMENTS] = "reassignments",                [KP_Q_GROUPS] = "groups",
-    [KP_Q_LAG] = "lag",            [KP_Q_HOST] = "host",   [KP_Q_FILE] = "file",
-    [KP_Q_ZNODE] = "znode",        [KP_Q_GRANTS] = "grants", [KP_A_FENCE] = "fence",
-    [KP_A_STOP] = "stop",          [KP_A_START] = "start", [KP_A_LINK] = "link",
-    [KP_A_FILE] = "write_file",    [KP_A_JOB] = "job",     [KP_Q_JOB] = "job_state",
-    [KP_A_ELECT] = "elect",        [KP_A_CONFIG] = "alter_config",
+    [KP_Q_VIEW] = "view",     [KP_Q_NODE] = "node",         [KP_Q_QUORUM] = "quorum",
+    [KP_Q_CONFIG] = "config", [KP_Q_LOG_DIRS] = "log_dirs", [KP_Q_REASSIGNMENTS] = "reassignments",
+    [KP_Q_GROUPS] = "groups", [KP_Q_LAG] = "lag",           [KP_Q_HOST] = "host",
+    [KP_Q_FILE] = "file",     [KP_Q_ZNODE] = "znode",       [KP_Q_GRANTS] = "grants",
+    [KP_A_FENCE] = "fence",   [KP_A_STOP] = "stop",         [KP_A_START] = "start",
+    [KP_A_LINK] = "link",     [KP_A_FILE] = "write_file",   [KP_A_JOB] = "job",
+    [KP_Q_JOB] = "job_state", [KP_A_ELECT] = "elect",       [KP_A_CONFIG] = "alter_config",
 };
 
 const char *kp_req_name(kp_req q)
@@ -19,7 +18,8 @@ const char *kp_req_name(kp_req q)
     return q < KP_REQS && names[q] ? names[q] : "?";
 }
 
-void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies)
+void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
+                      kp_reply *ret_replies)
 {
     uint64_t *ticket = KP_NEW_ARRAY(a, n + 1, uint64_t);
     size_t left = n;
@@ -29,7 +29,7 @@ void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n, k
         kp_ms within = q[i].within ? q[i].within : WITHIN;
         if (within > longest)
             longest = within;
-        ret_replies[i] = (kp_reply){ 0 };
+        ret_replies[i] = (kp_reply) { 0 };
         ticket[i] = kp_send(w, a, &q[i]);
     }
     /* The world answers every request within its limit; the margin only catches a world that does not. */
@@ -42,7 +42,8 @@ void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n, k
             for (size_t i = 0; i < n; i++)
                 if (ticket[i]) {
                     kp_cancel(w, ticket[i]);
-                    ret_replies[i].err = kp_err_new(KP_INTERNAL, "report this", "a request got no answer");
+                    ret_replies[i].err = kp_err_new(KP_INTERNAL, "report this",
+                                                    "a request got no answer");
                 }
             return;
         }

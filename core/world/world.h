@@ -48,7 +48,7 @@ typedef enum kp_req {
 
     KP_Q_GROUPS, /* -> list of {group, state, protocol} */
 
-    KP_Q_LAG,    /* names = groups -> map group -> {topic:partition -> committed offset, ...} */
+    KP_Q_LAG, /* names = groups -> map group -> {topic:partition -> committed offset, ...} */
 
     KP_Q_HOST,
     /* What the host of `node` shows, read without changing anything -> map
@@ -59,44 +59,47 @@ typedef enum kp_req {
      *    `since` later), signs = {errors = [lines], mis_pinned, duplicate_registration, started} (from `since` on),
      *    service = {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)} */
 
-    KP_Q_FILE,   /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
+    KP_Q_FILE, /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
 
-    KP_Q_ZNODE,  /* path -> {path, data, version, ephemeral} or nil when it does not exist */
+    KP_Q_ZNODE, /* path -> {path, data, version, ephemeral} or nil when it does not exist */
 
     KP_Q_GRANTS, /* every act this run may ask of the host, proved without doing it -> list of text: what is not allowed */
 
     /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal the host's. ---- */
 
-    KP_A_FENCE,  /* raise the host's fencing epoch to `epoch` for `holder`; refused when it is not higher and not ours */
-    KP_A_STOP,   /* ask the node's process to stop (SIGTERM or the service manager); never SIGKILL */
-    KP_A_START,  /* start the node's service */
-    KP_A_LINK,   /* point layout.current at the staged release `version` */
-    KP_A_FILE,   /* replace server.properties by `bytes`, if its sha256 still is `expect` */
-    KP_A_JOB,    /* run argv on the host as a detached job */
-    KP_Q_JOB,    /* op_id -> {state = "none"|"running"|"done"|"stale", rc, output}  (a question) */
+    KP_A_FENCE, /* raise the host's fencing epoch to `epoch` for `holder`; refused when it is not higher and not ours */
+    KP_A_STOP,  /* ask the node's process to stop (SIGTERM or the service manager); never SIGKILL */
+    KP_A_START, /* start the node's service */
+    KP_A_LINK,  /* point layout.current at the staged release `version` */
+    KP_A_FILE,  /* replace server.properties by `bytes`, if its sha256 still is `expect` */
+    KP_A_JOB,   /* run argv on the host as a detached job */
+    KP_Q_JOB,   /* op_id -> {state = "none"|"running"|"done"|"stale", rc, output}  (a question) */
 
     /* ---- actions on the cluster ---- */
 
-    KP_A_ELECT,  /* preferred leader election; partitions = list of {topic, partition}, NULL = all */
+    KP_A_ELECT, /* preferred leader election; partitions = list of {topic, partition}, NULL = all */
     KP_A_CONFIG, /* IncrementalAlterConfigs: resource, names (one), edits = map key -> text, false deletes */
     KP_REQS
 } kp_req;
 
 const char *kp_req_name(kp_req q); /* "view", "node", "stop", ... */
-static inline bool kp_req_is_question(kp_req q) { return q <= KP_Q_GRANTS || q == KP_Q_JOB; }
+static inline bool kp_req_is_question(kp_req q)
+{
+    return q <= KP_Q_GRANTS || q == KP_Q_JOB;
+}
 
 typedef struct kp_request {
     kp_req kind;
-    int node;                     /* id, or KP_ANY_NODE where a question allows it */
-    kp_ms within;                 /* answered at the latest after this; 0 = 10 s */
+    int node;     /* id, or KP_ANY_NODE where a question allows it */
+    kp_ms within; /* answered at the latest after this; 0 = 10 s */
     /* questions */
     bool with_config;
-    int follow;                   /* 0: nobody (a node with id 0 can not be followed: the whole view is asked) */
+    int follow; /* 0: nobody (a node with id 0 can not be followed: the whole view is asked) */
     const kp_view *seen;
     const char *resource;
     const kp_value *names, *keys;
     const char *path;
-    int64_t since;                /* KP_Q_HOST: offset in the log file; -1: do not read the log */
+    int64_t since; /* KP_Q_HOST: offset in the log file; -1: do not read the log */
     /* actions */
     const char *op_id;
     int64_t epoch;
@@ -109,31 +112,31 @@ typedef struct kp_request {
 } kp_request;
 
 typedef struct kp_reply {
-    uint64_t ticket;              /* what send returned */
+    uint64_t ticket; /* what send returned */
     kp_req kind;
-    int node;                     /* who answered */
-    kp_err *err;                  /* NULL: `value` or `view` is the answer.  Owned by the receiver */
-    const kp_value *value;        /* in the arena given to send */
-    const kp_view *view;          /* live: in that arena.  sim: its own arrays, valid until the next wait */
-    int64_t took_us;              /* from send to answer */
+    int node;              /* who answered */
+    kp_err *err;           /* NULL: `value` or `view` is the answer.  Owned by the receiver */
+    const kp_value *value; /* in the arena given to send */
+    const kp_view *view; /* live: in that arena.  sim: its own arrays, valid until the next wait */
+    int64_t took_us;     /* from send to answer */
 } kp_reply;
 
 typedef struct kp_world kp_world;
 typedef struct kp_world_class {
-    const char *name;             /* "live" or "sim" */
+    const char *name; /* "live" or "sim" */
     uint64_t (*send)(kp_world *w, kp_arena *a, const kp_request *q);
     /* The next reply, in the arena of its request.  NULL: monotonic time `until` was reached, or a signal came. */
     kp_reply *(*wait)(kp_world *w, kp_ms until);
     void (*cancel)(kp_world *w, uint64_t ticket); /* its reply, if it still comes, is dropped */
-    kp_ms (*now)(kp_world *w);    /* UTC; virtual in sim */
-    kp_ms (*mono)(kp_world *w);   /* for deadlines; never goes back */
-    int (*interrupts)(kp_world *w); /* Ctrl-C received so far */
+    kp_ms (*now)(kp_world *w);                    /* UTC; virtual in sim */
+    kp_ms (*mono)(kp_world *w);                   /* for deadlines; never goes back */
+    int (*interrupts)(kp_world *w);               /* Ctrl-C received so far */
     void (*done)(kp_world *w);
 } kp_world_class;
 
 struct kp_world {
     const kp_world_class *c;
-    int64_t n_requests;           /* sent so far, for the report */
+    int64_t n_requests; /* sent so far, for the report */
 };
 
 static inline uint64_t kp_send(kp_world *w, kp_arena *a, const kp_request *q)
@@ -143,12 +146,28 @@ static inline uint64_t kp_send(kp_world *w, kp_arena *a, const kp_request *q)
 }
 /* Sends all and waits for all; replies in the order of the questions, each with its own err (owned by the caller).  Answers
  * to other requests that come meanwhile are dropped. */
-void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies);
+void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
+                      kp_reply *ret_replies);
 
-static inline kp_reply *kp_wait(kp_world *w, kp_ms until) { return w->c->wait(w, until); }
-static inline void kp_cancel(kp_world *w, uint64_t ticket) { w->c->cancel(w, ticket); }
-static inline kp_ms kp_now(kp_world *w) { return w->c->now(w); }
-static inline kp_ms kp_mono(kp_world *w) { return w->c->mono(w); }
-static inline int kp_interrupts(kp_world *w) { return w->c->interrupts(w); }
+static inline kp_reply *kp_wait(kp_world *w, kp_ms until)
+{
+    return w->c->wait(w, until);
+}
+static inline void kp_cancel(kp_world *w, uint64_t ticket)
+{
+    w->c->cancel(w, ticket);
+}
+static inline kp_ms kp_now(kp_world *w)
+{
+    return w->c->now(w);
+}
+static inline kp_ms kp_mono(kp_world *w)
+{
+    return w->c->mono(w);
+}
+static inline int kp_interrupts(kp_world *w)
+{
+    return w->c->interrupts(w);
+}
 
 #endif

@@ -1,28 +1,29 @@
 // A producer and a consumer that account for every record, so that a test can say of a cluster that
-// was worked on meanwhile: nothing that was acknowledged is missing, and no partition refused writes
-// for longer than so many milliseconds.
+// was worked on meanwhile: nothing that was acknowledged is missing, and no partition refused
+// writes for longer than so many milliseconds.
 //
-//   lab_load produce --bootstrap B --topic T --partitions N --rate R --out FILE [--size S] [--count C]
-//   lab_load consume --bootstrap B --topic T --partitions N --acked FILE --out FILE [--group G]
+//   lab_load produce --bootstrap B --topic T --partitions N --out FILE
+//                    [--rate R] [--size S] [--count C]
+//   lab_load consume --bootstrap B --topic T --partitions N --out FILE --acked FILE [--group G]
 //
-// Each record says "PARTITION SEQUENCE"; sequences count from 0 in each partition.  The producer writes
-// round robin, R records a second in all, with acks=all and idempotence, until SIGTERM or C records;
-// then it waits for what is outstanding.  The consumer reads from the beginning throughout; at SIGTERM
-// it takes the list of acknowledged records from the producer's file, which must be complete by then,
-// and goes on until it has them all or nothing more comes.
+// Each record says "PARTITION SEQUENCE"; sequences count from 0 in each partition.  The producer
+// writes round robin, R records a second in all, with acks=all and idempotence, until SIGTERM or C
+// records; then it waits for what is outstanding.  The consumer reads from the beginning
+// throughout; at SIGTERM it takes the list of acknowledged records from the producer's file, which
+// must be complete by then, and goes on until it has them all or nothing more comes.
 //
-// What the producer writes, a line as it happens (times are milliseconds since the epoch, with three
-// decimals; gaps are between two acknowledgements, of one partition or of `all` together):
+// What the producer writes, a line as it happens (times are milliseconds since the epoch, with
+// three decimals; gaps are between two acknowledgements, of one partition or of `all` together):
 //   tick TIME acked COUNT failed COUNT all GAP worst GAP PARTITION
-//                                            each 100 ms: longest gaps that ended in it or last still
-//   gap FROM TO PARTITION|all                                each gap above the threshold, at its end
-//   error TIME TEXT                                          what librdkafka says
+//                                   each 100 ms: the longest gaps that ended in it or last still
+//   gap FROM TO PARTITION|all       each gap above the threshold, at its end
+//   error TIME TEXT                 what librdkafka says
 // and when it ends:
 //   longest PARTITION|all FROM TO
-//   acked PARTITION FIRST LAST                               a run of acknowledged sequence numbers
+//   acked PARTITION FIRST LAST      a run of acknowledged sequence numbers
 //   total sent COUNT acked COUNT failed COUNT
 // What the consumer writes when it ends:
-//   missing PARTITION SEQUENCE                               the first 100
+//   missing PARTITION SEQUENCE      the first 100
 //   total acked COUNT read COUNT missing COUNT duplicated COUNT redelivered COUNT rebalances COUNT
 // A record is duplicated when it is in the log twice, redelivered when one offset was read twice.
 //
@@ -42,7 +43,7 @@
 
 enum {
     PARTITIONS_MAX = 10000,
-    RUNS_MAX = 100000,        // runs of acknowledged numbers in a partition: each failure splits one
+    RUNS_MAX = 100000,        // runs of acknowledged numbers in a partition: a failure splits one
     SEQUENCE_MAX = 100000000, // records in a partition
     VALUE_MIN = 32,
     VALUE_MAX = 100000,
@@ -199,7 +200,7 @@ static void note_acked(producer *p, int32_t partition, int64_t sequence)
         return;
     }
     if (l->run_count == RUNS_MAX)
-        die(1, "partition %" PRId32 " lost acknowledgements more than %d times", partition, RUNS_MAX);
+        die(1, "partition %" PRId32 " lost acknowledgements %d times", partition, RUNS_MAX);
     l->runs = grow(l->runs, l->run_count + 1, sizeof *l->runs);
     l->runs[l->run_count++] = (run){sequence, sequence};
 }
@@ -283,8 +284,8 @@ static int produce(const options *o)
     set(conf, "enable.idempotence", "true");
     set(conf, "acks", "all");
     set(conf, "linger.ms", "1");
-    // The Java client's default; librdkafka's 10 s would measure its pause after a refused connection
-    // to a broker that has been back for seconds.
+    // The Java client's default; librdkafka's 10 s would measure its pause after a refused
+    // connection to a broker that has been back for seconds.
     set(conf, "reconnect.backoff.max.ms", "1000");
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -404,8 +405,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     }
 }
 
-// Compares with the producer's file.  Returns how many acknowledged records were not read, writes the
-// first of them to `out` when it is given, and the number acknowledged to `ret_acked`.
+// Compares with the producer's file.  Returns how many acknowledged records were not read, writes
+// the first of them to `out` when it is given, and the number acknowledged to `ret_acked`.
 static int64_t count_missing(const consumer *c, const char *path, FILE *out, int64_t *ret_acked)
 {
     FILE *in = fopen(path, "r");
@@ -548,7 +549,7 @@ int main(int argc, char **argv)
     int producing = !strcmp(what, "produce");
     if ((!producing && strcmp(what, "consume") != 0) || !o.bootstrap || !o.topic || !o.out
         || !o.partitions || (!producing && !o.acked))
-        die(2, "usage: lab_load produce|consume --bootstrap B --topic T --partitions N --out FILE ...");
+        die(2, "usage: lab_load produce|consume --bootstrap B --topic T --partitions N --out F");
 
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGTERM, &action, NULL);

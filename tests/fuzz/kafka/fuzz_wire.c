@@ -1,8 +1,8 @@
 /* fuzz_wire: hostile bytes against the wire decoder, at any API and version.
  *
- * Byte 0 chooses the API, byte 1 the version, byte 2 what is read: a request, a response, or a whole answer
- * with its header.  Whatever is accepted must survive: writing it again must succeed, reading that
- * must succeed, and writing it once more, from a copy, must give the same bytes.
+ * Byte 0 chooses the API, byte 1 the version, byte 2 what is read: a request, a response, or a
+ * whole answer with its header.  Whatever is accepted must survive: writing it again must succeed,
+ * reading that must succeed, and writing it once more, from a copy, must give the same bytes.
  */
 #include "kafka/codec.h"
 
@@ -11,8 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void *read_message(kp_arena *a, const kp_schema *s, int version, bool flexible, const void *p,
-                          size_t n)
+static void *read_message(kp_arena *a, const kp_schema *s, int version, bool flexible,
+                          const void *p, size_t n)
 {
     void *message = NULL;
     size_t left;
@@ -62,7 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         kp_frame_correlation(p, n, &correlation);
         kp_err_drop(kp_frame_response(a, api, version, correlation, p, n, &response));
     } else {
-        fixpoint(a, data[2] % 3 ? api->response : api->request, version, version >= api->flexible, p, n);
+        fixpoint(a, data[2] % 3 ? api->response : api->request, version, version >= api->flexible,
+                 p, n);
     }
     kp_arena_free(a);
     return 0;

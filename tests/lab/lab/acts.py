@@ -1,5 +1,5 @@
-"""What a scenario does to a cluster, to see what kplay makes of it: nodes that are killed or frozen,
-files that someone edited, partitions that are not as they should be.
+"""What a scenario does to a cluster, to see what kplay makes of it: nodes that are killed or
+frozen, files that someone edited, partitions that are not as they should be.
 
 Everything here goes around kplay, and is not counted by the service scripts unless it says so.
 """
@@ -31,12 +31,14 @@ POISON = {
 
 # Processes
 
-def ssh(lab: Lab, node: Node, command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def ssh(lab: Lab, node: Node, command: str,
+        seconds: float = 60) -> subprocess.CompletedProcess[str]:
     """Runs a command on a node as kplay would: by SSH, as the lab's user, without a terminal."""
     return subprocess.run(
         ["ssh", "-F", "none", "-T", "-p", str(SSH_PORT), "-i", str(lab.identity),
          "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "StrictHostKeyChecking=yes",
-         "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", f"{lab.owner.name}@{node.host}", command],
+         "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes",
+         f"{lab.owner.name}@{node.host}", command],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=seconds)
 
@@ -49,9 +51,9 @@ def running(node: Node) -> Process:
 
 
 def kill(node: Node) -> None:
-    """kill -9, and waits until the process is gone.  A broker started again within its session (18 s
-    in ZooKeeper mode, 9 s in KRaft) is kept out until the session ends; in ZooKeeper mode it gives up
-    and exits: NodeExists at /brokers/ids."""
+    """kill -9, and waits until the process is gone.  A broker started again within its session
+    (18 s in ZooKeeper mode, 9 s in KRaft) is kept out until the session ends; in ZooKeeper mode it
+    gives up and exits: NodeExists at /brokers/ids."""
     process = running(node)
     process.send(signal.SIGKILL)
     process.wait_gone(10)
@@ -67,10 +69,15 @@ def thaw(node: Node) -> None:
 
 
 def stop_and_wait(lab: Lab, node: Node, seconds: float = 60) -> None:
-    """A counted stop, until the process is gone.  Partitions of that node are under-replicated then."""
+    """A counted stop, until the process is gone and, of a broker, until another broker says so: its
+    partitions are under-replicated then."""
     process = running(node)
     node.stop()
     lab.wait(lambda: not process.alive(), seconds, f"{node.name} to stop")
+    others = [n.id for n in lab.brokers() if n is not node and n.process()]
+    if "broker" in node.roles and others:
+        lab.wait(lambda: node.id not in lab.metadata(others[0]).brokers, seconds,
+                 f"broker {others[0]} to miss {node.name}")
 
 
 def restart_by_ssh(lab: Lab, node: Node, seconds: float = 60) -> None:
@@ -164,7 +171,7 @@ class Reassignment:
         return self
 
     def running(self) -> bool:
-        found: dict = {}
+        found: set[Key] = set()
 
         def look(connection: Connection) -> None:
             found.update(connection.reassignments())
@@ -183,7 +190,8 @@ class Reassignment:
 
     def _throttle(self, rate: str | None) -> None:
         for broker in self.lab.brokers():
-            changes = {f"{side}.replication.throttled.rate": rate for side in ("leader", "follower")}
+            changes = {f"{side}.replication.throttled.rate": rate
+                       for side in ("leader", "follower")}
             self.lab.ask(broker.id).alter_config(BROKER, str(broker.id), changes)
         every = None if rate is None else "*"
         set_topic_config(self.lab, self.topic.name, {

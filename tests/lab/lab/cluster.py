@@ -7,8 +7,8 @@ However the block ends (its end, an exception, Ctrl-C, SIGTERM, the end of the i
 process of the lab is ended.  After an exception the directory is kept, logs and all, and named on
 standard error; otherwise it is removed, unless its place was given by the caller.
 
-All addresses are below 127.<octet>; the octet is drawn from the pid and taken only if nobody listens
-there, so that labs can run side by side.
+All addresses are below 127.<octet>; the octet is drawn from the pid and taken only if nobody
+listens there, so that labs can run side by side.
 """
 from __future__ import annotations
 
@@ -166,7 +166,8 @@ class Lab:
         limit = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > limit:
-                raise TimeoutError(f"waited {seconds:.0f} s for {what}; logs are in {self.dir}/nodes")
+                raise TimeoutError(f"waited {seconds:.0f} s for {what}; "
+                                   f"logs are in {self.dir}/nodes")
             time.sleep(0.05)
 
     def create_topic(self, topic: Topic, assignment: dict[int, list[int]] | None = None) -> None:
@@ -222,8 +223,8 @@ class Lab:
             shutil.copy(self.identity.with_suffix(".pub"), authorized)
             known = ""
             for each in self.nodes:
-                for version in (self.spec.release, *self.spec.also):
-                    releases.install(shared / releases.directory_name(version), each.dir / "releases")
+                for release in shared.iterdir():
+                    releases.install(release, each.dir / "releases")
                 current = each.dir / "releases" / releases.directory_name(self.spec.release)
                 known += nodes.build(each, self.ledger, current, authorized)
                 text = (config.zookeeper(each) if "zookeeper" in each.roles
@@ -309,7 +310,10 @@ class Lab:
         for connection in self._connections.values():
             connection.close()
         self._running = False
-        return end_all(self.ledger) if self.ledger.path.exists() else []
+        stuck = end_all(self.ledger) if self.ledger.path.exists() else []
+        for server in self._servers:
+            server.poll()  # what is left of them in the process table
+        return stuck
 
     def keep_running(self) -> None:
         """The end of the `with` block is not to be the end of the cluster."""

@@ -1,6 +1,6 @@
-"""Bytes of Kafka's protocol, written and read: big-endian numbers, and strings and arrays in the two
-encodings that requests use, the old one and the `flexible` one (KIP-482: varint lengths plus one, and
-tagged fields at the end of every structure)."""
+"""Bytes of Kafka's protocol, written and read: big-endian numbers, and strings and arrays in the
+two encodings that requests use, the old one and the `flexible` one (KIP-482: varint lengths plus
+one, and tagged fields at the end of every structure)."""
 from __future__ import annotations
 
 import struct
@@ -69,7 +69,7 @@ class Reader:
 
     def number(self, kind: str) -> int:
         size = struct.calcsize(">" + kind)
-        value = struct.unpack_from(">" + kind, self.data, self.at)[0]
+        value: int = struct.unpack_from(">" + kind, self.data, self.at)[0]
         self.at += size
         return value
 

@@ -12,6 +12,7 @@ no pause before a first rebalance).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from .node import Node
 
@@ -35,7 +36,9 @@ def parse_topics(text: str) -> tuple[Topic, ...]:
     topics = []
     for part in text.split(","):
         name, *numbers = part.split(":")
-        topics.append(Topic(name, *(int(number) for number in numbers)))
+        if len(numbers) > 3:
+            raise ValueError(f"{part}: more than NAME:PARTITIONS:RF:MIN_ISR")
+        topics.append(Topic(name, *map(int, numbers)))  # type: ignore[arg-type]
     return tuple(topics)
 
 
@@ -47,15 +50,15 @@ class Spec:
     """What a lab is to be."""
     mode: str
     release: str
-    also: tuple[str, ...] = ()              # further releases, staged on every node
-    brokers: int = 3                        # combined mode: nodes
-    controllers: int = 3                    # kraft mode only
+    also: tuple[str, ...] = ()           # further releases, staged on every node
+    brokers: int = 3                     # combined mode: nodes
+    controllers: int = 3                 # kraft mode only
     topics: tuple[Topic, ...] = DEFAULT_TOPICS
-    ibp: str | None = None                  # zookeeper: inter.broker.protocol.version in the files
-    metadata_version: str | None = None     # kraft, combined: as formatted; None = the release's own
-    properties: dict[str, str] = field(default_factory=dict)   # overrides, brokers and controllers
+    ibp: str | None = None               # zookeeper: inter.broker.protocol.version in the files
+    metadata_version: str | None = None  # kraft, combined: to format with; None: the release's own
+    properties: dict[str, str] = field(default_factory=dict)  # lines of every server.properties
     auto_leader_rebalance: bool = False
-    name: str | None = None                 # cluster: in kplay.yaml; None = lab-MODE
+    name: str | None = None              # cluster: in kplay.yaml; None = lab-MODE
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -67,7 +70,7 @@ class Spec:
                 raise ValueError(f"topic {topic.name} wants {topic.replication} replicas, "
                                  f"there are {self.brokers} brokers")
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -109,8 +112,7 @@ def server(node: Node, spec: Spec, nodes: list[Node]) -> str:
     else:
         voters = ",".join(f"{n.id}@{n.host}:{CONTROLLER_PORT}"
                           for n in nodes if "controller" in n.roles)
-        identity = {"process.roles": ",".join(r for r in ("broker", "controller") if r in node.roles),
-                    "node.id": str(node.id)}
+        identity = {"process.roles": ",".join(node.roles), "node.id": str(node.id)}
         if broker:
             identity["broker.rack"] = node.rack
         identity["controller.quorum.voters"] = voters

@@ -18,29 +18,35 @@ def _q(text: str | Path) -> str:
 
 
 def _service(node: Node) -> str:
-    verbs = ", ".join(f"{verb}: [{_q(node.service)}, {verb}]" for verb in ("start", "stop", "status"))
+    verbs = ", ".join(f"{verb}: [{_q(node.service)}, {verb}]"
+                      for verb in ("start", "stop", "status"))
     return f"{{ manager: command, {verbs} }}"
 
 
 def _layout(node: Node) -> str:
-    paths = {"releases": node.dir / "releases", "current": node.dir / "current",
-             "config": node.properties, "log": node.log, "release": "kafka_2.13-{version}"}
+    paths: dict[str, str | Path] = {
+        "releases": node.dir / "releases", "current": node.dir / "current",
+        "config": node.properties, "log": node.log, "release": "kafka_2.13-{version}"}
     return "{ " + ", ".join(f"{key}: {_q(value)}" for key, value in paths.items()) + " }"
 
 
-def _entry(node: Node, port: int, host: str) -> list[str]:
-    lines = [f"  - id: {node.id}", f"    host: {_q(host)}"]
+def _entry(node: Node, port: int, host: Node) -> list[str]:
+    lines = [f"  - id: {node.id}", f"    host: {_q(host.host)}"]
     if node.rack:
         lines.append(f"    rack: {node.rack}")
-    return lines + [f"    kafka: {_q(f'{node.host}:{port}')}", f"    service: {_service(node)}",
-                    f"    layout: {_layout(node)}"]
+    return lines + [f"    kafka: {_q(f'{node.host}:{port}')}", f"    service: {_service(host)}",
+                    f"    layout: {_layout(host)}"]
 
 
-def text(lab: Lab, *, hosts: dict[int, str] | None = None, on_failure: str = "stop",
+def text(lab: Lab, *, hosts: dict[int, int] | None = None, on_failure: str = "stop",
          guard: str = "strict", extra: str = "") -> str:
-    """The cluster file.  `hosts` gives nodes another host than theirs by id (a wrong file, for a
-    scenario), `extra` is appended as it is."""
-    other = hosts or {}
+    """The cluster file.  `hosts` is for a wrong one: {2: 3} gives node 2 the host of node 3, which
+    takes that node's service and files along, because hosts have theirs at the same paths.  `extra`
+    is appended as it is."""
+
+    def host(node: Node) -> Node:
+        return lab.node((hosts or {}).get(node.id, node.id))
+
     kafka = [f"bootstrap.servers: {_q(lab.bootstrap())}"]
     if lab.controllers():
         kafka.append("bootstrap.controllers: " + _q(",".join(
@@ -53,14 +59,14 @@ def text(lab: Lab, *, hosts: dict[int, str] | None = None, on_failure: str = "st
         f"known_hosts: {_q(lab.known_hosts)} }}",
         "brokers:"]
     for node in lab.brokers():
-        lines += _entry(node, BROKER_PORT, other.get(node.id, node.host))
+        lines += _entry(node, BROKER_PORT, host(node))
     if lab.controllers():
         lines.append("controllers:")
         for node in lab.controllers():
-            lines += _entry(node, CONTROLLER_PORT, other.get(node.id, node.host))
+            lines += _entry(node, CONTROLLER_PORT, host(node))
     for node in lab.zookeepers():
-        lines += ["zookeeper:",
-                  f"  - {{ host: {_q(node.host)}, connect: {_q(f'{node.host}:{ZOOKEEPER_PORT}')} }}"]
+        connect = f"{node.host}:{ZOOKEEPER_PORT}"
+        lines += ["zookeeper:", f"  - {{ host: {_q(node.host)}, connect: {_q(connect)} }}"]
     lines += [f"policy: {{ guard: {guard}, on_failure: {on_failure} }}",
               f"runs: {_q(lab.dir / 'runs')}"]
     return "\n".join(lines) + "\n" + extra

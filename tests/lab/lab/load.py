@@ -65,8 +65,8 @@ class Result:
     redelivered: int = 0      # read twice at one offset
     rebalances: int = 0
     errors: list[str] = field(default_factory=list)
-    # (time, longest gap of all, of the worst partition, that partition), one each 100 ms; a gap that
-    # lasts still counts as far as it has come
+    # (time, longest gap of all, of the worst partition, that partition), one each 100 ms; a gap
+    # that lasts still counts as far as it has come
     ticks: list[tuple[float, float, float, int]] = field(default_factory=list)
     # (from, to, partition), partition -1 for all together
     gaps: list[tuple[float, float, int]] = field(default_factory=list)
@@ -92,7 +92,8 @@ class Result:
 
 
 class Load:
-    def __init__(self, lab: Lab, topic: Topic | None = None, rate: int = 400, size: int = 100) -> None:
+    def __init__(self, lab: Lab, topic: Topic | None = None, rate: int = 400,
+                 size: int = 100) -> None:
         self.lab = lab
         self.topic = topic or lab.spec.topics[0]
         self.rate = rate
@@ -109,7 +110,8 @@ class Load:
         common = ["--bootstrap", self.lab.bootstrap(), "--topic", self.topic.name,
                   "--partitions", str(self.topic.partitions)]
         self._run("produce", common + ["--rate", str(self.rate), "--size", str(self.size)])
-        self._run("consume", common + ["--acked", str(self.dir / "produce"), "--group", "lab"])
+        self._run("consume", common + ["--acked", str(self.dir / "produce"),
+                                       "--group", f"lab-{self.topic.name}"])
         self.lab.wait(lambda: self.acked() > self.topic.partitions, seconds, "a first record")
         with contextlib.suppress(TimeoutError):
             self.lab.wait(self._steady, seconds, "a steady flow of records")
@@ -175,7 +177,8 @@ class Load:
             raise RuntimeError(f"the consumer ended without a count, see {self.dir}")
         numbers = dict(zip(totals[0][1::2], map(int, totals[0][2::2])))
         if numbers["acked"] != result.acked:
-            raise RuntimeError(f"producer and consumer disagree on what was acknowledged: {numbers}")
+            raise RuntimeError(f"producer and consumer disagree on what was acknowledged: "
+                               f"{result.acked}, {numbers['acked']}")
         for name in ("missing", "duplicated", "redelivered", "rebalances"):
             setattr(result, name, numbers[name])
         self.result = result
@@ -197,6 +200,7 @@ def fill(lab: Lab, topic: Topic, count: int, size: int = 10000) -> None:
         [str(binary()), "produce", "--bootstrap", lab.bootstrap(), "--topic", topic.name,
          "--partitions", str(topic.partitions), "--rate", "100000", "--count", str(count),
          "--size", str(size), "--out", str(out)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=120)
     if done.returncode != 0:
         raise RuntimeError(f"could not fill {topic.name}: {done.stdout}")

@@ -10,9 +10,9 @@
         service                  start | stop | status
         ssh/                     host key and sshd_config
 
-All of it belongs to the account that the SSH server lets in, and that Kafka runs as.  `run/counters`
-gets a line `EPOCH-MS start` or `EPOCH-MS stop` for each real start and stop and is the host's own
-memory of what was done to it: a scenario compares it with what kplay says it did.
+All of it belongs to the account that the SSH server lets in, and that Kafka runs as.
+`run/counters` gets a line `EPOCH-MS start` or `EPOCH-MS stop` for each real start and stop and is
+the host's own memory of what was done to it: a scenario compares it with what kplay says it did.
 """
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .process import MARK, Ledger, Process, spawn
+from .process import MARK, Ledger, Process, as_user, spawn
 
 SSH_PORT = 2222
 USER = "kplaylab"
@@ -35,8 +35,9 @@ set -u
 node=%(dir)s
 export LOG_DIR=$node/logs %(mark)s %(environment)s
 
-start_time() { # of a living process: field 22 of its stat line; nothing for a zombie
-    sed -n 's/^.*) \\([^ZX]\\) /\\1 /p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+# Of a living process: field 22 of its stat line; nothing for a zombie without threads.
+start_time() {
+    awk '{ sub(/^.*\\) /, ""); if ($1 !~ /[ZX]/ || $18 > 1) print $20 }' "/proc/$1/stat" 2>/dev/null
 }
 
 running() { # sets pid
@@ -180,12 +181,10 @@ class Node:
 
     def call(self, *argv: str | Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs a command as the node's owner and returns what it printed."""
-        other = {} if self.owner.uid == os.getuid() else {
-            "user": self.owner.uid, "group": self.owner.gid, "extra_groups": []}
         return subprocess.run([str(word) for word in argv], env=self.environment(), cwd="/",
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=seconds,
-                              **other)  # type: ignore[call-overload]
+                              **as_user(self.owner.uid, self.owner.gid))
 
     def tool(self, script: str, *argv: str | Path,
              seconds: float = 120) -> subprocess.CompletedProcess[str]:

@@ -66,7 +66,8 @@ class Restart:
     broker: int
     stopped: float
     started: float | None = None
-    # Other broker -> when it had this one back in every ISR, for the last time before the next stop.
+    # Other broker -> when it had this one back in every ISR, for the last time before the next
+    # stop.
     seen_by: dict[int, float] = field(default_factory=dict)
     itself: float | None = None     # when the broker itself said so
     back: float | None = None       # when the second of the others said so
@@ -229,9 +230,9 @@ class Observer:
 
 def _returned(samples: list[Sample], broker: int, itself: bool, after: float, until: float,
               late: float) -> float | None:
-    """When these views last changed, between `after` and `until`, from not having the broker in every
-    ISR to having it; None when they did not have it at `until` nor until `late`.  A broker that does
-    not answer says nothing of others, and of itself that it is not back."""
+    """When these views last changed, between `after` and `until`, from not having the broker in
+    every ISR to having it; None when they did not have it at `until` nor until `late`.  A broker
+    that does not answer says nothing of others, and of itself that it is not back."""
     there, when = True, None
     for sample in samples:
         if sample.sent > until and (there or sample.sent > late):

@@ -1,9 +1,9 @@
 """Processes, known by pid and start time, and ended by nothing else.
 
 A pid alone may be another process tomorrow, and a name may be somebody else's; a pid together with
-the time the kernel started it (field 22 of /proc/PID/stat) is one process.  Every process that a lab
-starts, and every one that a node's service script starts on behalf of an SSH session, is written as a
-line `PID START NAME` into the ledger, the file `pids` of the lab.
+the time the kernel started it (field 22 of /proc/PID/stat) is one process.  Every process that a
+lab starts, and every one that a node's service script starts on behalf of an SSH session, is
+written as a line `PID START NAME` into the ledger, the file `pids` of the lab.
 
 Ending a lab also ends the children of those, sessions of the SSH servers, and what a session left
 behind without the ledger knowing (a long job, cut off): that carries the lab's directory in its
@@ -17,6 +17,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MARK = "KPLAY_LAB"
 
@@ -58,14 +59,16 @@ class Process:
 
 
 def _stat(pid: int) -> tuple[int, int] | None:
-    """Parent and start time of a living process.  A zombie, which only waits for its parent to look,
-    is not living."""
+    """Parent and start time of a living process.  A zombie, which only waits for its parent to
+    look, is not living, unless it has threads that still hold its ports and files."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     fields = text[text.rindex(")") + 2:].split()
-    return None if fields[0] in "ZX" else (int(fields[1]), int(fields[19]))
+    if fields[0] in "ZX" and int(fields[17]) <= 1:
+        return None
+    return int(fields[1]), int(fields[19])
 
 
 def identity(pid: int) -> int | None:
@@ -75,8 +78,8 @@ def identity(pid: int) -> int | None:
 
 
 class Ledger:
-    """The file of processes to end.  Appended to by this class and by the service scripts, which run
-    as the lab's user: hence its mode."""
+    """The file of processes to end.  Appended to by this class and by the service scripts, which
+    run as the lab's user: hence its mode."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,14 +101,19 @@ class Ledger:
         return found
 
 
+def as_user(uid: int, gid: int) -> dict[str, Any]:
+    """What subprocess needs to run something as that user; nothing when it is oneself."""
+    return {} if uid == os.getuid() else {"user": uid, "group": gid, "extra_groups": []}
+
+
 def spawn(ledger: Ledger, name: str, argv: list[str], *, uid: int, gid: int, env: dict[str, str],
           output: Path) -> subprocess.Popen[bytes]:
     """Starts a process in a session of its own, so that Ctrl-C at the terminal does not reach it,
     and writes it into the ledger."""
-    other = {} if uid == os.getuid() else {"user": uid, "group": gid, "extra_groups": []}
     with open(output, "ab") as out:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
-                                 cwd="/", start_new_session=True, **other)  # type: ignore[call-overload]
+        child: subprocess.Popen[bytes] = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd="/",
+            start_new_session=True, **as_user(uid, gid))
     ledger.add(Process(child.pid, identity(child.pid) or 0, name))
     return child
 
@@ -136,19 +144,18 @@ def marked(directory: Path) -> list[Process]:
     found = []
     for pid in _all_pids():
         try:
-            if pid == os.getpid() or mark not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                continue
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:  # gone, or another user's
             continue
         start = identity(pid)
-        if start is not None:
+        if mark in environment and start is not None and pid != os.getpid():
             found.append(Process(pid, start, "marked"))
     return found
 
 
 def end_all(ledger: Ledger, seconds: float = 20) -> list[Process]:
-    """Ends every process of the lab by SIGKILL, and returns those that would not end.  Repeated until
-    nothing is left: a service script may be starting one more while this runs."""
+    """Ends every process of the lab by SIGKILL, and returns those that would not end.  Repeated
+    until nothing is left: a service script may be starting one more while this runs."""
     limit = time.monotonic() + seconds
     directory = ledger.path.parent
     while True:

@@ -99,7 +99,8 @@ def fetch(version: str) -> Path:
             done = subprocess.run(
                 ["mvn", "-B", "-q", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
                  "-DincludeScope=runtime", f"-DoutputDirectory={made / 'libs'}"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True)
             if done.returncode != 0:
                 told = [line for line in done.stdout.splitlines() if "ERROR" in line]
                 raise RuntimeError(f"Kafka {version} could not be fetched: {''.join(told[:1])}")

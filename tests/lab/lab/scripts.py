@@ -1,11 +1,11 @@
 """The scripts of a Kafka distribution, written by us, because the jars come without them.
 
-Names, arguments and the shape of the resulting command line are Kafka's own: a class path that lists
-every jar through the directory the script was called by, so that whoever looks at a process sees
-`.../current/bin/../libs/kafka-clients-3.9.1.jar` as on a host installed from the archive.  The names
-are stable from release to release, the classes behind them moved, tool by tool, from `kafka.admin`
-to `org.apache.kafka.tools`: the first candidate that the jars hold is taken, and a script whose class
-is gone (zookeeper-shell in 4.x) is not written.
+Names, arguments and the shape of the resulting command line are Kafka's own: a class path that
+lists every jar through the directory the script was called by, so that whoever looks at a process
+sees `.../current/bin/../libs/kafka-clients-3.9.1.jar` as on a host installed from the archive.
+The names are stable from release to release, the classes behind them moved, tool by tool, from
+`kafka.admin` to `org.apache.kafka.tools`: the first candidate that the jars hold is taken, and a
+script whose class is gone (zookeeper-shell in 4.x) is not written.
 """
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ exec "$(dirname "$0")/kafka-run-class.sh" %(main)s%(first)s "$@"
 """
 
 STOP = """#!/bin/sh
-# kafka-server-stop.sh FILE: asks the node that runs this properties file to stop.  Kafka's own script
-# of this name asks every node of the machine, which would be every node of every lab.
+# kafka-server-stop.sh FILE: asks the node that runs this properties file to stop.  Kafka's own
+# script of this name asks every node of the machine, which would be every node of every lab.
 if [ $# -ne 1 ]; then
     echo "usage: $0 FILE.properties" >&2
     exit 1
@@ -62,12 +62,12 @@ done
 exit $found
 """
 
-SERVERS = {
+SERVERS: dict[str, tuple[str, ...]] = {
     "kafka-server-start.sh": ("kafka.Kafka",),
     "zookeeper-server-start.sh": ("org.apache.zookeeper.server.quorum.QuorumPeerMain",),
 }
 
-TOOLS = {
+TOOLS: dict[str, tuple[str, ...]] = {
     "kafka-storage.sh": ("org.apache.kafka.tools.StorageTool", "kafka.tools.StorageTool"),
     "kafka-topics.sh": ("org.apache.kafka.tools.TopicCommand", "kafka.admin.TopicCommand"),
     "kafka-configs.sh": ("org.apache.kafka.tools.ConfigCommand", "kafka.admin.ConfigCommand"),

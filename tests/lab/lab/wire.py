@@ -1,5 +1,5 @@
-"""The few requests of Kafka's protocol that the lab needs, in versions that every release from 2.8 to
-4.x speaks: Metadata v10, CreateTopics v4, IncrementalAlterConfigs v0, AlterPartitionReassignments v0,
+"""The few requests of Kafka's protocol that the lab needs, in versions that every release from 2.8
+to 4.x speaks: Metadata v10, CreateTopics v4, IncrementalAlterConfigs v0, Alter- and
 ListPartitionReassignments v0, and DescribeQuorum v0 (KRaft from 3.0).
 
 It shares no code with kplay, so that one mistake can not blind both.  Field orders are those of
@@ -53,7 +53,8 @@ class Metadata:
 
     def not_in_sync(self, broker: int) -> list[Key]:
         """Partitions that have a replica on the broker and not in the ISR."""
-        return [k for k, p in self.partitions.items() if broker in p.replicas and broker not in p.isr]
+        return [k for k, p in self.partitions.items()
+                if broker in p.replicas and broker not in p.isr]
 
 
 class Connection:
@@ -146,7 +147,9 @@ class Connection:
                      assignment: dict[int, list[int]] | None = None) -> None:
         """Creates a topic; `assignment` names the replicas of each partition."""
         w = Writer(False).number("i", 1).string(name)
-        w.number("i", -1 if assignment else partitions).number("h", -1 if assignment else replication)
+        if assignment:
+            partitions = replication = -1
+        w.number("i", partitions).number("h", replication)
         w.array((assignment or {}).items(), lambda item: w.number("i", item[0]).array(
             item[1], lambda broker: w.number("i", broker)))
         w.array(config.items(), lambda item: w.string(item[0]).string(item[1]))

@@ -510,6 +510,8 @@ static const refusal refusals[] = {
       "may be unavailable" },
     { SIM "policy: { accept: [ { topic: a, until: 2026-02-29, why: x } ] }\n", "3:33",
       "`policy.accept[0].until` must be a date, YYYY-MM-DD, not `2026-02-29`", "the last day" },
+    { SIM "policy: { accept: [ { topic: a, until: 2100-02-29, why: x } ] }\n", "3:33",
+      "`policy.accept[0].until` must be a date, YYYY-MM-DD, not `2100-02-29`", "the last day" },
     { SIM "policy: { accept: [ { topic: a, until: 26-2-1, why: x } ] }\n", "3:33",
       "`policy.accept[0].until` must be a date, YYYY-MM-DD, not `26-2-1`", "the last day" },
     { SIM "policy: { accept: [ { topic: a, until: 2026-13-01, why: x } ] }\n", "3:33",
@@ -587,6 +589,18 @@ static void digest_says_who_is_acted_on(void **state)
           false },
         { HEAD "brokers: [ { id: 1, host: b1, kafka: \"b1:9092\", service: { manager: command, "
                "start: [x] } } ]\n",
+          false },
+        { HEAD "brokers: [ { id: 1, host: b1, kafka: \"b1:9092\", service: { manager: command, "
+               "start: [y] } } ]\n",
+          false },
+        { HEAD "brokers: [ { id: 1, host: b1, kafka: \"b1:9092\", service: { manager: command, "
+               "start: [x, y] } } ]\n",
+          false },
+        { HEAD "brokers: [ { id: 1, host: b1, kafka: \"b1:9092\", service: { manager: command, "
+               "start: [x], stop: [y] } } ]\n",
+          false },
+        { HEAD "brokers: [ { id: 1, host: b1, kafka: \"b1:9092\", service: { manager: command, "
+               "start: [x], status: [y] } } ]\n",
           false },
         { HEAD BROKER "controllers: [ { id: 1, host: b1, kafka: \"b1:9093\" } ]\n", false },
         { HEAD BROKER "zookeeper: [ { host: z } ]\n", false },

@@ -122,11 +122,20 @@ static void from_a_command(void **state)
 {
     (void)state;
     KP_AUTO_ARENA a = arena();
+    int typed[2];
     check_secret(a, shell(a, "echo hunter2"), "hunter2");
     check_secret(a, shell(a, "printf 'a b'; sleep 0.05; printf c"), "a bc");
     check_secret(a, words(a, (const char *const[]){ "echo", "*; $(x)", NULL }),
-                 "*; $(x)");                                        /* no shell */
+                 "*; $(x)"); /* no shell */
+    assert_int_equal(pipe(typed), 0);
+    assert_int_equal(write(typed[1], "typed\n", 6), 6);
+    int before = dup(STDIN_FILENO);
+    assert_int_equal(dup2(typed[0], STDIN_FILENO), STDIN_FILENO);
     check_secret(a, shell(a, "read x; echo \"got $x.\""), "got ."); /* no input */
+    dup2(before, STDIN_FILENO);
+    close(before);
+    close(typed[0]);
+    close(typed[1]);
     check_failure(a, shell(a, "echo hunter2; exit 3"), "/bin/sh ended with status 3");
     check_failure(a, shell(a, "echo hunter2; kill -9 $$"), "/bin/sh ended by signal 9");
     check_failure(a, shell(a, "kill -ALRM $$"), "ended by signal 14, it took too long");

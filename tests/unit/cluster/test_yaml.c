@@ -111,6 +111,7 @@ static const refusal refusals[] = {
     { "a: 1\nb: 2\na: 3\n", "3:1", "`a` is given twice; first at line 1:1", "keep one" },
     { "x: { b: 1, a: 1, a: 2, b: 2, a: 3 }", "1:18", "`a` is given twice; first at line 1:12",
       "keep one" },
+    { "{ a: 1, b: 1, b: 2, a: 2 }", "1:15", "`b` is given twice; first at line 1:9", "keep one" },
     { "a: &x 1\n", "1:4", "anchors (`&...`) are not allowed", "needs quotes" },
     { "a: &x { b: 1 }\n", "1:4", "anchors (`&...`) are not allowed", "needs quotes" },
     { "a: &x [ b ]\n", "1:4", "anchors (`&...`) are not allowed", "needs quotes" },

@@ -165,7 +165,7 @@ static void no_room_to_make(void **state)
                 OK(kp_journal_open(x->a, &kp_disk_real, x->dir, "s", &j));
                 kp_journal_free(j);
             } else {
-                ERROR(err, KP_CONFIG, "No space left");
+                ERROR(err, KP_CONFIG, x->dir);
                 assert_int_equal(count(x->dir), 0);
                 refused++;
             }
@@ -289,10 +289,11 @@ static void made_twice_at_once(void **state)
 static void make_torn(fixture *x, int64_t n, const char *tail)
 {
     kp_journal *j;
-    OK(sample_create(x->a, &kp_disk_real, x->dir, "s", &j));
+    OK(sample_create(x->a, &x->disk, x->dir, "s", &j));
     for (int64_t i = 2; i <= n; i++)
         OK(sample_append(j, i));
     kp_journal_free(j);
+    fault_reset(x->f);
     FILE *file = fopen(in(x, "s/journal.jsonl"), "a");
     assert_non_null(file);
     fputs(tail, file);
@@ -444,10 +445,11 @@ static void survived(fixture *x, int call, moment when, bool cut)
 {
     kp_journal *j;
     int acked = x->f->acked;
-    kp_err *err = kp_journal_open(x->a, &kp_disk_real, x->dir, "s", &j);
+    fault_reset(x->f);
+    kp_err *err = kp_journal_open(x->a, &x->disk, x->dir, "s", &j);
     if (err && acked == 0) { /* it was never told to exist: make it anew */
         ERROR(err, KP_USAGE, "no run");
-        OK(sample_create(x->a, &kp_disk_real, x->dir, "s", &j));
+        OK(sample_create(x->a, &x->disk, x->dir, "s", &j));
         assert_int_equal(count(x->dir), 1);
     } else if (err) {
         print_error("killed at call %d (%d), power cut %d, %d acknowledged\n", call, (int)when, cut,
@@ -464,7 +466,7 @@ static void survived(fixture *x, int call, moment when, bool cut)
         assert_true(kp_value_equal(kp_journal_at(j, n)->body, long_result(x->a)));
     OK(go_on(x, j));
     kp_journal_free(j);
-    OK(kp_journal_open(x->a, &kp_disk_real, x->dir, "s", &j));
+    OK(kp_journal_open(x->a, &x->disk, x->dir, "s", &j));
     assert_int_equal(kp_journal_n(j), STEPS);
     kp_journal_free(j);
 }
@@ -503,6 +505,33 @@ static void killed_at_every_call_of_a_new_run(void **state)
 {
     int calls = sweep(*state, NULL, whole_life, NULL);
     assert_in_range(calls, 30, 100);
+}
+
+static void append_fourth(void *ud)
+{
+    kp_err_drop(sample_append(ud, 4));
+}
+
+/* A last record that only the memory of the machine had is on disk before it is acted upon. */
+static void what_was_read_is_on_disk(void **state)
+{
+    fixture *x = *state;
+    kp_journal *j;
+    OK(sample_create(x->a, &x->disk, x->dir, "s", &j));
+    OK(sample_append(j, 2));
+    OK(sample_append(j, 3));
+    x->f->kill_at = x->f->calls + 1;
+    x->f->when = AFTER;
+    assert_true(killed(in_child(append_fourth, j)));
+    kp_journal_free(j);
+    x->f->kill_at = 0;
+    OK(kp_journal_open(x->a, &x->disk, x->dir, "s", &j));
+    assert_int_equal(kp_journal_n(j), 4);
+    kp_journal_free(j);
+    power_cut(x->f);
+    OK(kp_journal_open(x->a, &x->disk, x->dir, "s", &j));
+    assert_int_equal(kp_journal_n(j), 4);
+    kp_journal_free(j);
 }
 
 #define TAIL "{\"n\":4,\"t\":\"2026-11"
@@ -548,6 +577,7 @@ int main(void)
         T(torn_first_record),
         T(damaged_run),
         T(copied_run),
+        T(what_was_read_is_on_disk),
         T(killed_at_every_call_of_a_new_run),
         T(killed_at_every_call_of_a_resumed_run),
     };

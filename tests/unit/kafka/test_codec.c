@@ -13,7 +13,8 @@
 enum { ROUNDS = 120, MEMORY = 64 << 20 };
 
 /* Calls fn for each API, version and side. */
-typedef void (*each_fn)(const kp_api *api, int response, int version, const kp_schema *s, bool flexible);
+typedef void (*each_fn)(const kp_api *api, int response, int version, const kp_schema *s,
+                        bool flexible);
 
 static void each(each_fn fn)
 {
@@ -37,7 +38,8 @@ static void *decode(kp_arena *a, const kp_schema *s, int version, bool flexible,
     return message;
 }
 
-static void round_trip(const kp_api *api, int response, int version, const kp_schema *s, bool flexible)
+static void round_trip(const kp_api *api, int response, int version, const kp_schema *s,
+                       bool flexible)
 {
     wire_dice d = { 0x9e3779b97f4a7c15u + (uint64_t)(api->key * 100 + version * 2 + response) };
     for (int i = 0; i < ROUNDS; i++) {
@@ -57,7 +59,8 @@ static void test_round_trip(void **state KP_UNUSED)
     each(round_trip);
 }
 
-static void truncations(const kp_api *api, int response, int version, const kp_schema *s, bool flexible)
+static void truncations(const kp_api *api, int response, int version, const kp_schema *s,
+                        bool flexible)
 {
     wire_dice d = { 77 + (uint64_t)(api->key * 100 + version * 2 + response) };
     for (int i = 0; i < 4; i++) {
@@ -195,10 +198,13 @@ static void test_message_names_the_field(void **state KP_UNUSED)
     const kp_api *api = kp_api_find(KP_METADATA);
     void *message;
     size_t left;
-    /* v12: no brokers, no cluster id, controller 1, two topics, the second with a null ISR in partition 0 */
-    wire_hex(&b, "00000000 01 00 00000001 03"
-                 "0000 02't' 00000000000000000000000000000000 00 01 80000000 00"
-                 "0000 02'u' 00000000000000000000000000000000 00 02 0000 00000000 00000001 00000000 01 00");
+    /* v12: no brokers, no cluster id, controller 1, two topics, the second with a null ISR in
+     * partition 0 */
+    wire_hex(
+        &b,
+        "00000000 01 00 00000001 03"
+        "0000 02't' 00000000000000000000000000000000 00 01 80000000 00"
+        "0000 02'u' 00000000000000000000000000000000 00 02 0000 00000000 00000001 00000000 01 00");
     for (int i = 0; i < 32; i++)
         kp_buf_chr(&b, 0);
     kp_err *e = kp_wire_decode(a, api->response, 12, true, b.p, b.n, &message, &left);
@@ -223,17 +229,18 @@ static void test_fields_beyond_the_version(void **state KP_UNUSED)
           &(kp_describe_cluster_request){ .endpoint_type = KP_ENDPOINT_CONTROLLERS }, 0 },
         { KP_DESCRIBE_CLUSTER, 1,
           &(kp_describe_cluster_request){ .endpoint_type = KP_ENDPOINT_BROKERS,
-                                          .include_fenced_brokers = true },
+                                           .include_fenced_brokers = true },
           KP_CLUSTER },
         { KP_ELECT_LEADERS, 0,
           &(kp_elect_leaders_request){ .topic_partitions = { .n = KP_NULL_LIST } }, 0 },
-        { KP_ELECT_LEADERS, 0,
-          &(kp_elect_leaders_request){ .election_type = KP_ELECTION_UNCLEAN }, KP_CLUSTER },
+        { KP_ELECT_LEADERS, 0, &(kp_elect_leaders_request){ .election_type = KP_ELECTION_UNCLEAN },
+          KP_CLUSTER },
         { KP_METADATA, 8,
           &(kp_metadata_request){ .topics = { &(kp_metadata_request_topic){ .name = NULL }, 1 } },
           KP_INTERNAL },
         { KP_METADATA, 12,
-          &(kp_metadata_request){ .topics = { &(kp_metadata_request_topic){ .name = NULL }, 1 } }, 0 },
+          &(kp_metadata_request){ .topics = { &(kp_metadata_request_topic){ .name = NULL }, 1 } },
+          0 },
         { KP_DESCRIBE_CONFIGS, 2, &(kp_describe_configs_request){ .include_documentation = true },
           KP_CLUSTER },
         { KP_DESCRIBE_QUORUM, 0, &(kp_describe_quorum_request){ .topics = { .n = KP_NULL_LIST } },
@@ -273,7 +280,8 @@ static void test_text_longer_than_a_plain_version_carries(void **state KP_UNUSED
 static void test_a_message_over_the_limit_is_an_error(void **state KP_UNUSED)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(3);
-    kp_err *e = kp_wire_encode(&b, kp_api_find(KP_METADATA)->request, 4, false, &(kp_metadata_request){ 0 });
+    kp_err *e = kp_wire_encode(&b, kp_api_find(KP_METADATA)->request, 4, false,
+                               &(kp_metadata_request){ 0 });
     assert_non_null(e);
     kp_err_drop(e);
 }
@@ -298,7 +306,8 @@ static void test_request_frames(void **state KP_UNUSED)
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         KP_AUTO_BUF got = KP_BUF_INIT(4096), expected = KP_BUF_INIT(4096);
-        must(kp_frame_request(&got, kp_api_find(rows[i].api), rows[i].version, 7, "kplay", rows[i].request));
+        must(kp_frame_request(&got, kp_api_find(rows[i].api), rows[i].version, 7, "kplay",
+                              rows[i].request));
         wire_hex(&expected, rows[i].hex);
         assert_int_equal(got.n, expected.n);
         assert_memory_equal(got.p, expected.p, got.n);
@@ -327,9 +336,11 @@ static void test_response_frames(void **state KP_UNUSED)
         { "v0 header", KP_METADATA, 4, "00000007 00000000 00000000 ffff 00000001 00000000", NULL },
         { "v1 header with a tag", KP_DESCRIBE_CLUSTER, 0,
           "00000007 01 05 02 aabb 00000000 0000 00 02'c' 00000001 01 80000000 00", NULL },
-        { "ApiVersions has no header tags", KP_API_VERSIONS, 3, "00000007 0000 01 00000000 00", NULL },
+        { "ApiVersions has no header tags", KP_API_VERSIONS, 3, "00000007 0000 01 00000000 00",
+          NULL },
         { "error 35 is in v0", KP_API_VERSIONS, 4, "00000007 0023 00000001 0012 0000 0003", NULL },
-        { "another question's answer", KP_METADATA, 4, "00000008 00000000", "correlation id 8, not 7" },
+        { "another question's answer", KP_METADATA, 4, "00000008 00000000",
+          "correlation id 8, not 7" },
         { "too short for a header", KP_METADATA, 4, "0000", "shorter" },
         { "header tags cut", KP_METADATA, 12, "00000007", "early" },
     };
@@ -338,7 +349,8 @@ static void test_response_frames(void **state KP_UNUSED)
         KP_AUTO_BUF b = KP_BUF_INIT(4096);
         const void *response = NULL;
         wire_hex(&b, rows[i].hex);
-        kp_err *e = kp_frame_response(a, kp_api_find(rows[i].api), rows[i].version, 7, b.p, b.n, &response);
+        kp_err *e = kp_frame_response(a, kp_api_find(rows[i].api), rows[i].version, 7, b.p, b.n,
+                                      &response);
         if (!rows[i].says && (e || !response))
             fail_msg("%s: %s", rows[i].name, e ? e->what : "no answer");
         if (rows[i].says && (!e || !strstr(e->what, rows[i].says)))

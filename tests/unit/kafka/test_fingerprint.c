@@ -1,7 +1,7 @@
 /* The release line and the mode from ApiVersions answers, release by release.
  *
- * The rows are the highest stable versions of the schemas in each release's sources, for the listener
- * of that mode; hidden unstable versions are left out, as brokers do.
+ * The rows are the highest stable versions of the schemas in each release's sources, for the
+ * listener of that mode; hidden unstable versions are left out, as brokers do.
  */
 #include "kafka/kafka.h"
 
@@ -14,8 +14,8 @@ static const int16_t keys[] = { 1, 3, 4, 9, 10, 11, 16, 18, 24, 35, 36, 52, 55, 
 
 typedef struct answer {
     kp_node_mode mode;
-    int major, minor; /* 0.0: cannot be told */
-    int level;        /* highest metadata.version; -1: the node has no features */
+    int major, minor;            /* 0.0: cannot be told */
+    int level;                   /* highest metadata.version; -1: the node has no features */
     int16_t max[KP_COUNT(keys)]; /* -1: not offered */
 } answer;
 
@@ -91,8 +91,8 @@ static void test_every_release(void **state KP_UNUSED)
         const answer *a = &answers[i];
         kp_fingerprint f = fingerprint(a, false);
         if (f.mode != a->mode || f.line.major != a->major || f.line.minor != a->minor)
-            fail_msg("%s %d.%d was taken for %s %d.%d", kp_node_mode_name(a->mode), a->major, a->minor,
-                     kp_node_mode_name(f.mode), f.line.major, f.line.minor);
+            fail_msg("%s %d.%d was taken for %s %d.%d", kp_node_mode_name(a->mode), a->major,
+                     a->minor, kp_node_mode_name(f.mode), f.line.major, f.line.minor);
         assert_int_equal(f.line.patch, -1);
     }
 }

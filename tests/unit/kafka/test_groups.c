@@ -11,7 +11,13 @@
 
 #include <cmocka.h>
 
-enum { LONG = 20000, OFFSET_FETCH = 9, FIND_COORDINATOR = 10, DESCRIBE_GROUPS = 15, LIST_GROUPS = 16 };
+enum {
+    LONG = 20000,
+    OFFSET_FETCH = 9,
+    FIND_COORDINATOR = 10,
+    DESCRIBE_GROUPS = 15,
+    LIST_GROUPS = 16
+};
 
 typedef struct outcome {
     bool done;
@@ -38,8 +44,8 @@ static void note(void *ud, kp_err *err, const void *response)
 }
 
 /* One broker, number 1, which is this one. */
-static const void *say_metadata(void *ud KP_UNUSED, fake_broker *f, const fake_request *rq KP_UNUSED,
-                                kp_arena *a)
+static const void *say_metadata(void *ud KP_UNUSED, fake_broker *f,
+                                const fake_request *rq KP_UNUSED, kp_arena *a)
 {
     kp_metadata_response *r = KP_NEW(a, kp_metadata_response);
     kp_metadata_broker *b = KP_NEW(a, kp_metadata_broker);
@@ -111,16 +117,23 @@ static void say_raw(void *ud, fake_broker *f, const fake_request *rq, kp_buf *b)
 {
     const scene *s = ud;
     switch (rq->api) {
-    case LIST_GROUPS: say_list(s, b); break;
-    case DESCRIBE_GROUPS: say_describe(rq->body, b); break;
-    case OFFSET_FETCH: say_offsets(b); break;
+    case LIST_GROUPS:
+        say_list(s, b);
+        break;
+    case DESCRIBE_GROUPS:
+        say_describe(rq->body, b);
+        break;
+    case OFFSET_FETCH:
+        say_offsets(b);
+        break;
     case FIND_COORDINATOR:
         fake_put(b, 2, 0);
         fake_put(b, 4, 1);
         fake_put_string(b, "127.0.0.1");
         fake_put(b, 4, f->port);
         break;
-    default: kp_die("the fake broker was asked for API %d", rq->api);
+    default:
+        kp_die("the fake broker was asked for API %d", rq->api);
     }
 }
 
@@ -290,7 +303,8 @@ static void test_deadline(void **state)
     kp_ms before = kp_mono_now();
     kp_kafka_groups_list(s->k, s->a, before + 200, note, &o);
     bad(s, &o, KP_CLUSTER, true);
-    assert_true(kp_mono_now() - before >= 190); /* librdkafka's clock may be first, by its rounding */
+    assert_true(kp_mono_now() - before >=
+                190); /* librdkafka's clock may be first, by its rounding */
     s->f->mute_but_versions = false;
     kp_kafka_groups_list(s->k, s->a, kp_mono_now() + LONG, note, &late);
     good(s, &late);
@@ -302,8 +316,8 @@ static void test_no_broker(void **state)
     scene *s = *state;
     outcome o = { 0 };
     kp_kafka *alone;
-    assert_null(kp_kafka_new(s->l, kp_map(s->a, "bootstrap.servers", kp_text(s->a, "127.0.0.1:1"), NULL),
-                             &alone));
+    assert_null(kp_kafka_new(
+        s->l, kp_map(s->a, "bootstrap.servers", kp_text(s->a, "127.0.0.1:1"), NULL), &alone));
     kp_kafka_groups_list(alone, s->a, kp_mono_now() + 300, note, &o);
     bad(s, &o, KP_CLUSTER, true);
     kp_kafka_free(alone);

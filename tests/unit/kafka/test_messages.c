@@ -14,8 +14,8 @@
 #define NO_ID "00000000000000000000000000000000"
 #define ID_A "0123456789abcdef0123456789abcdef"
 
-static const kp_uuid id_a = { { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67,
-                                0x89, 0xab, 0xcd, 0xef } };
+static const kp_uuid id_a = { { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45,
+                                0x67, 0x89, 0xab, 0xcd, 0xef } };
 
 /* One row: read `hex`, expect `message`, write it again. */
 static void golden(int key, int response, int version, const char *hex, const void *message)
@@ -27,7 +27,8 @@ static void golden(int key, int response, int version, const char *hex, const vo
     void *got = NULL;
     size_t left = 99;
     wire_hex(&bytes, hex);
-    kp_err *e = kp_wire_decode(a, s, version, version >= api->flexible, bytes.p, bytes.n, &got, &left);
+    kp_err *e = kp_wire_decode(a, s, version, version >= api->flexible, bytes.p, bytes.n, &got,
+                               &left);
     if (e)
         fail_msg("%s v%d: %s", api->name, version, e->what);
     assert_int_equal(left, 0);
@@ -112,7 +113,8 @@ static void test_metadata(void **state KP_UNUSED)
            &v4);
 
     const kp_metadata_request_topic by_id[] = { { id_a, NULL }, { { { 0 } }, "t" } };
-    kp_metadata_request some = { .topics = { by_id, 2 } }, all = { .topics = { NULL, KP_NULL_LIST } };
+    kp_metadata_request some = { .topics = { by_id, 2 } },
+                        all = { .topics = { NULL, KP_NULL_LIST } };
     golden(KP_METADATA, 0, 12, "03 " ID_A " 00 00 " NO_ID " 02't' 00 00 00 00", &some);
     golden(KP_METADATA, 0, 12, "00 00 00 00", &all);
     golden(KP_METADATA, 0, 8, "ffffffff 00 00 00", &all);
@@ -166,10 +168,19 @@ static void test_describe_configs(void **state KP_UNUSED)
         { "min.insync.replicas", NULL, KP_SOURCE_DEFAULT },
     };
     const kp_config_entry configs[] = {
-        { "min.insync.replicas", "2", false, KP_SOURCE_TOPIC, false, { synonyms, 2 }, 3, "how many" },
+        { "min.insync.replicas",
+          "2",
+          false,
+          KP_SOURCE_TOPIC,
+          false,
+          { synonyms, 2 },
+          3,
+          "how many" },
         { "ssl.key.password", NULL, true, KP_SOURCE_STATIC_BROKER, true, { NULL, 0 }, 9, NULL },
     };
-    const kp_describe_configs_result results[] = { { 0, NULL, KP_RESOURCE_TOPIC, "t", { configs, 2 } } };
+    const kp_describe_configs_result results[] = {
+        { 0, NULL, KP_RESOURCE_TOPIC, "t", { configs, 2 } }
+    };
     kp_describe_configs_response v4 = { 0, { results, 1 } };
     golden(KP_DESCRIBE_CONFIGS, 1, 4,
            "00000000 02 0000 00 02 02't' 03"
@@ -184,7 +195,8 @@ static void test_describe_configs(void **state KP_UNUSED)
     const kp_describe_configs_result one[] = { { 0, NULL, KP_RESOURCE_BROKER, "1", { plain, 1 } } };
     kp_describe_configs_response v1 = { 0, { one, 1 } };
     golden(KP_DESCRIBE_CONFIGS, 1, 1,
-           "00000000 00000001 0000 ffff 04 0001'1' 00000001 0001'k' 0001'v' 00 01 00 00000000", &v1);
+           "00000000 00000001 0000 ffff 04 0001'1' 00000001 0001'k' 0001'v' 00 01 00 00000000",
+           &v1);
 
     const char *const keys[] = { "a", "b" };
     const kp_describe_configs_resource resources[] = {
@@ -192,15 +204,18 @@ static void test_describe_configs(void **state KP_UNUSED)
         { KP_RESOURCE_TOPIC, "t", { keys, 2 } },
     };
     kp_describe_configs_request request = { { resources, 2 }, true, false };
-    golden(KP_DESCRIBE_CONFIGS, 0, 4, "03 04 02'1' 00 00 02 02't' 03 02'a' 02'b' 00 01 00 00", &request);
+    golden(KP_DESCRIBE_CONFIGS, 0, 4, "03 04 02'1' 00 00 02 02't' 03 02'a' 02'b' 00 01 00 00",
+           &request);
     golden(KP_DESCRIBE_CONFIGS, 0, 1,
            "00000002 04 0001'1' ffffffff 02 0001't' 00000002 0001'a' 0001'b' 01", &request);
 }
 
 static void test_describe_cluster(void **state KP_UNUSED)
 {
-    const kp_describe_cluster_broker brokers[] = { { 1, "h", 9092, NULL, false }, { 2, "h", 9093, "r", true } };
-    kp_describe_cluster_response v2 = { 0, 0, NULL, KP_ENDPOINT_BROKERS, "c", 2, { brokers, 2 }, INT32_MIN };
+    const kp_describe_cluster_broker brokers[] = { { 1, "h", 9092, NULL, false },
+                                                   { 2, "h", 9093, "r", true } };
+    kp_describe_cluster_response v2 = { 0,   0, NULL,           KP_ENDPOINT_BROKERS,
+                                        "c", 2, { brokers, 2 }, INT32_MIN };
     golden(KP_DESCRIBE_CLUSTER, 1, 2,
            "00000000 0000 00 01 02'c' 00000002"
            "03 00000001 02'h' 00002384 00 00 00 00000002 02'h' 00002385 02'r' 01 00"
@@ -214,7 +229,8 @@ static void test_log_dirs(void **state KP_UNUSED)
 {
     const kp_log_dir_partition partitions[] = { { 0, 1000, 5, false }, { 1, 2000, -1, true } };
     const kp_log_dir_topic topics[] = { { "t", { partitions, 2 } } };
-    const kp_log_dir dirs[] = { { 0, "/d", { topics, 1 }, 10, 9 } }, old[] = { { 56, "/d", { NULL, 0 }, -1, -1 } };
+    const kp_log_dir dirs[] = { { 0, "/d", { topics, 1 }, 10, 9 } },
+                     old[] = { { 56, "/d", { NULL, 0 }, -1, -1 } };
     kp_describe_log_dirs_response v4 = { 0, 31, { dirs, 1 } }, v1 = { 0, 0, { old, 1 } };
     golden(KP_DESCRIBE_LOG_DIRS, 1, 4,
            "00000000 001f 02 0000 03'/d' 02 02't' 03"
@@ -238,28 +254,34 @@ static void test_writes(void **state KP_UNUSED)
     const kp_elect_partition_result partition_results[] = { { 4, 84, "not needed" } };
     const kp_elect_result results[] = { { "t", { partition_results, 1 } } };
     kp_elect_leaders_response elected = { 0, 0, { results, 1 } };
-    golden(KP_ELECT_LEADERS, 1, 0, "00000000 00000001 0001't' 00000001 00000004 0054 000a'not needed'",
-           &elected);
+    golden(KP_ELECT_LEADERS, 1, 0,
+           "00000000 00000001 0001't' 00000001 00000004 0054 000a'not needed'", &elected);
 
-    const kp_alterable_config configs[] = { { "k", KP_ALTER_SET, "v" }, { "l", KP_ALTER_DELETE, NULL } };
+    const kp_alterable_config configs[] = { { "k", KP_ALTER_SET, "v" },
+                                            { "l", KP_ALTER_DELETE, NULL } };
     const kp_alter_configs_resource resources[] = { { KP_RESOURCE_BROKER, "", { configs, 2 } } };
     kp_incremental_alter_configs_request alter = { { resources, 1 }, true };
-    golden(KP_INCREMENTAL_ALTER_CONFIGS, 0, 1, "02 04 01 03 02'k' 00 02'v' 00 02'l' 01 00 00 00 01 00", &alter);
+    golden(KP_INCREMENTAL_ALTER_CONFIGS, 0, 1,
+           "02 04 01 03 02'k' 00 02'v' 00 02'l' 01 00 00 00 01 00", &alter);
     golden(KP_INCREMENTAL_ALTER_CONFIGS, 0, 0,
            "00000001 04 0000 00000002 0001'k' 00 0001'v' 0001'l' 01 ffff 01", &alter);
     const kp_alter_configs_result altered[] = { { 40, "bad", KP_RESOURCE_BROKER, "1" } };
     kp_incremental_alter_configs_response alter_response = { 0, { altered, 1 } };
-    golden(KP_INCREMENTAL_ALTER_CONFIGS, 1, 1, "00000000 02 0028 04'bad' 04 02'1' 00 00", &alter_response);
+    golden(KP_INCREMENTAL_ALTER_CONFIGS, 1, 1, "00000000 02 0028 04'bad' 04 02'1' 00 00",
+           &alter_response);
 }
 
 static void test_reassignments(void **state KP_UNUSED)
 {
     const int32_t replicas[] = { 2, 3, 1 }, adding[] = { 2 }, removing[] = { 1 };
-    const kp_reassigning_partition partitions[] = { { 0, { replicas, 3 }, { adding, 1 }, { removing, 1 } } };
+    const kp_reassigning_partition partitions[] = {
+        { 0, { replicas, 3 }, { adding, 1 }, { removing, 1 } }
+    };
     const kp_reassigning_topic topics[] = { { "t", { partitions, 1 } } };
     kp_list_partition_reassignments_response response = { 0, 0, NULL, { topics, 1 } };
     golden(KP_LIST_PARTITION_REASSIGNMENTS, 1, 0,
-           "00000000 0000 00 02 02't' 02 00000000 04 00000002 00000003 00000001 02 00000002 02 00000001"
+           "00000000 0000 00 02 02't' 02 00000000 04 00000002 00000003 00000001 02 00000002 02 "
+           "00000001"
            "00 00 00",
            &response);
     kp_list_partition_reassignments_request all = { 5000, { NULL, KP_NULL_LIST } };

@@ -152,7 +152,8 @@ static void take_request(fake_peer *p, const unsigned char *b, size_t n)
         void *message;
         bool flexible = rq.version >= api->flexible;
         body += flexible ? 1 : 0; /* no header tags */
-        must(kp_wire_decode(a, api->request, rq.version, flexible, b + body, n - body, &message, &rest));
+        must(kp_wire_decode(a, api->request, rq.version, flexible, b + body, n - body, &message,
+                            &rest));
         rq.message = message;
     }
     snprintf(f->client_id, sizeof(f->client_id), "%s", rq.client_id);

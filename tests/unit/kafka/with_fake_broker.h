@@ -1,8 +1,8 @@
 /* with_fake_broker: a tiny Kafka node on 127.0.0.1, in the same loop as what it tests.
  *
- * It reads requests and writes answers with the codec's own tables; a test says what to answer and how to
- * misbehave.  Versions of APIs outside the tables are answered by hand-made bytes (`raw`), in plain versions
- * only.
+ * It reads requests and writes answers with the codec's own tables; a test says what to answer and
+ * how to misbehave.  Versions of APIs outside the tables are answered by hand-made bytes (`raw`),
+ * in plain versions only.
  */
 #ifndef WITH_FAKE_BROKER_H
 #define WITH_FAKE_BROKER_H
@@ -16,12 +16,13 @@ typedef struct fake_broker fake_broker;
 typedef struct fake_request {
     int api, version;
     const char *client_id;
-    const void *message; /* by the tables; NULL for an API outside them */
+    const void *message;       /* by the tables; NULL for an API outside them */
     const unsigned char *body; /* of an API outside the tables */
 } fake_request;
 
 /* The answer, made in a, or NULL to say nothing.  Not asked for ApiVersions. */
-typedef const void *(*fake_answer_fn)(void *ud, fake_broker *f, const fake_request *rq, kp_arena *a);
+typedef const void *(*fake_answer_fn)(void *ud, fake_broker *f, const fake_request *rq,
+                                      kp_arena *a);
 /* The body of an answer by hand. */
 typedef void (*fake_raw_fn)(void *ud, fake_broker *f, const fake_request *rq, kp_buf *body);
 
@@ -37,18 +38,18 @@ struct fake_broker {
     fake_answer_fn answer;
     fake_raw_fn raw;
     void *ud;
-    kp_api_versions_response versions; /* ApiVersions; the tables' own ranges unless a test changes them */
+    kp_api_versions_response versions; /* the tables' own ranges unless a test changes them */
     kp_api_range ranges[FAKE_RANGES];
     /* how it misbehaves */
-    int versions_max;      /* above it ApiVersions is answered with error 35 in v0; default: the tables' */
-    bool versions_hidden;  /* ... and without a list of versions */
-    bool mute;             /* reads and never answers */
-    bool mute_but_versions;
-    bool hold;             /* keeps answers back until fake_release */
-    int surplus;           /* bytes too many at the end of each answer */
-    int correlation_off;   /* added to the correlation id of all but ApiVersions */
-    int cut;               /* send that many bytes of the next answer (not of ApiVersions), then close */
-    const char *greeting;  /* sent at once to who connects, instead of everything else */
+    int versions_max;       /* above it ApiVersions is answered with error 35 in v0 */
+    bool versions_hidden;   /* ... and without a list of versions */
+    bool mute;              /* reads and never answers */
+    bool mute_but_versions; /* answers nothing but ApiVersions */
+    bool hold;              /* keeps answers back until fake_release */
+    int surplus;            /* bytes too many at the end of each answer */
+    int correlation_off;    /* added to the correlation id of all but ApiVersions */
+    int cut;                /* bytes of the next answer that are sent before it closes */
+    const char *greeting;   /* sent at once to who connects */
     size_t greeting_n;
     /* what it saw */
     int connections, requests; /* requests without ApiVersions */

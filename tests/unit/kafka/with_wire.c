@@ -20,10 +20,10 @@ static bool carries(const kp_field *f, int version)
 static size_t step(const kp_field *f)
 {
     static const size_t sizes[] = {
-        [KP_WIRE_BOOL] = sizeof(bool),       [KP_WIRE_INT8] = sizeof(int8_t),
-        [KP_WIRE_INT16] = sizeof(int16_t),   [KP_WIRE_UINT16] = sizeof(uint16_t),
-        [KP_WIRE_INT32] = sizeof(int32_t),   [KP_WIRE_INT64] = sizeof(int64_t),
-        [KP_WIRE_UUID] = sizeof(kp_uuid),    [KP_WIRE_STRING] = sizeof(const char *),
+        [KP_WIRE_BOOL] = sizeof(bool),     [KP_WIRE_INT8] = sizeof(int8_t),
+        [KP_WIRE_INT16] = sizeof(int16_t), [KP_WIRE_UINT16] = sizeof(uint16_t),
+        [KP_WIRE_INT32] = sizeof(int32_t), [KP_WIRE_INT64] = sizeof(int64_t),
+        [KP_WIRE_UUID] = sizeof(kp_uuid),  [KP_WIRE_STRING] = sizeof(const char *),
     };
     return f->type == KP_WIRE_STRUCT ? f->sub->size : sizes[f->type];
 }

@@ -1,5 +1,5 @@
-/* with_wire: random messages, equality and hex, for the tests of the wire codec.  All of it walks the
- * schemas, so that an API added to the tables is tested without another line. */
+/* with_wire: random messages, equality and hex, for the tests of the wire codec.  All of it walks
+ * the schemas, so that an API added to the tables is tested without another line. */
 #ifndef WITH_WIRE_H
 #define WITH_WIRE_H
 

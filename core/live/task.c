@@ -1,0 +1,338 @@
+/* task.c: a request under way, from its copy to its one answer.
+ *
+ * A task keeps everything it needs in an arena of its own: the request (the caller of an action does not wait,
+ * and its memory may be gone), the raw answers of brokers, half-built results.  Only the finished
+ * result is built in the caller's arena.  Those arenas are lent again and again.
+ *
+ * Time: the task's timer is the promise of world.h that every request is answered in time.  Legs are given a
+ * little less, because a node's or host's own words ("timed out: no answer until the deadline") say more
+ * than the task's.
+ */
+#include "live/inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WITHIN (10 * KP_SECOND) /* a request without its own limit */
+#define WITHIN_MOST KP_HOUR
+#define HEDGE ((kp_ms)300) /* an answer that takes longer is looked for at another node as well */
+#define OWN_LIMIT ((size_t)1 << 30) /* a Metadata frame of 100 MB, decoded, and the view's input */
+
+const kp_metadata_request kp_no_topics = { .allow_auto_topic_creation = false };
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* ---- life ---- */
+
+static kp_arena *arena_lend(kp_live *lv)
+{
+    return lv->n_spare ? lv->spare[--lv->n_spare] : kp_arena_new("request", OWN_LIMIT);
+}
+
+static void arena_give_back(kp_live *lv, kp_arena *a)
+{
+    kp_arena_reset(a);
+    if (lv->n_spare < KP_SPARE_ARENAS)
+        lv->spare[lv->n_spare++] = a;
+    else
+        kp_arena_free(a);
+}
+
+static void copy_request(kp_arena *a, const kp_request *q, kp_request *to)
+{
+    *to = *q;
+    to->resource = kp_strdup(a, q->resource);
+    to->path = kp_strdup(a, q->path);
+    to->op_id = kp_strdup(a, q->op_id);
+    to->holder = kp_strdup(a, q->holder);
+    to->version = kp_strdup(a, q->version);
+    to->expect = kp_strdup(a, q->expect);
+    to->bytes = q->bytes ? kp_strndup(a, q->bytes, q->n_bytes) : NULL;
+    to->names = kp_value_copy(a, q->names);
+    to->keys = kp_value_copy(a, q->keys);
+    to->argv = kp_value_copy(a, q->argv);
+    to->partitions = kp_value_copy(a, q->partitions);
+    to->edits = kp_value_copy(a, q->edits);
+}
+
+static void on_time(void *ud)
+{
+    kp_task *t = ud;
+    t->timer = NULL;
+    bool of_host = t->q.kind >= KP_Q_HOST && t->q.kind <= KP_Q_JOB;
+    kp_err *e = kp_err_new(of_host ? KP_HOST : KP_CLUSTER,
+                           "see whether it is busy, frozen or cut off; it can be asked again",
+                           "%s: no answer in time", kp_req_name(t->q.kind));
+    kp_task_fail(t, kp_err_retriable(e));
+}
+
+kp_task *kp_task_new(kp_live *lv, kp_arena *a, const kp_request *q)
+{
+    kp_arena *own = arena_lend(lv);
+    kp_ms within = q->within > 0 ? q->within : WITHIN, now = kp_mono_now();
+    within = within < WITHIN_MOST ? within : WITHIN_MOST;
+    kp_ms margin = within / 10 < 50 ? within / 10 : 50;
+    kp_task *t = kp_malloc(sizeof *t);
+    *t = (kp_task) {
+        .lv = lv,
+        .a = kp_req_is_question(q->kind) ? a : NULL,
+        .own = own,
+        .deadline = now + within - margin,
+        .sent_us = now_us(),
+        .reply = { .ticket = ++lv->last_ticket, .kind = q->kind, .node = q->node },
+    };
+    LIST_INIT(&t->legs);
+    copy_request(own, q, &t->q);
+    t->timer = kp_timer_add(lv->l, now + within, on_time, t);
+    TAILQ_INSERT_TAIL(&lv->open, t, link);
+    lv->n_tasks++;
+    return t;
+}
+
+struct kp_any {
+    const int *listeners;
+    size_t n, next;
+    size_t open; /* legs */
+    kp_api_key api;
+    const void *request;
+    kp_leg_fn fn;
+    kp_timer *hedge;
+};
+
+static void drop_legs(kp_task *t)
+{
+    kp_leg *leg;
+    while ((leg = LIST_FIRST(&t->legs))) {
+        LIST_REMOVE(leg, link);
+        if (leg->kafka)
+            kp_kafka_cancel(t->lv->k, leg->kafka);
+        if (leg->host)
+            kp_host_cancel(t->lv->hs, leg->host);
+    }
+    if (t->any)
+        kp_timer_remove(t->any->hedge);
+    t->any = NULL;
+}
+
+void kp_task_free(kp_task *t)
+{
+    kp_live *lv = t->lv;
+    drop_legs(t);
+    kp_timer_remove(t->timer);
+    kp_err_drop(t->last);
+    kp_err_drop(t->reply.err);
+    arena_give_back(lv, t->own);
+    TAILQ_REMOVE(t->answered ? &lv->answered : &lv->open, t, link);
+    lv->n_tasks--;
+    free(t);
+}
+
+static void end(kp_task *t)
+{
+    kp_live *lv = t->lv;
+    drop_legs(t);
+    kp_timer_remove(t->timer);
+    t->timer = NULL;
+    t->answered = true;
+    t->reply.took_us = now_us() - t->sent_us;
+    TAILQ_REMOVE(&lv->open, t, link);
+    TAILQ_INSERT_TAIL(&lv->answered, t, link);
+}
+
+void kp_task_done(kp_task *t, int listener, const kp_value *value)
+{
+    t->reply.node = listener == KP_ANY_NODE ? KP_ANY_NODE : kp_listener_node(listener);
+    t->reply.value = t->a ? value : NULL;
+    end(t);
+}
+
+void kp_task_view(kp_task *t, int listener, const kp_view *view)
+{
+    t->reply.node = kp_listener_node(listener);
+    t->reply.view = view;
+    end(t);
+}
+
+void kp_task_fail(kp_task *t, kp_err *e)
+{
+    t->reply.err = e;
+    end(t);
+}
+
+kp_err *kp_answer_err(kp_task *t, int listener, int code, const char *message)
+{
+    return kp_err_at(kp_kafka_code_err(code, message), "%s",
+                     kp_listener_place(t->lv, t->own, listener));
+}
+
+/* ---- legs ---- */
+
+kp_leg *kp_task_leg(kp_task *t, int tag, kp_leg_fn fn)
+{
+    kp_leg *leg = KP_NEW(t->own, kp_leg);
+    *leg = (kp_leg) { .t = t, .tag = tag, .fn = fn };
+    LIST_INSERT_HEAD(&t->legs, leg, link);
+    return leg;
+}
+
+kp_leg *kp_task_host_leg(kp_task *t, kp_host_leg_fn fn)
+{
+    kp_leg *leg = kp_task_leg(t, 0, NULL);
+    leg->host_fn = fn;
+    return leg;
+}
+
+void kp_leg_on_kafka(void *ud, kp_err *e, const void *response)
+{
+    kp_leg *leg = ud;
+    kp_task *t = leg->t;
+    LIST_REMOVE(leg, link);
+    t->lv->stats.round_trips += !e;
+    if (e && leg->is_node)
+        e = kp_err_at(e, "%s", kp_listener_place(t->lv, t->own, leg->tag));
+    leg->fn(t, leg->tag, e, response);
+}
+
+void kp_leg_on_host(void *ud, kp_err *e, const kp_value *v)
+{
+    kp_leg *leg = ud;
+    kp_task *t = leg->t;
+    LIST_REMOVE(leg, link);
+    t->lv->stats.commands += !e;
+    leg->host_fn(t, e, v);
+}
+
+void kp_task_call(kp_task *t, int listener, kp_api_key api, const void *request, kp_leg_fn fn)
+{
+    kp_leg *leg = kp_task_leg(t, listener, fn);
+    leg->is_node = true;
+    leg->kafka = kp_kafka_call(t->lv->k, listener, api, request, t->own, t->deadline,
+                               kp_leg_on_kafka, leg);
+}
+
+/* ---- one of several ---- */
+
+static void any_answer(kp_task *t, int listener, kp_err *e, const void *response);
+static void any_hedge(void *ud);
+
+static void any_next(kp_task *t)
+{
+    kp_any *any = t->any;
+    any->open++;
+    kp_task_call(t, any->listeners[any->next++], any->api, any->request, any_answer);
+    kp_timer_remove(any->hedge);
+    any->hedge = NULL;
+    if (any->next < any->n && kp_req_is_question(t->q.kind))
+        any->hedge = kp_timer_add(t->lv->l, kp_mono_now() + HEDGE, any_hedge, t);
+}
+
+static void any_hedge(void *ud)
+{
+    kp_task *t = ud;
+    t->any->hedge = NULL;
+    any_next(t);
+}
+
+/* Whether what failed at one node may be asked of another: always, unless it is an action that the first one
+ * may have carried out. */
+static bool may_go_on(const kp_task *t, int listener, const kp_err *e)
+{
+    if (kp_req_is_question(t->q.kind))
+        return true;
+    kp_link link = kp_kafka_stat(t->lv->k, listener).link;
+    return link == KP_LINK_REFUSED || (!e->retriable && link != KP_LINK_PROTOCOL);
+}
+
+static void any_answer(kp_task *t, int listener, kp_err *e, const void *response)
+{
+    kp_any *any = t->any;
+    any->open--;
+    if (e) {
+        kp_err_drop(t->last);
+        t->last = e;
+        bool on = may_go_on(t, listener, e);
+        if (on && any->next < any->n) {
+            any_next(t);
+            return;
+        }
+        if (on && any->open)
+            return;
+    }
+    kp_leg_fn fn = any->fn;
+    drop_legs(t);
+    if (!e)
+        kp_err_drop(t->last);
+    t->last = NULL;
+    fn(t, listener, e, response);
+}
+
+void kp_task_any(kp_task *t, const int *listeners, size_t n, kp_api_key api, const void *request,
+                 kp_leg_fn fn)
+{
+    if (n == 0) {
+        kp_task_fail(t, kp_err_new(KP_CLUSTER, "list the brokers in the cluster file",
+                                   "there is no node to ask"));
+        return;
+    }
+    t->any = KP_NEW(t->own, kp_any);
+    *t->any = (kp_any) {
+        .listeners = listeners, .n = n, .api = api, .request = request, .fn = fn
+    };
+    any_next(t);
+}
+
+/* ---- the controller ---- */
+
+typedef struct to_controller {
+    kp_api_key api;
+    const void *request;
+    int (*code)(const void *response);
+    kp_leg_fn fn;
+} to_controller;
+
+static void on_who(kp_task *t, int listener, kp_err *e, const void *response)
+{
+    const kp_metadata_response *m = response;
+    to_controller *c = t->state;
+    if (e) {
+        kp_task_fail(t, e);
+        return;
+    }
+    kp_live_learn(t->lv, m->cluster_id, m->controller_id);
+    const kp_live_node *n = kp_live_node_of(t->lv, m->controller_id);
+    if (!n || !kp_node_is(n->node, KP_BROKER)) {
+        e = kp_answer_err(t, listener, KP_NOT_CONTROLLER, NULL);
+        if (m->controller_id >= 0)
+            e = kp_err_next(e, "add broker %d, the controller, to the cluster file",
+                            m->controller_id);
+        kp_task_fail(t, e);
+        return;
+    }
+    kp_task_call(t, n->node->id, c->api, c->request, c->fn);
+}
+
+static void on_maybe_controller(kp_task *t, int listener, kp_err *e, const void *response)
+{
+    to_controller *c = t->state;
+    if (!e && c->code(response) == KP_NOT_CONTROLLER)
+        kp_task_call(t, listener, KP_METADATA, &kp_no_topics, on_who);
+    else
+        c->fn(t, listener, e, response);
+}
+
+void kp_task_controller_call(kp_task *t, kp_api_key api, const void *request,
+                             int (*code)(const void *response), kp_leg_fn fn)
+{
+    to_controller *c = KP_NEW(t->own, to_controller);
+    *c = (to_controller) { .api = api, .request = request, .code = code, .fn = fn };
+    t->state = c;
+    size_t n;
+    int *listeners = kp_live_listeners(t->lv, t->own, t->lv->controller, false, &n);
+    kp_task_any(t, listeners, n, api, request, on_maybe_controller);
+}

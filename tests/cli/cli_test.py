@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""The command line as a user meets it: words, exit codes, and kplay killed at every record.
+
+usage: cli_test.py KPLAY [NAME ...]
+
+Everything runs on simulated clusters in a directory of its own; nothing of the user's is read.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+KPLAY = Path(sys.argv[1]).resolve()
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests/golden"
+
+
+class Place:
+    """A working directory with its own state directory and HOME."""
+
+    def __init__(self) -> None:
+        self.dir = Path(tempfile.mkdtemp(prefix="kplay-cli-"))
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "XDG_STATE_HOME": str(self.dir / "state"), "LC_ALL": "C"}
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run(self, *args: str, **env: str) -> subprocess.CompletedProcess:
+        return subprocess.run([str(KPLAY), *args], cwd=self.dir, env=self.env | env, capture_output=True, text=True, timeout=300,
+                              stdin=subprocess.DEVNULL)
+
+    def runs(self) -> list[dict]:
+        out = self.run("runs", "--demo", "--json")
+        return [json.loads(line) for line in out.stdout.splitlines()]
+
+
+def expect(result: subprocess.CompletedProcess, code: int, *texts: str) -> str:
+    said = result.stdout + result.stderr
+    assert result.returncode == code, f"exit {result.returncode}, expected {code}:\n{said}"
+    for text in texts:
+        assert text in said, f"missing: {text}\n--- said ---\n{said}"
+    return said
+
+
+def normal(text: str) -> str:
+    """Without what differs from run to run: names, hashes, times."""
+    text = re.sub(r"\b\d{4}-[0-9a-f]{4}\b", "RUN", text)
+    text = re.sub(r"last link is [0-9a-f]+", "last link is HASH", text)
+    return text
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    text = normal(text)
+    if os.environ.get("KPLAY_GOLDEN") == "write":
+        path.write_text(text)
+        return
+    assert path.exists(), f"{path} is missing; KPLAY_GOLDEN=write makes it"
+    want = path.read_text()
+    assert text == want, f"{path.name} differs:\n--- expected ---\n{want}\n--- said ---\n{text}"
+
+
+# ---- words and exit codes ----
+
+def test_no_cluster_names_the_demo():
+    with Place() as p:
+        expect(p.run("run", "rolling.lua", "--to", "3.9.1"), 2, "no cluster here: no kplay.yaml in this directory",
+               "kplay run --demo rolling.lua --to 3.9.1")
+
+
+def test_unknown_command_and_option_are_guessed():
+    with Place() as p:
+        expect(p.run("rnu"), 2, "did you mean `run`?")
+        expect(p.run("runs", "--jsno"), 2, "did you mean --json?")
+
+
+def test_help_everywhere():
+    with Place() as p:
+        expect(p.run("--help"), 0, "kplay run", "kplay resume")
+        for command in ("run", "resume", "approve", "settle", "check", "test", "cluster", "playbooks", "doc", "journal", "runs"):
+            expect(p.run(command, "--help"), 0, f"kplay {command}")
+        expect(p.run("run", "rolling.lua", "--help"), 0, "--to version", "--settle duration", "may do", "broker.restart", "30m, default")
+
+
+def test_playbook_arguments_are_checked():
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua", "--yes", "--too", "3.9.1"), 2, "no argument `too`; did you mean `to`?")
+        expect(p.run("run", "--demo", "rolling.lua", "--yes", "--to", "banana"), 2, "--to: to takes a release like 3.9.1, got \"banana\"")
+        expect(p.run("run", "--demo", "rolling.lua", "--yes", "--to", "3.99.1"), 3, "unknown release 3.99.1")
+        expect(p.run("run", "--demo", "nosuch.lua", "--yes"), 2, "nosuch.lua")
+
+
+def test_nobody_to_say_yes():
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua"), 2, "nobody is here to say yes", "--yes")
+
+
+def test_wrong_yaml_says_where():
+    with Place() as p:
+        p.write("kplay.yaml", "cluster: x\nbrokrs: []\n")
+        expect(p.run("cluster", "show"), 2, "kplay.yaml:2:1", "did you mean")
+
+
+def test_check_points_at_an_unknown_verb():
+    with Place() as p:
+        p.write("bad.lua", 'return {\n  api = 1,\n  summary = "x",\n  effects = {},\n  args = {},\n  run = function()\n    stop_brokr(1)\n  end,\n}\n')
+        said = expect(p.run("check", "./bad.lua"), 2, "bad.lua:7:5", "unknown verb `stop_brokr`; did you mean `stop_broker`?", "^^^^^^^^^^")
+        assert said.count("next") == 1
+
+
+def test_check_shows_a_syntax_error_with_a_caret():
+    with Place() as p:
+        p.write("bad.lua", "return {\n  api = 1,\n  summary = = 2,\n}\n")
+        expect(p.run("check", "./bad.lua"), 2, "bad.lua:3", "^")
+
+
+def test_check_the_shipped_playbooks():
+    with Place() as p:
+        for name in ("rolling.lua", "preflight.lua", "validate.lua"):
+            expect(p.run("check", name), 0, "is sound")
+
+
+def test_documentation_is_whole():
+    with Place() as p:
+        expect(p.run("doc"), 0, "questions", "actions", "stop_broker")
+        expect(p.run("doc", "stop_broker"), 0, "disruptive", "controlled shutdown")
+        expect(p.run("doc", "stop_brokr"), 2, "did you mean `stop_broker`?")
+        expect(p.run("doc", "guard"), 0, "min-isr", "ibp-pinned", "(hard)")
+        said = expect(p.run("doc", "--baseline"), 0)
+        golden("api-baseline", said)
+
+
+# ---- a whole run on the screen ----
+
+def test_demo_upgrade_on_screen():
+    for mode, to in (("kraft", "3.9.1"), ("zookeeper", "3.5.2"), ("combined", "3.9.1")):
+        with Place() as p:
+            said = expect(p.run("run", "--demo", "--mode", mode, "rolling.lua", "--to", to, "--yes"), 0)
+            golden(f"demo-{mode}", said)
+
+
+def test_second_run_skips_what_is_done():
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua", "--to", "3.9.1", "--yes"), 0)
+        # The demo is a fresh cluster for each first run; its end state is reached again, not kept.
+        expect(p.run("run", "--demo", "rolling.lua", "--yes"), 0, "done")
+
+
+def test_dry_run_changes_nothing():
+    with Place() as p:
+        said = expect(p.run("run", "--demo", "--dry-run", "rolling.lua", "--to", "3.9.1"), 0, "verdict   go")
+        assert not p.runs(), said
+
+
+def test_json_lines_are_json():
+    with Place() as p:
+        out = p.run("run", "--demo", "rolling.lua", "--to", "3.9.1", "--yes", "--json")
+        assert out.returncode == 0, out.stderr
+        events = [json.loads(line) for line in out.stdout.splitlines()]
+        assert events[0]["event"] == "opened" and events[-1]["event"] == "closed"
+        assert events[-1]["value"]["state"] == "done"
+        assert all(e["simulated"] for e in events)
+
+
+def test_journal_verify_and_show():
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua", "--yes"), 0)
+        run = p.runs()[0]["run"]
+        expect(p.run("journal", "verify", "--demo", run), 0, "chain whole")
+        expect(p.run("journal", "show", "--demo", run), 0, "stop_broker", "intent", "close")
+        path = p.dir / "state/kplay/demo" / run / "journal.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[5] = lines[5].replace(b"broker", b"brokre", 1) if b"broker" in lines[5] else lines[5][:-3] + b"x\"}\n"
+        path.write_bytes(b"".join(lines))
+        expect(p.run("journal", "verify", str(path)), 3, ":6")
+
+
+# ---- refusals ----
+
+def simulated(topics: str, more: str = "") -> str:
+    return f"cluster: sim\nruns: runs\nsimulate:\n  brokers: 3\n  controllers: 3\n  release: 3.7.2\n  topics: {topics}\n{more}"
+
+
+def test_replication_factor_one_is_refused_and_may_be_accepted():
+    with Place() as p:
+        p.write("kplay.yaml", simulated("[ { name: audit, partitions: 3, rf: 1 } ]"))
+        expect(p.run("run", "rolling.lua", "--yes"), 3, "no leader", "audit")
+        p.write("kplay.yaml", simulated("[ { name: audit, partitions: 3, rf: 1 } ]", "  accept: [ audit ]\npolicy:\n  accept: [ { topic: audit, why: by design } ]\n"))
+        expect(p.run("run", "rolling.lua", "--yes"), 0, "done")
+
+
+def test_min_isr_equal_to_rf_is_refused():
+    with Place() as p:
+        p.write("kplay.yaml", simulated("[ { name: tight, partitions: 3, rf: 3, min_isr: 3 } ]"))
+        expect(p.run("run", "rolling.lua", "--yes"), 3, "below min.insync.replicas", "tight")
+
+
+def test_unclean_election_is_refused():
+    with Place() as p:
+        p.write("kplay.yaml", simulated("[ { name: loose, partitions: 3, unclean: true } ]"))
+        expect(p.run("run", "rolling.lua", "--yes"), 3, "unclean leader election")
+
+
+def test_a_broker_down_is_refused():
+    with Place() as p:
+        p.write("kplay.yaml", simulated("[ { name: t, partitions: 3 } ]", "  faults: [ { fault: crash, node: 2 } ]\n"))
+        expect(p.run("run", "rolling.lua", "--yes"), 3, "broker 2 is down")
+
+
+def test_hops_and_zookeeper_rules():
+    with Place() as p:
+        p.write("kplay.yaml", "cluster: old\nruns: runs\nsimulate: { mode: zookeeper, brokers: 3, release: 2.8.2, ibp: '2.8' }\n")
+        expect(p.run("run", "rolling.lua", "--to", "3.5.2", "--yes"), 3, "2.8.2 -> 3.0.2 -> 3.5.2")
+        p.write("kplay.yaml", "cluster: old\nruns: runs2\nsimulate: { mode: zookeeper, brokers: 3, release: 3.9.1, ibp: '3.9' }\n")
+        expect(p.run("run", "rolling.lua", "--to", "4.0.1", "--yes"), 3, "migrate the cluster to KRaft")
+
+
+def test_a_broker_that_does_not_start_stops_the_run_or_is_put_back():
+    broken = simulated("[ { name: t, partitions: 6 } ]", "  breaking: { 3.9.1: [ bad.key ] }\n")
+    with Place() as p:
+        p.write("kplay.yaml", broken.replace("  release: 3.7.2\n", "  release: 3.7.2\n  faults: [ { fault: config_breaks_start, node: 1, stop: 1 } ]\n")
+                + "policy: { on_failure: stop }\n")
+        said = expect(p.run("run", "rolling.lua", "--to", "3.9.1", "--yes"), 4, "process is gone again")
+        assert "broker 2" not in said, said
+
+
+# ---- killed and resumed ----
+
+def final_state(p: Place) -> dict:
+    """What the simulated hosts counted, by the journal-independent truth."""
+    out = p.run("cluster", "check", "--demo", "--json")
+    return {n["id"]: n["host"].get("link_release") for n in map(json.loads, out.stdout.splitlines())}
+
+
+def intents(p: Place, run: str) -> list[str]:
+    out = p.run("journal", "show", "--demo", "--json", run)
+    return [r["id"] for r in map(json.loads, out.stdout.splitlines()) if r["k"] == "intent"]
+
+
+def test_killed_at_every_record_and_resumed():
+    with Place() as whole:
+        expect(whole.run("run", "--demo", "rolling.lua", "--to", "3.9.1", "--yes"), 0)
+        total = whole.runs()[0]["records"]
+        plan = [i.split(".", 1)[1] for i in intents(whole, whole.runs()[0]["run"])]
+    stride = 1 if os.environ.get("KPLAY_LONG") else 4
+    for record in range(2, total, stride):
+        with Place() as p:
+            killed = p.run("run", "--demo", "rolling.lua", "--to", "3.9.1", "--yes", KPLAY_CRASH=f"record:{record}")
+            assert killed.returncode == -signal.SIGKILL, f"record {record}: {killed.returncode} {killed.stderr}"
+            run = [r for r in p.runs() if not r["finished"]]
+            assert len(run) == 1, f"record {record}: {p.runs()}"
+            resumed = p.run("resume", "--demo", "--yes")
+            assert resumed.returncode == 0, f"record {record}:\n{resumed.stdout}{resumed.stderr}"
+            done = [i.split(".", 1)[1] for i in intents(p, run[0]["run"])]
+            assert done == plan, f"record {record}: {done} != {plan}"
+
+
+def test_ctrl_c_pauses_and_resume_goes_on():
+    with Place() as p:
+        process = subprocess.Popen([str(KPLAY), "run", "--demo", "./slow.lua", "--yes"], cwd=p.dir, env=p.env, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True) if p.write("slow.lua", SLOW) else None
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        if process.returncode == 0:
+            return  # it was faster than the signal
+        assert process.returncode == 75, f"{process.returncode}\n{out}{err}"
+        assert "kplay resume --demo" in err, err
+        expect(p.run("resume", "--demo", "--yes"), 0, "done")
+
+
+SLOW = '''--- Wait for a long while, many times.
+return {
+  api = 1, summary = "x", effects = { "leader.elect" }, args = {},
+  run = function()
+    for i = 1, 2000 do
+      step("turn " .. i)
+      local n = urp()
+      elect_preferred()
+    end
+  end,
+}
+'''
+
+
+def test_edited_playbook_is_refused_and_accepted_when_equal():
+    with Place() as p:
+        text = SLOW.replace("2000", "6")
+        p.write("slow.lua", text)
+        p.run("run", "--demo", "./slow.lua", "--yes", KPLAY_CRASH="record:12")
+        p.write("slow.lua", text.replace("Wait for", "Wait a"))
+        expect(p.run("resume", "--demo", "--yes"), 3, "was changed since the run began", "line 1")
+        expect(p.run("resume", "--demo", "--yes", "--accept-changed-playbook"), 0, "done")
+
+
+def test_edited_playbook_that_asks_otherwise_is_refused():
+    with Place() as p:
+        text = SLOW.replace("2000", "6")
+        p.write("slow.lua", text)
+        p.run("run", "--demo", "./slow.lua", "--yes", KPLAY_CRASH="record:12")
+        p.write("slow.lua", text.replace("local n = urp()", "local n = offline()"))
+        expect(p.run("resume", "--demo", "--yes", "--accept-changed-playbook"), 3, "does not ask what it asked before", "journal", "playbook")
+
+
+def test_two_runs_at_once():
+    with Place() as p:
+        p.write("slow.lua", SLOW)
+        p.run("run", "--demo", "./slow.lua", "--yes", KPLAY_CRASH="record:12")
+        expect(p.run("run", "--demo", "rolling.lua", "--yes"), 3, "is unfinished", "--supersede")
+
+
+def main() -> int:
+    wanted = sys.argv[2:]
+    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]
+    failed = 0
+    for name, test in tests:
+        begun = time.time()
+        try:
+            test()
+            print(f"ok      {name}  {time.time() - begun:.1f} s", flush=True)
+        except AssertionError as e:
+            failed += 1
+            print(f"FAILED  {name}\n{e}", flush=True)
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Runs every fuzzer for a while from its corpus; what a fuzzer finds stays in build/fuzz/findings.
+#   tests/fuzz/run.sh          20 s each
+#   tests/fuzz/run.sh --long   180 s each
+set -eu
+cd "$(dirname "$0")/../.."
+
+seconds=20
+[ "${1:-}" = --long ] && seconds=180
+
+cmake --preset fuzz >/dev/null
+targets=$(cd tests/fuzz && ls */fuzz_*.c | sed 's|.*/||; s|\.c$||')
+# shellcheck disable=SC2086
+cmake --build --preset fuzz --target $targets
+mkdir -p build/fuzz/findings
+
+for source in tests/fuzz/*/fuzz_*.c; do
+    name=$(basename "$source" .c)
+    room=$(basename "$(dirname "$source")")
+    work=build/fuzz/corpus/$name
+    mkdir -p "$work"
+    seeds=
+    for dir in "tests/fuzz/$room/corpus/$name" "tests/fuzz/$room/corpus"; do
+        [ -d "$dir" ] && { seeds=$dir; break; }
+    done
+    log=build/fuzz/$name.log
+    # shellcheck disable=SC2086
+    if ! build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=10 \
+        -artifact_prefix=build/fuzz/findings/ "$work" $seeds >"$log" 2>&1; then
+        tail -40 "$log"
+        echo "fuzz: $name found something; it is in build/fuzz/findings"
+        exit 1
+    fi
+    echo "fuzz: $name, $(grep -o 'Done [0-9]* runs' "$log" || echo 'ended')"
+done

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""The house rules, checked on sources and on built libraries.
+
+usage: house_test.py SOURCE_DIR BUILD_DIR
+
+Rooms:    every #include of ours is allowed by rooms.txt.
+Symbols:  poll and its kin are called in one object file; core leaves one project symbol undefined,
+          the script host's table; luaapi calls nothing that opens a socket, file, thread or clock.
+Sources:  banned functions, a first comment in each file, file and line lengths.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(sys.argv[1])
+BUILD = Path(sys.argv[2])
+
+BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "atoi", "strtok", "system", "popen", "gets", "alloca"]
+BLOCKING = {"poll", "ppoll", "select", "pselect", "epoll_wait", "sleep", "usleep", "nanosleep", "clock_nanosleep"}
+LUAAPI_MAY_NOT = {"socket", "connect", "send", "recv", "open", "open64", "openat", "fopen", "fopen64", "fork", "posix_spawn",
+                  "pthread_create", "clock_gettime", "gettimeofday", "time", "system", "popen"}
+LINES_LIMIT = 900
+COLUMNS_LIMIT = 140
+
+failures: list[str] = []
+
+
+def fail(text: str) -> None:
+    failures.append(text)
+
+
+def rooms() -> dict[str, list[str]]:
+    table = {}
+    for line in (SOURCE / "tests/house/rooms.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            room, _, below = line.partition(":")
+            table[room] = below.split()
+    return table
+
+
+def folder(room: str) -> Path:
+    return SOURCE / ("luaapi" if room == "luaapi" else f"core/{room}")
+
+
+def sources(room: str) -> list[Path]:
+    return sorted(p for ext in ("*.c", "*.h") for p in folder(room).glob(ext))
+
+
+def check_includes(table: dict[str, list[str]]) -> None:
+    for room, below in table.items():
+        for path in sources(room):
+            if path.name == "main.c" and room == "cli":
+                continue
+            for n, line in enumerate(path.read_text().splitlines(), 1):
+                m = re.match(r'\s*#include "([a-z]+)/', line)
+                if m and m.group(1) != room and m.group(1) not in below:
+                    fail(f"{path.relative_to(SOURCE)}:{n}: room {room} may not include {m.group(1)} (tests/house/rooms.txt)")
+                if m is None and re.match(r'\s*#include "(?!kl\.h|[a-z_]+\.(h|def)")', line):
+                    fail(f"{path.relative_to(SOURCE)}:{n}: include by room: {line.strip()}")
+    core_sources = [p for room in table if room != "luaapi" for p in sources(room)]
+    for path in core_sources:
+        if re.search(r"#include <(lua|lauxlib|lualib)\.h>", path.read_text()):
+            fail(f"{path.relative_to(SOURCE)}: core does not know Lua")
+
+
+def strip(text: str) -> str:
+    """The code without comments and string literals, with its lines kept."""
+    def blank(m: re.Match) -> str:
+        return re.sub(r"[^\n]", " ", m.group(0))
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
+
+
+def check_sources(table: dict[str, list[str]]) -> None:
+    for room in table:
+        for path in sources(room):
+            text = path.read_text()
+            name = path.relative_to(SOURCE)
+            if not text.startswith("/*"):
+                fail(f"{name}:1: the first comment explains the file")
+            lines = text.splitlines()
+            if len(lines) > LINES_LIMIT:
+                fail(f"{name}: {len(lines)} lines; more than {LINES_LIMIT} are more than one idea")
+            for n, line in enumerate(lines, 1):
+                if len(line) > COLUMNS_LIMIT:
+                    fail(f"{name}:{n}: {len(line)} columns")
+                if "\t" in line or line != line.rstrip():
+                    fail(f"{name}:{n}: tab or trailing blank")
+            for n, line in enumerate(strip(text).splitlines(), 1):
+                m = re.search(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(", line)
+                if m:
+                    fail(f"{name}:{n}: {m.group(1)} is banned")
+                if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line):
+                    fail(f"{name}:{n}: unfinished")
+
+
+def nm(path: Path, flag: str) -> dict[str, set[str]]:
+    """Per object file: its symbols."""
+    out = subprocess.run(["nm", flag, str(path)], capture_output=True, text=True, check=True).stdout
+    found: dict[str, set[str]] = {}
+    current = ""
+    for line in out.splitlines():
+        if line.endswith(":"):
+            current = line[:-1]
+            found[current] = set()
+        elif line.split():
+            found.setdefault(current, set()).add(line.split()[-1].split("@")[0])
+    return found
+
+
+def check_symbols(table: dict[str, list[str]]) -> None:
+    blocking: dict[str, set[str]] = {}
+    undefined: set[str] = set()
+    defined: set[str] = set()
+    for room in table:
+        library = BUILD / f"libkp_{room}.a"
+        if not library.exists():
+            continue
+        for obj, symbols in nm(library, "-u").items():
+            if symbols & BLOCKING:
+                blocking[f"{room}/{obj}"] = symbols & BLOCKING
+            if room != "luaapi":
+                undefined |= {s for s in symbols if s.startswith(("kp_", "kl_"))}
+            elif symbols & LUAAPI_MAY_NOT:
+                fail(f"luaapi/{obj} calls {', '.join(sorted(symbols & LUAAPI_MAY_NOT))}")
+        if room != "luaapi":
+            for symbols in nm(library, "--defined-only").values():
+                defined |= symbols
+    if set(blocking) - {"base/loop.c.o"}:
+        fail(f"poll and its kin belong to base/loop.c alone: {blocking}")
+    holes = undefined - defined
+    if holes != {"kp_script_host_table"}:
+        fail(f"core has one hole, and it is Lua-shaped; found {sorted(holes)}")
+
+
+def main() -> int:
+    table = rooms()
+    check_includes(table)
+    check_sources(table)
+    check_symbols(table)
+    for line in failures:
+        print(line)
+    print(f"house: {len(failures)} broken rule(s)" if failures else "house: every rule holds")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

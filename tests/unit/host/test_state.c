@@ -1,0 +1,458 @@
+/* The state of a host: which process, whose file, which release, which log dirs, what the log
+ * says.  The broker is a fake one: a shell with a broker's command line. */
+#include "with_host.h"
+
+#include <stdio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void test_nothing_there(void **state)
+{
+    place *p = *state;
+    const kp_value *v = place_state(p, place_host(p), "clusterA", -1);
+    assert_int_equal(kp_get_int(v, "pid", -1), 0);
+    assert_null(kp_get(v, "start_time"));
+    assert_null(kp_get(v, "process"));
+    assert_int_equal(strlen(kp_get_text(v, "boot_id", "")), 36);
+    assert_true(llabs(kp_get_int(v, "now", 0) - kp_wall_now()) < 60 * KP_SECOND);
+    const kp_value *config = kp_get(v, "config");
+    assert_int_equal(kp_get_int(config, "node_id", -1), 1);
+    assert_string_equal(kp_get_text(config, "roles", ""), "broker");
+    assert_string_equal(kp_get_text(config, "mode", ""), "zookeeper");
+    char *text = place_read(p, "etc/server.properties");
+    assert_string_equal(kp_get_text(v, "config_sha256", ""),
+                        kp_sha256_hex(p->a, text, strlen(text)));
+    assert_int_equal(kp_get_int(config, "size", -1), (int)strlen(text));
+    assert_int_equal(kp_get_int(v, "dirs", -1), 2);
+    assert_int_equal(kp_get_int(v, "clean_dirs", -1), 0);
+    const kp_value *dir = kp_at(kp_get(v, "log_dirs"), 1);
+    assert_string_equal(kp_get_text(dir, "path", ""), place_path(p, "data2"));
+    assert_false(kp_get_bool(dir, "found", true));
+    assert_null(kp_get(v, "free"));
+    assert_null(kp_get(v, "link"));
+    assert_int_equal(kp_len(kp_get(v, "releases")), 0);
+    assert_string_equal(kp_get_text(kp_get(v, "service"), "state", ""), "inactive");
+    assert_string_equal(kp_get_text(kp_get(v, "service"), "manager", ""), "command");
+    assert_int_equal(kp_get_int(kp_get(v, "fence"), "epoch", -1), 0);
+    assert_null(kp_get(v, "signs"));
+    assert_null(kp_get(v, "log_size"));
+}
+
+static void test_no_files_at_all(void **state)
+{
+    place *p = *state;
+    p->spec.layout = (kp_host_layout){ .config = place_path(p, "absent") };
+    const kp_value *v = place_state(p, place_host(p), NULL, 0);
+    assert_int_equal(kp_get_int(v, "pid", -1), 0);
+    assert_null(kp_get(v, "config"));
+    assert_null(kp_get(v, "config_sha256"));
+    assert_int_equal(kp_get_int(v, "dirs", -1), 0);
+}
+
+static void test_a_running_broker(void **state)
+{
+    place *p = *state;
+    place_write(p, "data1/meta.properties", "version=0\nbroker.id=1\ncluster.id=AbC-12_x\n");
+    place_write(p, "data2/meta.properties", "version=1\nnode.id=1\ncluster.id=AbC-12_x\n");
+    place_write(p, "data2/.kafka_cleanshutdown", "%s", "");
+    place_write(p, "releases/kafka_2.13-3.5.2/libs/kafka-clients-3.5.2.jar", "%s", "");
+    place_write(p, "releases/kafka_2.13-3.9.1/libs/kafka-clients-3.9.1.jar", "%s", "");
+    place_write(p, "releases/kafka_2.13-3.9.1/libs/kafka_2.13-3.9.1.jar", "%s", "");
+    place_write(p, "releases/kafka_2.13-4.0.0/incomplete", "%s", "");
+    place_write(p, "releases/other-1/libs/kafka-clients-1.jar", "%s", "");
+    assert_int_equal(symlink(place_path(p, "releases/kafka_2.13-3.9.1"), place_path(p, "current")),
+                     0);
+    place_write(p, "elsewhere.properties", "broker.id=2\n");
+    int other = place_broker(p, "2.8.2", place_path(p, "elsewhere.properties"));
+    int pid = place_broker(p, "3.5.2", p->config);
+    kp_host *h = place_host(p);
+    const kp_value *v = place_state(p, h, "AbC-12_x", -1);
+    assert_int_equal(kp_get_int(v, "pid", 0), pid);
+    assert_int_not_equal(pid, other);
+    assert_true(kp_get_int(v, "start_time", 0) > 0);
+    assert_null(kp_get(v, "pids"));
+    const kp_value *process = kp_get(v, "process");
+    assert_string_equal(kp_get_text(process, "config", ""), p->config);
+    assert_int_equal(kp_get_int(process, "node_id", -1), 1);
+    assert_string_equal(kp_get_text(process, "cluster_id", ""), "AbC-12_x");
+    assert_string_equal(kp_get_text(process, "roles", ""), "broker");
+    assert_string_equal(kp_get_text(process, "mode", ""), "zookeeper");
+    /* The link already points to what will run next. */
+    assert_string_equal(kp_get_text(v, "running_release", ""), "3.5.2");
+    assert_string_equal(kp_get_text(v, "running_release_by", ""), "class path");
+    assert_string_equal(kp_get_text(v, "link", ""), place_path(p, "releases/kafka_2.13-3.9.1"));
+    assert_string_equal(kp_get_text(v, "link_release", ""), "3.9.1");
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "releases")), "[\"3.5.2\",\"3.9.1\"]");
+    assert_int_equal(kp_get_int(v, "dirs", -1), 2);
+    assert_int_equal(kp_get_int(v, "clean_dirs", -1), 1);
+    const kp_value *dir = kp_at(kp_get(v, "log_dirs"), 0);
+    assert_string_equal(kp_get_text(dir, "cluster_id", ""), "AbC-12_x");
+    assert_int_equal(kp_get_int(dir, "node_id", -1), 1);
+    assert_false(kp_get_bool(dir, "clean", true));
+    assert_true(kp_get_bool(kp_at(kp_get(v, "log_dirs"), 1), "clean", false));
+    assert_true(kp_get_int(dir, "free", 0) > 0);
+    assert_true(kp_get_int(v, "free", 0) > 0);
+    assert_string_equal(kp_get_text(kp_get(v, "service"), "state", ""), "active");
+
+    /* The same process is the same; a restarted one is not. */
+    int64_t start = kp_get_int(v, "start_time", 0);
+    assert_int_equal(kp_get_int(place_state(p, h, NULL, -1), "start_time", 0), start);
+    kill(pid, SIGKILL); /* it stays a zombie of this test: gone all the same */
+    place_gone(p, pid);
+    assert_int_equal(kp_get_int(place_state(p, h, NULL, -1), "pid", -1), 0);
+}
+
+static void test_two_processes_on_one_file(void **state)
+{
+    place *p = *state;
+    int a = place_broker(p, "3.5.2", p->config), b = place_broker(p, "3.5.2", p->config);
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_int_equal(kp_len(kp_get(v, "pids")), 2);
+    assert_true(kp_list_has_int(kp_get(v, "pids"), a));
+    assert_true(kp_list_has_int(kp_get(v, "pids"), b));
+}
+
+/* The open files of a process tell more than its class path. */
+static void test_release_by_open_files(void **state)
+{
+    place *p = *state;
+    const char *jar = place_write(p, "r/libs/kafka_2.13-3.9.1.jar", "%s", "");
+    place_write(p, "r/libs/kafka-clients-3.9.1-sources.jar", "%s", "");
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "java", "-c",
+              "exec 3<\"$1\"; while [ -e \"$3\" ]; do sleep 0.05; done", "x", jar, "kafka.Kafka",
+              p->config, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 100; i++) {
+        const kp_value *v = place_state(p, place_host(p), NULL, -1);
+        if (kp_streq(kp_get_text(v, "running_release_by", ""), "open files")) {
+            assert_string_equal(kp_get_text(v, "running_release", ""), "3.9.1");
+            return;
+        }
+    }
+    fail_msg("no open file was seen");
+}
+
+/* Rows of the properties reader: a file, overrides on the command line, and what must come out. */
+static void test_properties(void **state)
+{
+    place *p = *state;
+    static const struct {
+        const char *text, *override; /* NULL: not running */
+        int node_id;                 /* -1: absent */
+        const char *roles, *mode, *dirs;
+    } rows[] = {
+        { "broker.id=1\n", NULL, 1, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "broker.id = 7 \r\n", NULL, 7, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "broker.id:7\n", NULL, 7, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "  broker.id 7\n", NULL, 7, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "broker.id=1\nbroker.id=2\n", NULL, 2, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "#broker.id=3\n!broker.id=4\n", NULL, -1, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "log.dir=/a\n", NULL, -1, "broker", "zookeeper", "/a" },
+        { "log.dir=/a\nlog.dirs=/b, /c ,/d\n", NULL, -1, "broker", "zookeeper", "/b /c /d" },
+        { "log.dirs=/b,\\\n   /c,\\\n/d\nbroker.id=5", NULL, 5, "broker", "zookeeper", "/b /c /d" },
+        { "# a comment \\\nbroker.id=6\n", NULL, 6, "broker", "zookeeper", "/tmp/kafka-logs" },
+        { "log.dirs=/a\\\\\nbroker.id=6\n", NULL, 6, "broker", "zookeeper", "/a\\" },
+        { "log.dirs=/with\\ blank,/e\\=q\n", NULL, -1, "broker", "zookeeper", "/with blank /e=q" },
+        { "log.dirs=/a=b\n", NULL, -1, "broker", "zookeeper", "/a=b" },
+        { "node.id=3\nprocess.roles=controller\n", NULL, 3, "controller", "kraft",
+          "/tmp/kafka-logs" },
+        { "node.id=3\nbroker.id=4\nprocess.roles=controller, broker\n", NULL, 3,
+          "broker,controller", "kraft", "/tmp/kafka-logs" },
+        { "node.id=3\nprocess.roles=broker\nlog.dirs=/a,/b\nmetadata.log.dir=/m\n", NULL, 3,
+          "broker", "kraft", "/a /b /m" },
+        { "node.id=3\nprocess.roles=broker\nlog.dirs=/a,/b\nmetadata.log.dir=/b\n", NULL, 3,
+          "broker", "kraft", "/a /b" },
+        { "broker.id=1\nlog.dirs=/a\n", "broker.id=9", 9, "broker", "zookeeper", "/a" },
+        { "broker.id=1\nlog.dirs=/a\\", "log.dirs=/over", 1, "broker", "zookeeper", "/over" },
+    };
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        const char *name = kp_printf(p->a, "etc/p%zu.properties", i);
+        const char *path = place_write(p, name, "%s", rows[i].text);
+        p->spec.layout.config = path;
+        kp_host *h = place_host(p);
+        if (rows[i].override) {
+            pid_t pid = fork();
+            if (pid == 0) {
+                execl("/bin/sh", "java", "-c", "while [ -e \"$2\" ]; do sleep 0.05; done", "x",
+                      "kafka.Kafka", path, "--override", rows[i].override, (char *)NULL);
+                _exit(127);
+            }
+        }
+        const kp_value *v = place_state(p, h, NULL, -1);
+        for (int k = 0; rows[i].override && !kp_get(v, "process") && k < 100; k++)
+            v = place_state(p, h, NULL, -1);
+        const kp_value *who = kp_get(v, rows[i].override ? "process" : "config");
+        if (kp_get_int(who, "node_id", -1) != rows[i].node_id)
+            fail_msg("row %zu: node_id %d", i, (int)kp_get_int(who, "node_id", -1));
+        assert_null(kp_get(who, "broker_id"));
+        assert_string_equal(kp_get_text(who, "roles", ""), rows[i].roles);
+        assert_string_equal(kp_get_text(who, "mode", ""), rows[i].mode);
+        KP_AUTO_BUF dirs = KP_BUF_INIT(1000);
+        const kp_value *list = kp_get(v, "log_dirs");
+        for (size_t k = 0; k < kp_len(list); k++)
+            kp_buf_fmt(&dirs, "%s%s", k ? " " : "", kp_get_text(kp_at(list, k), "path", ""));
+        assert_string_equal(kp_buf_text(&dirs), rows[i].dirs);
+        if (rows[i].override)
+            assert_string_equal(kp_json_text(p->a, kp_get(who, "overrides")),
+                                kp_printf(p->a, "[\"%s\"]", rows[i].override));
+    }
+}
+
+static void test_metadata_dir_is_no_log_dir(void **state)
+{
+    place *p = *state;
+    place_write(p, "etc/server.properties",
+                "node.id=1\nprocess.roles=broker\nlog.dirs=%s/d\nmetadata.log.dir=%s/m\n", p->dir,
+                p->dir);
+    place_write(p, "d/.kafka_cleanshutdown", "%s", "");
+    place_write(p, "m/meta.properties", "node.id=1\ncluster.id=M\n");
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_int_equal(kp_get_int(v, "dirs", -1), 1);
+    assert_int_equal(kp_get_int(v, "clean_dirs", -1), 1);
+    const kp_value *meta = kp_at(kp_get(v, "log_dirs"), 1);
+    assert_string_equal(kp_get_text(meta, "kind", ""), "metadata");
+    assert_string_equal(kp_get_text(meta, "cluster_id", ""), "M");
+}
+
+static void test_log_evidence(void **state)
+{
+    place *p = *state;
+    kp_host *h = place_host(p);
+    const char *before = "[1] ERROR an old one (x)\n";
+    place_write(p, "log/server.log",
+                "%s[2] INFO [KafkaServer id=1] started (kafka.server.KafkaServer)\n"
+                "[3] WARN Received request api key FETCH with version 17 which is not enabled\n"
+                "[4] INFO nothing\n"
+                "[5] ERROR Error while 100%% (y)\n"
+                "java.lang.IllegalStateException: z\n",
+                before);
+    const kp_value *v = place_state(p, h, NULL, (int64_t)strlen(before));
+    const kp_value *signs = kp_get(v, "signs");
+    assert_true(kp_get_bool(signs, "mis_pinned", false));
+    assert_true(kp_get_bool(signs, "started", false));
+    assert_null(kp_get(signs, "duplicate_registration"));
+    const kp_value *errors = kp_get(signs, "errors");
+    assert_int_equal(kp_len(errors), 4);
+    assert_string_equal(kp_as_text(kp_at(errors, 2), ""), "[5] ERROR Error while 100% (y)");
+    int64_t size = kp_get_int(v, "log_size", -1);
+    assert_int_equal(size, strlen(place_read(p, "log/server.log")));
+    assert_true(kp_get_int(v, "log_inode", 0) > 0);
+    assert_null(kp_get(v, "log_turned"));
+
+    v = place_state(p, h, NULL, size);
+    assert_int_equal(kp_len(kp_get(kp_get(v, "signs"), "errors")), 0);
+    assert_null(kp_get(kp_get(v, "signs"), "mis_pinned"));
+
+    /* Rotated: a shorter file is read from its start, and that is said. */
+    place_write(p, "log/server.log", "Got error DUPLICATE_BROKER_REGISTRATION\n");
+    v = place_state(p, h, NULL, size);
+    assert_true(kp_get_bool(v, "log_turned", false));
+    assert_true(kp_get_bool(kp_get(v, "signs"), "duplicate_registration", false));
+
+    /* Only the last lines, and each only so long. */
+    KP_AUTO_BUF many = KP_BUF_INIT(1 << 20);
+    for (int i = 0; i < 1000; i++)
+        kp_buf_fmt(&many, "ERROR %d%0600d\n", i, 0);
+    place_write(p, "log/server.log", "%s", kp_buf_text(&many));
+    answer r = { 0 };
+    kp_host_question q = { .log_since = 0, .log_lines = 3, .deadline = place_soon() };
+    kp_host_state(h, p->a, &q, place_answer, &r);
+    errors = kp_get(kp_get(place_ok(p, &r), "signs"), "errors");
+    assert_int_equal(kp_len(errors), 3);
+    assert_int_equal(kp_at(errors, 0)->n, 500);
+    assert_true(kp_starts_with(kp_as_text(kp_at(errors, 0), ""), "ERROR 997"));
+    assert_true(kp_starts_with(kp_as_text(kp_at(errors, 2), ""), "ERROR 999"));
+}
+
+/* Every sign, by a line as Kafka writes it. */
+static void test_signs(void **state)
+{
+    place *p = *state;
+    kp_host *h = place_host(p);
+    static const struct {
+        const char *name, *line;
+    } rows[] = {
+        { "mis_pinned", "InvalidRequestException: Received request api key FETCH with version 17 "
+                        "which is not enabled" },
+        { "duplicate_registration", "[BrokerLifecycleManager id=1] Unable to register broker 1 "
+                                    "because the controller returned error "
+                                    "DUPLICATE_BROKER_REGISTRATION" },
+        { "fetch_errors", "[ReplicaFetcher replicaId=1] Error in response for fetch request" },
+        { "started", "[KafkaServer id=1] started (kafka.server.KafkaServer)" },
+        { "started", "[KafkaRaftServer nodeId=1] Kafka Server started" },
+        { "fatal_startup", "[KafkaServer id=1] Fatal error during KafkaServer startup. Prepare" },
+        { "recovering", "Recovering 3 logs from /d since no clean shutdown file was found" },
+        { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown" },
+        { "disk_failed", "Shutdown broker because all log dirs in /d have failed" },
+        { "unregistered", "Shutting down because we were unable to register with the controller "
+                          "quorum." },
+    };
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        place_write(p, "log/server.log", "INFO\n%s\n", rows[i].line);
+        const kp_value *signs = kp_get(place_state(p, h, NULL, 0), "signs");
+        assert_true(kp_get_bool(signs, rows[i].name, false));
+        assert_int_equal(kp_len(signs), 2); /* it, and errors */
+        assert_string_equal(kp_as_text(kp_at(kp_get(signs, "errors"), 0), ""), rows[i].line);
+    }
+    for (const kp_host_sign *s = kp_host_signs; s->name; s++) {
+        size_t i = 0;
+        while (i < KP_COUNT(rows) && !kp_streq(rows[i].name, s->name))
+            i++;
+        if (i == KP_COUNT(rows))
+            fail_msg("no row for %s", s->name);
+        assert_null(strchr(s->pattern, '\\'));
+    }
+}
+
+static void test_java_processes(void **state)
+{
+    place *p = *state;
+    /* A process whose name is java: a link to sleep called so. */
+    assert_int_equal(symlink("/bin/sleep", place_path(p, "java")), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(place_path(p, "java"), "java", "20", (char *)NULL);
+        _exit(127);
+    }
+    const kp_value *found = NULL;
+    for (int i = 0; i < 50 && !found; i++) {
+        const kp_value *list = kp_get(place_state(p, place_host(p), NULL, -1), "java");
+        for (size_t k = 0; k < kp_len(list); k++)
+            if (kp_get_int(kp_at(list, k), "pid", 0) == pid)
+                found = kp_at(list, k);
+    }
+    kill(pid, SIGKILL);
+    assert_non_null(found);
+    assert_string_equal(kp_get_text(found, "main", ""), "20");
+}
+
+/* A systemctl that prints what a test wrote, and notes what it was asked to do. */
+static void test_systemd_unit(void **state)
+{
+    place *p = *state;
+    int pid = place_broker(p, "3.5.2", p->config);
+    place_write(p, "unit",
+                "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=%d\n"
+                "InvocationID=c0ffee\nNRestarts=2\nResult=success\nTimeoutStopUSec=5min 30s\n"
+                "Restart=on-failure\nKillMode=control-group\n",
+                pid);
+    const char *tool = place_write(p, "bin/systemctl", "#!/bin/sh\ncat %s/unit\n", p->dir);
+    assert_int_equal(chmod(tool, 0755), 0);
+    p->spec.become_files = kp_printf(p->a, "env PATH=%s:%s", place_path(p, "bin"), getenv("PATH"));
+    p->spec.service.unit = "kafka";
+    kp_host *h = place_host(p);
+    const kp_value *v = place_state(p, h, NULL, -1);
+    assert_int_equal(kp_get_int(v, "pid", -1), pid);
+    const kp_value *s = kp_get(v, "service");
+    assert_string_equal(kp_json_text(p->a, s),
+                        kp_printf(p->a,
+                                  "{\"invocation_id\":\"c0ffee\",\"kill_mode\":\"control-group\","
+                                  "\"loaded\":\"loaded\",\"main_pid\":%d,\"manager\":\"systemd\","
+                                  "\"restart\":\"on-failure\",\"restarts\":2,"
+                                  "\"result\":\"success\",\"state\":\"active\","
+                                  "\"stop_timeout\":330000,\"sub\":\"running\"}",
+                                  pid));
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } spans[] = {
+        { "90s", 90000 },        { "1min 30s", 90000 },  { "infinity", -1 }, { "500ms", 500 },
+        { "1h 2min 3s", 3723000 }, { "2.5s", 2500 },     { "1d", 86400000 }, { "7 parsecs", -1 },
+    };
+    for (size_t i = 0; i < KP_COUNT(spans); i++) {
+        place_write(p, "unit", "ActiveState=inactive\nMainPID=0\nTimeoutStopUSec=%s\n",
+                    spans[i].text);
+        s = kp_get(place_state(p, h, NULL, -1), "service");
+        assert_int_equal(kp_get_int(s, "stop_timeout", -9), spans[i].ms);
+        assert_string_equal(kp_get_text(s, "state", ""), "inactive");
+    }
+}
+
+/* The unit's main process is a wrapper that did not exec: the broker is its only child. */
+static void test_unit_with_wrapper(void **state)
+{
+    place *p = *state;
+    pid_t wrapper = fork();
+    if (wrapper == 0) {
+        execl("/bin/sh", "sh", "-c",
+              "sh -c 'while [ -e \"$1\" ]; do sleep 0.05; done; exit 0' kafka.Kafka \"$1\"; exit 0",
+              "wrapper", p->config, (char *)NULL);
+        _exit(127);
+    }
+    place_write(p, "unit", "ActiveState=active\nMainPID=%d\n", (int)wrapper);
+    const char *tool = place_write(p, "bin/systemctl", "#!/bin/sh\ncat %s/unit\n", p->dir);
+    assert_int_equal(chmod(tool, 0755), 0);
+    p->spec.become_files = kp_printf(p->a, "env PATH=%s:%s", place_path(p, "bin"), getenv("PATH"));
+    p->spec.service.unit = "kafka";
+    kp_host *h = place_host(p);
+    int64_t pid = 0;
+    for (int i = 0; i < 100 && (pid == 0 || pid == wrapper); i++) {
+        const kp_value *v = place_state(p, h, NULL, -1);
+        pid = kp_get_int(v, "pid", 0);
+        if (pid != wrapper && pid != 0)
+            assert_int_equal(kp_get_int(kp_get(v, "process"), "node_id", -1), 1);
+    }
+    assert_true(pid != 0 && pid != wrapper);
+}
+
+static void test_status_command(void **state)
+{
+    place *p = *state;
+    int pid = place_broker(p, "3.5.2", p->config);
+    struct {
+        const char *script;
+        int64_t pid, rc;
+    } rows[] = {
+        { kp_printf(p->a, "echo %d", pid), pid, 0 },
+        { kp_printf(p->a, "echo kafka is up; echo ' %d'; exit 0", pid), pid, 0 },
+        { "exit 3", 0, 3 },
+        { "echo not running; exit 1", 0, 1 },
+        { "echo 99999999", 0, 0 }, /* a pid file that nobody removed */
+    };
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        kp_builder argv = kp_list_begin(p->a);
+        kp_list_add(&argv, kp_text(p->a, "sh"));
+        kp_list_add(&argv, kp_text(p->a, "-c"));
+        kp_list_add(&argv, kp_text(p->a, rows[i].script));
+        p->spec.service.status = kp_list_end(&argv);
+        const kp_value *v = place_state(p, place_host(p), NULL, -1);
+        assert_int_equal(kp_get_int(v, "pid", -1), rows[i].pid);
+        assert_int_equal(kp_get_int(kp_get(v, "service"), "rc", -1), rows[i].rc);
+    }
+    /* The names in braces are replaced, and only they. */
+    kp_builder argv = kp_list_begin(p->a);
+    kp_list_add(&argv, kp_text(p->a, "echo"));
+    kp_list_add(&argv, kp_text(p->a, "{id} {config} {current} {log} {other} {"));
+    p->spec.service.status = kp_list_end(&argv);
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_string_equal(kp_get_text(kp_get(v, "service"), "said", ""),
+                        kp_printf(p->a, "1 %s %s %s {other} {", p->config,
+                                  place_path(p, "current"), place_path(p, "log/server.log")));
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, place_setup, place_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_nothing_there),
+        TEST(test_no_files_at_all),
+        TEST(test_a_running_broker),
+        TEST(test_two_processes_on_one_file),
+        TEST(test_release_by_open_files),
+        TEST(test_properties),
+        TEST(test_metadata_dir_is_no_log_dir),
+        TEST(test_log_evidence),
+        TEST(test_signs),
+        TEST(test_java_processes),
+        TEST(test_systemd_unit),
+        TEST(test_unit_with_wrapper),
+        TEST(test_status_command),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

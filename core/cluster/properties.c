@@ -6,7 +6,7 @@
  * line where in the file it stands.  That is what makes an edit small: the bytes of a value are
  * replaced, everything else is copied as it was.
  *
- * Java reads the file as ISO 8859-1.  Bytes beyond ASCII are kept as they are when read, and written
+ * Java reads the file as ISO 8859-1.  Bytes beyond ASCII are kept as they are when read and written
  * as \uXXXX, which means the same to every broker.
  */
 #include "cluster/properties.h"
@@ -191,7 +191,7 @@ static void add_utf8(kp_buf *b, uint32_t c)
         kp_buf_chr(b, (char)(0x80 | (c >> (6 * more) & 0x3f)));
 }
 
-/* Adds the character of the \uXXXX at p, or of two that are a surrogate pair, and returns their length. */
+/* Adds the character of the \uXXXX at p, or of two that are a surrogate pair; returns their length. */
 static size_t add_unicode(kp_buf *b, const char *p, size_t n)
 {
     int32_t high = unit_at(p, n), low = n >= 12 ? unit_at(p + 6, n - 6) : -1;
@@ -357,7 +357,7 @@ static size_t edit_of(const scanner *s, const kp_value *edits)
     return i;
 }
 
-/* The bytes of one line with the value v; NULL keeps it, false removes it.  Says whether it was kept. */
+/* One line with the value v; NULL keeps it, false removes it.  Says whether its bytes were kept. */
 static bool write_line(kp_buf *out, const scanner *s, const line *l, const kp_value *v)
 {
     bool equal = kp_is(v, KP_BYTES) && v->n == s->value.n &&
@@ -377,7 +377,7 @@ static bool write_line(kp_buf *out, const scanner *s, const line *l, const kp_va
     return false;
 }
 
-/* The keys that no line sets, each on a line of its own; `open`: the last line would swallow the next one. */
+/* The keys that no line sets, each on its own; `open`: the last line would swallow the next one. */
 static void write_new(kp_buf *out, const kp_value *edits, const size_t *first_line, const char *eol,
                       bool open)
 {

@@ -1,11 +1,11 @@
 /* A view: built once from an answer, then only read.
  *
- * Building walks the replicas three times: to learn which brokers there are, to fill the arrays, and
- * to sort each broker's replicas into its own row.  Nothing is allocated per partition and nothing
+ * Building walks the replicas three times: to learn which brokers there are, to fill the arrays,
+ * and to sort each broker's replicas into its own row.  Nothing is allocated per partition and nothing
  * is searched by text, so that a million partitions cost a fraction of a second.
  *
- * The digest is a sum over partitions of a mixed hash, each over topic, index, leader and the SET of
- * in-sync brokers.  A sum does not depend on order: two nodes that answer the same in another order
+ * The digest is a sum over partitions of a mixed hash, each over topic, index, leader and the SET
+ * of in-sync brokers.  A sum does not depend on order: two nodes that answer the same in another order
  * give the same digest.
  */
 #include "cluster/view.h"

@@ -39,7 +39,8 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "a predicate may only ask; act outside of it",
                                     "%s inside wait_until", op->name),
                          "%s", at);
-    if ((r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY) && !asks && op->cls != KP_OP_FLOW) {
+    if ((r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY) && !asks &&
+        (op->cls != KP_OP_FLOW || op->pauses)) {
         kp_err *e = kp_err_new(KP_PLAYBOOK, "move it to run", "%s in %s, which may only ask",
                                op->name, r->part == KP_PART_CHECK ? "check" : "verify");
         return kp_err_at(e, "%s", at);
@@ -143,6 +144,8 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
     if (e)
         return kp_run_end(r, e);
     bool fresh = !old || old->reopened;
+    if (r->shadow && old && !kp_replay_settled(old))
+        fresh = true;
     if (fresh) {
         if (r->shadow)
             return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));

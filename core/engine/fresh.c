@@ -11,6 +11,15 @@
 
 #define AGREE_WITHIN (10 * KP_SECOND) /* caches that differ for longer differ for a reason */
 
+void kp_view_seen(kp_run *r, const kp_view *v)
+{
+    for (size_t i = 0; i < r->n_known; i++) {
+        int slot = kp_view_slot(v, r->known[i].id);
+        r->known[i].down = slot < 0 || !v->brokers[slot].alive;
+    }
+    r->view = v->leader_epoch ? v : NULL;
+}
+
 size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max)
 {
     size_t n = 0;
@@ -20,11 +29,8 @@ size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max)
             const kp_node *node = &r->inv->nodes[i];
             if (!kp_node_is(node, KP_BROKER) || node->id == without)
                 continue;
-            bool alive = true;
-            if (r->view) {
-                int slot = kp_view_slot(r->view, node->id);
-                alive = slot >= 0 && r->view->brokers[slot].alive;
-            }
+            const kp_known *known = kp_known_node(r, node->id);
+            bool alive = !known || !known->down;
             bool started = node->id == r->last_started;
             if (pass == 0 ? !alive || started : pass == 1 ? !alive || !started : alive)
                 continue;
@@ -45,7 +51,7 @@ bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **
     uint32_t n = kp_view_differ(x, y, p, 3);
     if (n == 0)
         return true;
-    const char *one = p[0] < x->n_parts ? kp_view_name(r->call, x, p[0])
+    const char *one = p[0] < y->n_parts ? kp_view_name(r->call, y, p[0])
                                         : "a topic only one of them knows";
     *ret_why = kp_printf(r->call, "brokers %d and %d disagree about %s of %u partition%s, %s first",
                          x->node, y->node, "the ISR or leader", n, n == 1 ? "" : "s", one);
@@ -57,7 +63,8 @@ static bool stale(kp_run *r, const kp_view *v)
 {
     if (!v->leader_epoch || !r->view || !r->view->leader_epoch || r->view->n_parts != v->n_parts)
         return false;
-    if (r->view->n_topics != v->n_topics || memcmp(r->view->topics[0].id, v->topics[0].id, 16) != 0)
+    if (v->n_topics == 0 || r->view->n_topics != v->n_topics ||
+        memcmp(r->view->topics[0].id, v->topics[0].id, 16) != 0)
         return false;
     for (uint32_t p = 0; p < v->n_parts; p++)
         if (v->leader_epoch[p] < r->view->leader_epoch[p] &&
@@ -113,7 +120,7 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
             }
             if (agree) {
                 r->view_turn = !r->view_turn;
-                r->view = v;
+                kp_view_seen(r, v);
                 kp_err_drop(last);
                 *ret_v = v;
                 return NULL;

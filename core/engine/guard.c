@@ -108,15 +108,21 @@ static const char *partition_lines(kp_run *r, const kp_view *v, const kp_risk_li
     return kp_strdup(a, kp_buf_text(&b));
 }
 
-static kp_risk_list urp_list(const kp_view *v)
+/* Under-replicated and not accepted by name. */
+static kp_risk_list urp_list(const kp_run *r, const kp_view *v)
 {
     kp_risk_list l = { 0 };
-    for (uint32_t p = 0; p < v->n_parts && l.n < v->counts.urp; p++)
-        if (kp_view_isr_size(v, p) < kp_view_rf(v, p)) {
-            if (l.n < KP_RISK_LIST)
-                l.p[l.n] = p;
-            l.n++;
-        }
+    uint32_t left = v->counts.urp;
+    for (uint32_t p = 0; p < v->n_parts && left > 0; p++) {
+        if (kp_view_isr_size(v, p) >= kp_view_rf(v, p))
+            continue;
+        left--;
+        if (kp_view_accepted(v, p, r->inv->accept))
+            continue;
+        if (l.n < KP_RISK_LIST)
+            l.p[l.n] = p;
+        l.n++;
+    }
     return l;
 }
 
@@ -244,12 +250,7 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                         .next = "allow kplay to describe topic configurations (DescribeConfigs)" });
 
     if (level == KP_GUARD_STRICT && v->counts.urp) {
-        kp_risk_list urp = urp_list(v), bad = { 0 };
-        for (uint32_t i = 0; i < urp.n && i < KP_RISK_LIST; i++)
-            if (!kp_view_accepted(v, urp.p[i], r->inv->accept))
-                bad.p[bad.n++] = urp.p[i];
-        if (urp.n > KP_RISK_LIST)
-            bad.n += urp.n - KP_RISK_LIST;
+        kp_risk_list bad = urp_list(r, v);
         if (bad.n)
             kp_find_add(fs,
                         (kp_finding) {

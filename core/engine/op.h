@@ -77,8 +77,8 @@ typedef struct kp_op {
     const char *example; /* one line of Lua */
     kp_ms landing;       /* how long a request may take to show its first effect */
     kp_ms stall;         /* under way without progress for this long: failed */
-    bool
-        unrecorded; /* KP_OP_FLOW: changes only how the run is told; no record, no number in the path */
+    bool pauses;         /* KP_OP_FLOW: lets time pass; not in check and verify */
+    bool unrecorded;     /* KP_OP_FLOW: changes only how the run is told; no record, no number */
     const char *fan_out; /* name of the kp_nodes argument it fans out over; NULL: none */
     const kp_arg *args;
     size_t n_args;

@@ -271,9 +271,10 @@ FLOW(fail, fail_read, fail_arg, sizeof(fail_args),
      "fail(\"no rack has two brokers\", { next = \"add one\" })", .unrecorded = true);
 FLOW(confirm, confirm_read, text_arg, sizeof(text_args),
      "Asks a person.  No, or nobody there: the run pauses until kplay approve.", "true",
-     "confirm(\"raise the protocol version?\")");
+     "confirm(\"raise the protocol version?\")", .pauses = true);
 FLOW(sleep, sleep_read, sleep_arg, sizeof(sleep_args),
-     "Lets time pass.  Prefer wait_until: it ends when it may.", "nil", "sleep(\"10m\")");
+     "Lets time pass.  Prefer wait_until: it ends when it may.", "nil", "sleep(\"10m\")",
+     .pauses = true);
 const kp_op kp_op_now = { .name = "now",
                           .since = 1,
                           .rev = 1,

@@ -33,6 +33,8 @@ static char *behind_lines(kp_step *s, const kp_view *v, const uint32_t *p, uint3
  * broker left behind in another mode leads partitions it has never heard of. */
 static bool same_topics(const kp_view *own, const kp_view *others)
 {
+    if (own->topics == others->topics)
+        return true;
     if (own->n_topics != others->n_topics || own->n_parts != others->n_parts)
         return false;
     for (uint32_t i = 0; i < own->n_topics; i++)
@@ -103,8 +105,8 @@ static kp_verdict broker_back(kp_step *s, int node)
     r->follow_node = node;
     r->follow_clear = verdict != KP_SO;
     if (verdict == KP_SO) {
-        r->view = reply[0].view;
         r->view_turn = !r->view_turn;
+        kp_view_seen(r, reply[0].view);
     }
     return verdict;
 }

@@ -116,6 +116,16 @@ void kp_replay_index(kp_run *r)
     }
 }
 
+bool kp_replay_settled(const kp_call_record *c)
+{
+    if (c->first->kind == KP_K_WAIT)
+        return c->done != NULL;
+    for (uint32_t i = 0; i < c->n_children; i++)
+        if (!c->child[i].done)
+            return false;
+    return true;
+}
+
 bool kp_replay_over(const kp_run *r)
 {
     return r->cursor >= r->n_calls;

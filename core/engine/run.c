@@ -134,9 +134,11 @@ static kp_err *meet(kp_run *r)
 /* The state a run began with is what "no worse than before" is measured by.  Kept as the ISR sizes per partition. */
 static void take_baseline(kp_run *r)
 {
-    if (r->inv->guard != KP_GUARD_HEALTHY || !r->view)
-        return;
     const kp_view *v = r->view;
+    r->n_parts = v->n_parts;
+    kp_view_seen(r, v);
+    if (r->inv->guard != KP_GUARD_HEALTHY)
+        return;
     kp_view *b = KP_NEW(r->a, kp_view);
     *b = *v;
     b->isr = kp_memdup(r->a, v->isr, v->n_parts);
@@ -162,9 +164,8 @@ static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *
                   kp_text(a, r->header->name), "effects", effects_value(a, r->header->effects),
                   "args", args, "origin", origin, "brokers", kp_int(a, brokers), "controllers",
                   kp_int(a, controllers), "mode", kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"),
-                  "release", kp_get(r->met, "release"), "partitions",
-                  kp_int(a, r->view ? r->view->n_parts : 0), "simulated",
-                  kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
+                  "release", kp_get(r->met, "release"), "partitions", kp_int(a, r->n_parts),
+                  "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
 }
 
 /* ---- fencing: once per session, before the first effect ---- */
@@ -244,6 +245,9 @@ static kp_err *part(kp_run *r, kp_part p, const char *prefix, const kp_value *ar
         kp_err_drop(e);
         e = kp_err_copy(r->over);
     }
+    /* An error that ends the run can not be caught. */
+    if (!e && r->over)
+        e = kp_err_copy(r->over);
     return e;
 }
 

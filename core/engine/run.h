@@ -43,6 +43,7 @@ typedef struct kp_known {
         *excused;    /* replicas that were behind before it was stopped (kp_view_behind_keys) */
     kp_ms restarted; /* world monotonic time of the last start this process saw; 0 never */
     kp_ms looked;    /* when its host was last asked whether the process is still there */
+    bool down;       /* not listed in the newest view */
     const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
 } kp_known;
 
@@ -83,7 +84,8 @@ struct kp_run {
     const kp_call_record *replaying; /* the record behind the present call; NULL: live */
     int64_t replayed;
 
-    bool shadow; /* a replay without a world: ends where the journal ends */
+    uint32_t n_parts; /* when the session began */
+    bool shadow;      /* a replay without a world: ends where the journal ends */
     int64_t n_called;
     bool in_predicate;
     kp_builder reads; /* of the present evaluation */
@@ -95,7 +97,7 @@ struct kp_run {
     int interrupts_seen, interrupts_told;
     bool acted; /* an action was asked for in this run (any session) */
 
-    const kp_view *view;     /* the newest whole view */
+    const kp_view *view; /* the newest whole view; NULL where a world's views do not last (sim) */
     const kp_view *baseline; /* when the run began */
     bool zookeeper;          /* the cluster's mode, learnt at the start */
     const char *cluster_id;
@@ -153,6 +155,7 @@ kp_ms kp_poll_pause(int64_t last_took_us); /* max(100 ms, 20 x the last round tr
 kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **ret_v) KP_MUST_USE;
 /* The same when the answers are already there; false: they disagree, *ret_why says where. */
 bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why);
+void kp_view_seen(kp_run *r, const kp_view *v); /* a whole view that is believed */
 size_t kp_view_sources(kp_run *r, int without, int *ret_ids,
                        size_t max); /* broker ids to ask, best first */
 
@@ -204,6 +207,7 @@ void kp_replay_index(kp_run *r); /* r->calls from the opened journal */
 kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
                        const char *at, const kp_call_record **ret_call) KP_MUST_USE;
 bool kp_replay_over(const kp_run *r);
+bool kp_replay_settled(const kp_call_record *c); /* nothing of it is in doubt or waited for */
 
 /* ---- step.c ---- */
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,

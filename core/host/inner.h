@@ -171,6 +171,7 @@ char *kp_path_name(kp_arena *a, const char *text);
 extern const char kp_sh_basics[]; /* say, refuse, fail, start_of, alive, ...; in every script */
 extern const char kp_sh_lock[];   /* hold, lock, act (fence.c) */
 extern const char kp_sh_claim[];  /* claim_begin, claim_end (job.c) */
+extern const char kp_sh_properties[]; /* props (state.c) */
 
 /* Appends a detached command under a claim, and its launch (job.c). */
 typedef struct kp_launch {

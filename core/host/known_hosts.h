@@ -38,7 +38,7 @@ kp_known kp_known_hosts_check(const kp_known_keys *known, const uint8_t *blob, s
                               const kp_known_key **ret_key);
 
 /* The key types to ask the server for, comma separated and best first, so that it shows the key we
- * can check; NULL when nothing usable is written down.  Of `known`, only types SSH libraries know. */
+ * can check; NULL when nothing usable is written down (sk- keys and certificates are not). */
 char *kp_known_hosts_types(kp_arena *a, const kp_known_keys *known);
 
 /* "SHA256:..." as ssh-keygen prints it. */

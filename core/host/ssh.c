@@ -273,7 +273,7 @@ static enum step feed(ssh_link *l, channel *c)
         ssize_t n = libssh2_channel_write(c->c, c->chunk + c->chunk_at, c->chunk_n - c->chunk_at);
         if (n == LIBSSH2_ERROR_EAGAIN && again(l) == STEP_STUCK)
             return STEP_STUCK;
-        if (n == LIBSSH2_ERROR_EAGAIN || n == 0)
+        if (n == LIBSSH2_ERROR_EAGAIN || n == LIBSSH2_ERROR_CHANNEL_CLOSED || n == 0)
             return done;
         if (n < 0)
             return STEP_LOST;
@@ -570,7 +570,7 @@ static void connect_next(ssh_link *l)
         close(l->fd);
         l->fd = -1;
     }
-    lose(l, retriable(l, kp_err_new(KP_HOST, "see whether the host is up and its sshd listens there",
+    lose(l, retriable(l, kp_err_new(KP_HOST, "see whether the host is up and its sshd listens",
                                     "unreachable: %s port %d: %s", l->h->spec.address,
                                     l->h->spec.port, strerror(l->connect_errno))));
 }

@@ -35,7 +35,7 @@ const kp_host_sign kp_host_signs[] = {
     { NULL, NULL },
 };
 
-static const char functions[] =
+const char kp_sh_properties[] =
     /* props KEYS: of the properties text on stdin, lines `key value`, the last value of each. */
     "props() {\n"
     "    awk -v keys=\"$1\" '\n"
@@ -66,7 +66,9 @@ static const char functions[] =
     "            sub(/[ \\t]+$/, \"\", value)\n"
     "            got[key] = value\n"
     "        }'\n"
-    "}\n"
+    "}\n";
+
+static const char functions[] =
     "identity='node.id broker.id process.roles'\n"
     /* jar_release: the release a list of paths names; kafka_2.1x before kafka-clients. */
     "jar_release() {\n"
@@ -75,7 +77,9 @@ static const char functions[] =
     "            -e 's,^.*/kafka-clients-\\([0-9][^/]*\\)\\.jar$,a \\1,p' |\n"
     "        sort -r | sed -n '1s/^. //p'\n"
     "}\n"
-    "words() { printf '%s\\n' \"$1\" | tr ',' '\\n' | sed 's/^[ \\t]*//; s/[ \\t]*$//' | grep .; }\n"
+    "words() {\n"
+    "    printf '%s\\n' \"$1\" | tr ',' '\\n' | sed 's/^[ \\t]*//; s/[ \\t]*$//' | grep .\n"
+    "}\n"
     /* dir KIND PATH: one log directory. */
     "dir() {\n"
     "    path=$2\n"
@@ -108,6 +112,7 @@ static const char look[] =
     "    say process.user \"$(stat -c %U \"/proc/$pid\")\"\n"
     "    if [ -n \"$file\" ]; then\n"
     "        say process.config \"$file\"\n"
+    "        if [ \"$file\" -ef \"$config\" ]; then say process.same yes; fi\n"
     "        [ -z \"$overrides\" ] || printf '%s\\n' \"$overrides\" | sed 's/^/override /'\n"
     "        if [ -r \"$file\" ]; then\n"
     "            say process.read yes\n"
@@ -155,8 +160,8 @@ static const char look[] =
     "fi\n"
     "if [ -n \"$unit\" ]; then\n"
     "    systemctl show -p LoadState -p ActiveState -p SubState -p MainPID -p InvocationID \\\n"
-    "        -p NRestarts -p Result -p TimeoutStopUSec -p Restart -p KillMode \"$unit\" 2>/dev/null |\n"
-    "        sed 's/^\\([A-Za-z]*\\)=/unit.\\1 /'\n"
+    "        -p NRestarts -p Result -p TimeoutStopUSec -p Restart -p KillMode \"$unit\" \\\n"
+    "        2>/dev/null | sed 's/^\\([A-Za-z]*\\)=/unit.\\1 /'\n"
     "elif [ -n \"$has_status\" ]; then\n"
     "    say status.rc \"$status_rc\"\n"
     "    say status.said \"$(printf '%s\\n' \"$status_said\" | head -n 1)\"\n"
@@ -250,7 +255,7 @@ static void add_identity(reader *r, kp_builder *b, const char *key, const char *
         add_text(r, b, "cluster_id", value);
     } else if (kp_streq(key, "size")) {
         add_int(r, b, "size", value);
-    } else if (!kp_streq(key, "read")) {
+    } else if (!kp_streq(key, "read") && !kp_streq(key, "same")) {
         add_text(r, b, key, value);
     }
 }
@@ -268,7 +273,8 @@ static const kp_value *identity_end(reader *r, kp_builder *b, bool roles)
         return v;
     const char *given = kp_get_text(v, "roles", NULL);
     KP_AUTO_BUF clean = KP_BUF_INIT(256);
-    bool broker_role = !given || strstr(given, "broker"), controller = given && strstr(given, "contr");
+    bool broker_role = !given || strstr(given, "broker");
+    bool controller = given && strstr(given, "controller");
     kp_buf_str(&clean, broker_role ? "broker" : "");
     kp_buf_str(&clean, broker_role && controller ? "," : "");
     kp_buf_str(&clean, controller ? "controller" : "");
@@ -487,7 +493,9 @@ static void finish_process(reader *r, const kp_said *s, const kp_value *dirs)
 {
     const kp_value *cluster = kp_text(r->a, cluster_of_dirs(dirs));
     if (r->has_config) {
-        kp_map_add(&r->config, "cluster_id", r->has_process ? NULL : cluster);
+        /* The log dirs are those of the process's file, which may be another. */
+        bool same = !r->has_process || kp_said_get(s, "process.same");
+        kp_map_add(&r->config, "cluster_id", same ? cluster : NULL);
         kp_map_add(&r->top, "config", identity_end(r, &r->config, true));
     }
     if (!r->has_process)
@@ -568,6 +576,7 @@ kp_ticket kp_host_state(kp_host *h, kp_arena *a, const kp_host_question *q, kp_h
     kp_script_set(&s, "signs", kp_buf_text(&signs));
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);
+    kp_script_add(&s, kp_sh_properties);
     kp_script_add(&s, functions);
     kp_script_add(&s, look);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = q->deadline, .decode = decode };

@@ -36,7 +36,7 @@
 #include "journal/inside.h"
 
 #define SCRATCH_LIMIT ((size_t)16 << 20) /* a body with a blob, twice, and its texts */
-#define LAST_WORDS ((int64_t)1 << 20)    /* of KP_JOURNAL_LIMIT, kept for what ends a run */
+#define LAST_WORDS ((int64_t)1 << 20)    /* of KP_JOURNAL_LIMIT, kept to end the run with */
 
 static const char *const kind_names[KP_KINDS] = {
     [KP_K_OPEN] = "open",     [KP_K_SESSION] = "session", [KP_K_READ] = "read",
@@ -377,8 +377,8 @@ static kp_err *put_blob(kp_journal *j, const char *sha, const kp_buf *text)
 /* Whether this record would begin something that could then not be ended. */
 static bool beyond_limit(const kp_journal *j, kp_kind kind)
 {
-    bool ends = kind == KP_K_DONE || kind == KP_K_DOUBT || kind == KP_K_PAUSE ||
-                kind == KP_K_ERROR || kind == KP_K_CLOSE;
+    bool ends = kind == KP_K_SESSION || kind == KP_K_DONE || kind == KP_K_DOUBT ||
+                kind == KP_K_PAUSE || kind == KP_K_ERROR || kind == KP_K_CLOSE;
     int64_t limit = (int64_t)KP_JOURNAL_LIMIT - (ends ? 0 : LAST_WORDS);
     return j->size + (int64_t)j->line.n > limit;
 }

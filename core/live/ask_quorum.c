@@ -2,8 +2,9 @@
  *
  * Only the leader answers DescribeQuorum; the others say NOT_LEADER_OR_FOLLOWER.  So all controllers are asked at
  * once and the leader's answer ends it: one round trip, whoever leads by now.  DescribeCluster for controllers
- * would name the leader too, but only from 3.7 on, and then it would still have to be asked.  When no controller
- * that can be reached leads, a broker is asked, which forwards the question to the leader it knows.
+ * would name the leader too, but only from 3.7 on, and then it would still have to be asked.  When none of those
+ * that can be reached leads and another one can not be, a broker is asked, which forwards the question to the
+ * leader it knows.  When all say that they do not lead there is no leader, and that is the answer.
  *
  * How far a voter is behind in time is the leader's clock alone: the leader's own "last caught up", which is the
  * moment of the answer, less the voter's.  Offsets say nothing of a voter that died: it keeps its last one.
@@ -14,14 +15,14 @@
 #define THROUGH_BROKER (2 * KP_SECOND) /* a broker waits for a leader as long as it is let */
 
 typedef struct quorum_ask {
-    int legs;             /* not answered yet */
-    int not_leader;       /* controllers that said they do not lead */
-    kp_ms deadline;       /* of the task's legs, while a shorter one is set */
+    int legs;       /* controllers that have not answered yet */
+    int not_leader; /* those that said they do not lead */
+    int silent;     /* those that could not be asked */
+    kp_ms deadline; /* of the task's legs, while brokers are asked with a shorter one */
 } quorum_ask;
 
 static const kp_quorum_request_partition partition_0 = { 0 };
-static const kp_quorum_request_topic metadata_topic = { "__cluster_metadata",
-                                                        { &partition_0, 1 } };
+static const kp_quorum_request_topic metadata_topic = { "__cluster_metadata", { &partition_0, 1 } };
 static const kp_describe_quorum_request request = { { &metadata_topic, 1 } };
 
 static const kp_quorum_replica *replica_of(const kp_quorum_partition *p, int id)
@@ -86,15 +87,17 @@ static bool says_not_leader(const kp_describe_quorum_response *r)
            r->topics.v[0].partitions.v[0].error_code == KP_NOT_LEADER_OR_FOLLOWER;
 }
 
-static void no_leader(kp_task *t, int listener, kp_err *e)
+static void no_leader(kp_task *t, int listener)
 {
-    const quorum_ask *ask = t->state;
-    if (!ask->not_leader) {
-        kp_task_fail(t, e);
-        return;
-    }
-    kp_err_drop(e);
     kp_task_done(t, listener, quorum_value(t->a, NULL));
+}
+
+static kp_err *no_quorum(kp_err *cause)
+{
+    kp_err *e = kp_err_new(KP_CLUSTER,
+                           "when the cluster has KRaft controllers, list them in the cluster file",
+                           "a cluster in ZooKeeper mode has no controller quorum");
+    return kp_err_because(e, cause);
 }
 
 static void on_broker(kp_task *t, int listener, kp_err *e, const void *response)
@@ -107,18 +110,13 @@ static void on_broker(kp_task *t, int listener, kp_err *e, const void *response)
         e = open_answer(t, listener, response, &p);
     if (!e) {
         kp_task_done(t, listener, quorum_value(t->a, p));
-        return;
+    } else if (ask->not_leader) {
+        kp_err_drop(e);
+        no_leader(t, listener);
+    } else {
+        bool zookeeper = not_offered && !ask->silent;
+        kp_task_fail(t, zookeeper ? no_quorum(e) : e);
     }
-    size_t controllers = 0;
-    for (uint32_t i = 0; i < t->lv->inv->n_nodes; i++)
-        controllers += kp_node_is(&t->lv->inv->nodes[i], KP_CONTROLLER);
-    if (not_offered && !controllers)
-        e = kp_err_because(kp_err_new(KP_CLUSTER,
-                                      "ask for the controller of the view; list KRaft controllers "
-                                      "in the cluster file if there are any",
-                                      "a cluster in ZooKeeper mode has no controller quorum"),
-                           e);
-    no_leader(t, listener, e);
 }
 
 static void ask_brokers(kp_task *t)
@@ -137,36 +135,37 @@ static void on_controller(kp_task *t, int listener, kp_err *e, const void *respo
 {
     quorum_ask *ask = t->state;
     const kp_quorum_partition *p = NULL;
-    bool reached = !e;
     ask->legs--;
-    if (!e && says_not_leader(response))
-        ask->not_leader++;
-    if (!e)
+    ask->silent += e != NULL;
+    if (!e) {
+        ask->not_leader += says_not_leader(response);
         e = open_answer(t, listener, response, &p);
+    }
     if (!e) {
         kp_task_done(t, listener, quorum_value(t->a, p));
         return;
     }
-    if (!reached || !t->last) {
-        kp_err_drop(t->last);
-        t->last = e;
-    } else {
-        kp_err_drop(e);
-    }
+    kp_err_drop(e);
     if (ask->legs)
         return;
-    /* One that can not be reached from here may lead all the same; a broker knows it. */
-    e = t->last;
-    t->last = NULL;
-    bool all_reached = !e->retriable || e->cause == NULL;
-    (void)all_reached;
-    no_leader(t, listener, e);
+    /* One that could not be asked from here may lead all the same, and brokers know it. */
+    if (ask->not_leader && !ask->silent)
+        no_leader(t, listener);
+    else
+        ask_brokers(t);
 }
 
 void kp_live_ask_quorum(kp_task *t)
 {
     quorum_ask *ask = KP_NEW(t->own, quorum_ask);
+    const kp_inventory *inv = t->lv->inv;
     t->state = ask;
-    ask_brokers(t);
-    (void)on_controller;
+    for (uint32_t i = 0; i < inv->n_nodes; i++)
+        if (kp_node_is(&inv->nodes[i], KP_CONTROLLER)) {
+            ask->legs++;
+            kp_task_call(t, kp_controller_listener(inv->nodes[i].id), KP_DESCRIBE_QUORUM, &request,
+                         on_controller);
+        }
+    if (!ask->legs)
+        ask_brokers(t);
 }

@@ -39,8 +39,8 @@ static int by_config_name(const void *name, const void *config)
 const kp_topic_config *kp_topic_configs_get(const kp_topic_configs *c, const char *name,
                                             const uint8_t id[16])
 {
-    const kp_topic_config *one =
-        c->n ? bsearch(name, c->v, c->n, sizeof *c->v, by_config_name) : NULL;
+    const kp_topic_config *one = c->n ? bsearch(name, c->v, c->n, sizeof *c->v, by_config_name)
+                                      : NULL;
     return one && memcmp(one->id, id, 16) == 0 ? one : NULL;
 }
 
@@ -88,8 +88,8 @@ kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, int node)
 
 static kp_view_topic_in topic_in(kp_task *t, const kp_metadata_topic *m, const kp_topic_config *c)
 {
-    kp_view_partition_in *parts =
-        KP_NEW_ARRAY(t->own, (size_t)m->partitions.n + 1, kp_view_partition_in);
+    kp_view_partition_in *parts = KP_NEW_ARRAY(t->own, (size_t)m->partitions.n + 1,
+                                               kp_view_partition_in);
     for (int32_t i = 0; i < m->partitions.n; i++) {
         const kp_metadata_partition *p = &m->partitions.v[i];
         parts[i] = (kp_view_partition_in) {
@@ -128,8 +128,8 @@ static bool is_live(const kp_metadata_response *m, int id)
 static void brokers_in(kp_task *t, const kp_metadata_response *m, kp_view_in *in)
 {
     const kp_inventory *inv = t->lv->inv;
-    kp_view_broker *v =
-        KP_NEW_ARRAY(t->own, (size_t)m->brokers.n + inv->n_nodes + 1, kp_view_broker);
+    kp_view_broker *v = KP_NEW_ARRAY(t->own, (size_t)m->brokers.n + inv->n_nodes + 1,
+                                     kp_view_broker);
     for (int32_t i = 0; i < m->brokers.n; i++) {
         const kp_metadata_broker *b = &m->brokers.v[i];
         v[in->n_brokers++] = (kp_view_broker) { .id = b->node_id,
@@ -153,9 +153,9 @@ static void build(kp_task *t)
     kp_view_topic_in *topics = KP_NEW_ARRAY(t->own, ask->n + 1, kp_view_topic_in);
     for (size_t i = 0; i < ask->n; i++) {
         const kp_metadata_topic *one = ask->topics[i];
-        const kp_topic_config *c =
-            ask->configs ? &ask->configs[i]
-                         : kp_topic_configs_get(&t->lv->configs, one->name, one->topic_id.b);
+        const kp_topic_config *c = ask->configs ? &ask->configs[i]
+                                                : kp_topic_configs_get(&t->lv->configs, one->name,
+                                                                       one->topic_id.b);
         topics[i] = topic_in(t, one, c);
         qsort((void *)(uintptr_t)topics[i].parts, topics[i].n, sizeof *topics[i].parts, by_index);
     }

@@ -152,6 +152,12 @@ void kp_task_any(kp_task *t, const int *listeners, size_t n, kp_api_key api, con
 void kp_task_controller_call(kp_task *t, kp_api_key api, const void *request,
                              int (*code)(const void *response), kp_leg_fn fn);
 
+/* The node's main listener, or any broker's when n is NULL. */
+void kp_task_call_or_any(kp_task *t, const kp_live_node *n, kp_api_key api, const void *request,
+                         kp_leg_fn fn);
+
+int32_t kp_task_time_left(const kp_task *t); /* ms, for requests that carry a timeout; at least 1 */
+
 /* A leg that the caller starts: its function is kp_leg_on_kafka or kp_leg_on_host with the leg as ud,
  * its ticket goes into the leg. */
 kp_leg *kp_task_leg(kp_task *t, int tag, kp_leg_fn fn);
@@ -168,6 +174,15 @@ extern const kp_metadata_request kp_no_topics;
 enum { KP_NOT_LEADER_OR_FOLLOWER = 6, KP_UNKNOWN_TOPIC = 3, KP_NO_LEADER_YET = 5, KP_NOT_CONTROLLER = 41 };
 
 /* ---- the requests ---- */
+
+/* Whose configuration a request is about, and who must be asked: a broker itself, anybody (NULL) for topics and for
+ * the default of all brokers, whose name is "". */
+typedef struct kp_config_target {
+    int8_t type; /* KP_RESOURCE_... */
+    const char *name;
+    const kp_live_node *node;
+} kp_config_target;
+kp_err *kp_config_target_of(kp_task *t, size_t most_names, kp_config_target *ret_to) KP_MUST_USE;
 
 void kp_live_ask_view(kp_task *t);
 void kp_live_ask_node(kp_task *t);

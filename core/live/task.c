@@ -281,10 +281,26 @@ void kp_task_any(kp_task *t, const int *listeners, size_t n, kp_api_key api, con
         return;
     }
     t->any = KP_NEW(t->own, kp_any);
-    *t->any = (kp_any) {
-        .listeners = listeners, .n = n, .api = api, .request = request, .fn = fn
-    };
+    *t->any = (kp_any) { .listeners = listeners, .n = n, .api = api, .request = request, .fn = fn };
     any_next(t);
+}
+
+void kp_task_call_or_any(kp_task *t, const kp_live_node *n, kp_api_key api, const void *request,
+                         kp_leg_fn fn)
+{
+    if (n) {
+        kp_task_call(t, kp_main_listener(n->node), api, request, fn);
+        return;
+    }
+    size_t count;
+    int *listeners = kp_live_listeners(t->lv, t->own, -1, false, &count);
+    kp_task_any(t, listeners, count, api, request, fn);
+}
+
+int32_t kp_task_time_left(const kp_task *t)
+{
+    kp_ms left = t->deadline - kp_mono_now();
+    return left > 1 ? (int32_t)left : 1;
 }
 
 /* ---- the controller ---- */

@@ -185,18 +185,18 @@ static void live_cancel(kp_world *w, uint64_t ticket)
     kp_live *lv = (kp_live *)w;
     kp_task *t;
     TAILQ_FOREACH(t, &lv->answered, link)
-        if (t->reply.ticket == ticket) {
-            kp_task_free(t);
-            return;
-        }
+    if (t->reply.ticket == ticket) {
+        kp_task_free(t);
+        return;
+    }
     TAILQ_FOREACH(t, &lv->open, link)
-        if (t->reply.ticket == ticket) {
-            if (t->a)
-                kp_task_free(t);
-            else
-                t->unwanted = true;
-            return;
-        }
+    if (t->reply.ticket == ticket) {
+        if (t->a)
+            kp_task_free(t);
+        else
+            t->unwanted = true;
+        return;
+    }
 }
 
 static kp_ms live_now(kp_world *w)

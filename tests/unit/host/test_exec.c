@@ -29,7 +29,7 @@ static const row rows[] = {
     { "echo before; exit 255", 255, "before\n", "" },
     { "false", 1, "", "" },
     { "nosuchcommand_ 2>/dev/null", 127, "", "" },
-    { "kill -KILL $(sh -c 'echo $PPID'); sleep 5", 137, "", NULL }, /* the subshell, not the shell */
+    { "kill -KILL $(sh -c 'echo $PPID'); sleep 5", 137, "", NULL }, /* the subshell */
     { "echo 'a'\\''b' \"$HOME\" | head -c 3", 0, "a'b", "" },
     { "if", 2, "", NULL },
     { "exec 1>&-", 0, "", "" },

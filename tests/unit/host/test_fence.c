@@ -163,8 +163,8 @@ static void test_every_effect_compares(void **state)
     assert_false(place_has(p, "file"));
     assert_false(place_has(p, "job"));
     assert_string_equal(place_read(p, "releases/.kplay/clusterA/acts.log"), "");
-    assert_string_equal(place_sh(p, h, kp_printf(p->a, "ls %s/releases/.kplay/clusterA/op", p->dir)),
-                        "");
+    const char *list = kp_printf(p->a, "ls %s/releases/.kplay/clusterA/op", p->dir);
+    assert_string_equal(place_sh(p, h, list), "");
     for (int which = 0; which < 5; which++) {
         kp_host_op op = { .id = kp_printf(p->a, "good.%d~1", which), .cluster = "clusterA" };
         op.epoch = 5;
@@ -216,8 +216,12 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, place_setup, place_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_raising),      TEST(test_wrong_arguments),       TEST(test_one_of_many),
-        TEST(test_damaged_file), TEST(test_every_effect_compares), TEST(test_lock_is_free_afterwards),
+        TEST(test_raising),
+        TEST(test_wrong_arguments),
+        TEST(test_one_of_many),
+        TEST(test_damaged_file),
+        TEST(test_every_effect_compares),
+        TEST(test_lock_is_free_afterwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

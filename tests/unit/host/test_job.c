@@ -217,7 +217,7 @@ static void test_executor_gone_is_stale(void **state)
     assert_string_equal(kp_get_text(v, "state", ""), "stale");
     assert_null(kp_get(v, "rc"));
     assert_string_equal(kp_get_text(v, "output", ""), "started\n");
-    assert_string_equal(launch(p, h, "1.dead~1", "echo again >>again"), "attached"); /* never again */
+    assert_string_equal(launch(p, h, "1.dead~1", "echo again >>again"), "attached");
     assert_string_equal(state_of(p, h, "1.dead~1"), "stale");
 }
 

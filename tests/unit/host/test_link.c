@@ -111,7 +111,8 @@ static void test_never_without_a_link(void **state)
     place_ok(p, &first);
     kp_host_command c = {
         .script = kp_printf(p->a, "cd %s; n=0; while [ ! -e stop ]; do n=$((n+1)); "
-                                  "[ -d current/libs ] || echo gap; done; [ $n -gt 100 ] || echo few",
+                                  "[ -d current/libs ] || echo gap; done; "
+                                  "[ $n -gt 100 ] || echo few",
                             p->dir),
         .deadline = place_soon(),
     };

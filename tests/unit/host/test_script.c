@@ -151,7 +151,7 @@ static void test_failures_in_words(void **state)
         { "echo why >&2; fail 'no room'", KP_HOST, "no room: why", false },
         { "say fenced '7 ops@bastion1 run 7f3a'; exit 97", KP_REFUSED,
           "fenced by ops@bastion1 run 7f3a at 7", false },
-        { "say fenced '0 nobody'; exit 97", KP_REFUSED, "no kplay has taken this host over", false },
+        { "say fenced '0 nobody'; exit 97", KP_REFUSED, "no kplay has taken this host", false },
         { "exit 98", KP_HOST, "another act on this host holds its lock", true },
         { "exit 3", KP_HOST, "a script ended with exit code 3", false },
     };

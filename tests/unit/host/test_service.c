@@ -173,11 +173,9 @@ static void test_commands(void **state)
                 "echo starting {$1}; echo run >>%s/starts; umask; echo ${LC_ALL-no LC_ALL}\n"
                 "nohup sh %s kafka.Kafka \"$1\" </dev/null >/dev/null 2>&1 &\n",
                 p->dir, broker);
-    place_write(p, "stop.sh", "echo run >>%s/stops\nkill -TERM \"$1\"\n", p->dir);
+    place_write(p, "stop.sh", "echo run >>%s/stops\nkill -TERM $(cat %s/pid)\n", p->dir, p->dir);
     const char *start_argv[] = { "sh", place_path(p, "start.sh"), "{config}", NULL };
-    const char *stop_argv[] = { "sh", "-c", kp_printf(p->a, "echo run >>%s/stops; pkill=$(cat "
-                                                            "%s/pid) && kill $pkill", p->dir, p->dir),
-                                NULL };
+    const char *stop_argv[] = { "sh", place_path(p, "stop.sh"), NULL };
     p->spec.service.start = words(p, start_argv);
     p->spec.service.stop = words(p, stop_argv);
     kp_host *h = place_host(p);
@@ -339,11 +337,11 @@ static void test_systemd_says_no(void **state)
     kp_host *h = systemd_host(p);
     place_write(p, "unit", "ActiveState=inactive\nMainPID=0\n");
     place_write(p, "rc", "4");
-    place_write(p, "answer", "Failed to start kafka.service: Interactive authentication required\n");
+    place_write(p, "answer", "Failed to start kafka: Interactive authentication required\n");
     answer r = { 0 }, none = { 0 };
     kp_host_op o = op("1.start~1");
     kp_host_start(h, p->a, &o, place_answer, &r);
-    place_fails(p, &r, KP_HOST, "systemctl start kafka@1: Failed to start kafka.service: Interact");
+    place_fails(p, &r, KP_HOST, "systemctl start kafka@1: Failed to start kafka: Interact");
     place_write(p, "unit", "%s", "");
     kp_host_start(h, p->a, &o, place_answer, &none);
     place_fails(p, &none, KP_HOST, "systemctl shows no state of kafka@1");

@@ -80,6 +80,7 @@ static void test_a_running_broker(void **state)
     assert_string_equal(kp_get_text(process, "cluster_id", ""), "AbC-12_x");
     assert_string_equal(kp_get_text(process, "roles", ""), "broker");
     assert_string_equal(kp_get_text(process, "mode", ""), "zookeeper");
+    assert_string_equal(kp_get_text(kp_get(v, "config"), "cluster_id", ""), "AbC-12_x");
     /* The link already points to what will run next. */
     assert_string_equal(kp_get_text(v, "running_release", ""), "3.5.2");
     assert_string_equal(kp_get_text(v, "running_release_by", ""), "class path");
@@ -103,6 +104,31 @@ static void test_a_running_broker(void **state)
     kill(pid, SIGKILL); /* it stays a zombie of this test: gone all the same */
     place_gone(p, pid);
     assert_int_equal(kp_get_int(place_state(p, h, NULL, -1), "pid", -1), 0);
+}
+
+/* The unit runs another file than the layout names: both are told, and not mixed. */
+static void test_process_of_another_file(void **state)
+{
+    place *p = *state;
+    const char *other = place_write(p, "other.properties",
+                                    "node.id=9\nprocess.roles=broker\nlog.dirs=%s/o\n", p->dir);
+    place_write(p, "o/meta.properties", "node.id=9\ncluster.id=Other\n");
+    place_write(p, "data1/meta.properties", "broker.id=1\ncluster.id=Ours\n");
+    int pid = place_broker(p, "3.9.1", other);
+    const char *argv[] = { "echo", kp_printf(p->a, "%d", pid) };
+    kp_builder status = kp_list_begin(p->a);
+    for (size_t i = 0; i < 2; i++)
+        kp_list_add(&status, kp_text(p->a, argv[i]));
+    p->spec.service.status = kp_list_end(&status);
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_int_equal(kp_get_int(v, "pid", 0), pid);
+    const kp_value *process = kp_get(v, "process"), *config = kp_get(v, "config");
+    assert_string_equal(kp_get_text(process, "config", ""), other);
+    assert_int_equal(kp_get_int(process, "node_id", -1), 9);
+    assert_string_equal(kp_get_text(process, "cluster_id", ""), "Other");
+    assert_int_equal(kp_get_int(config, "node_id", -1), 1);
+    assert_null(kp_get(config, "cluster_id"));
+    assert_int_equal(kp_get_int(v, "dirs", -1), 1);
 }
 
 static void test_two_processes_on_one_file(void **state)
@@ -443,6 +469,7 @@ int main(void)
         TEST(test_nothing_there),
         TEST(test_no_files_at_all),
         TEST(test_a_running_broker),
+        TEST(test_process_of_another_file),
         TEST(test_two_processes_on_one_file),
         TEST(test_release_by_open_files),
         TEST(test_properties),

@@ -253,7 +253,8 @@ static void full_journal(void **state)
     ERROR(err, KP_PLAYBOOK, "full");
     assert_in_range(kp_journal_n(x->j), 63u * 16, 63u * 16 + 20); /* 63 MiB of nearly 64 KiB each */
     static const kp_kind begins[] = { KP_K_READ, KP_K_ASK, KP_K_INTENT, KP_K_WAIT, KP_K_NOTE };
-    static const kp_kind ends[] = { KP_K_DONE, KP_K_DOUBT, KP_K_ERROR, KP_K_PAUSE, KP_K_CLOSE };
+    static const kp_kind ends[] = { KP_K_SESSION, KP_K_DONE,  KP_K_DOUBT,
+                                    KP_K_ERROR,   KP_K_PAUSE, KP_K_CLOSE };
     for (size_t i = 0; i < KP_COUNT(begins); i++)
         ERROR(append(x, begins[i], large), KP_PLAYBOOK, "full");
     for (size_t i = 0; i < KP_COUNT(ends); i++)

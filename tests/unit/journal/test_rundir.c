@@ -143,7 +143,7 @@ static void too_long_to_start(void **state)
     assert_int_equal(count(x->dir), 0);
 }
 
-/* Whatever has no room while a run is made: there is no run, nothing half made, and a plain word. */
+/* Whatever has no room while a run is made: there is no run and nothing half made. */
 static void no_room_to_make(void **state)
 {
     static const act acts[] = { ACT_OPEN, ACT_WRITE, ACT_RENAME };
@@ -440,7 +440,7 @@ static void second_life(void *ud)
     _exit(err ? 2 : 0);
 }
 
-/* What was acknowledged is there, equal; nothing else is but perhaps the next record; it goes on. */
+/* What was acknowledged is there, equal; nothing else but perhaps the next record; it goes on. */
 static void survived(fixture *x, int call, moment when, bool cut)
 {
     kp_journal *j;

@@ -182,8 +182,8 @@ static void order_and_omissions(void **state)
     assert_int_equal(n, 0);
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_journal *j;
-        OK(kp_journal_create(x->a, &kp_disk_real, x->dir, rows[i].run, rows[i].opened, NULL, NULL, 0,
-                             &j));
+        OK(kp_journal_create(x->a, &kp_disk_real, x->dir, rows[i].run, rows[i].opened, NULL, NULL,
+                             0, &j));
         kp_journal_free(j);
     }
     assert_int_equal(mkdir(in(x, "half.tmp"), 0700), 0);

@@ -230,7 +230,7 @@ static void last_newline(void **state)
 
 /* ---- lines dropped, doubled, swapped ---- */
 
-/* The journal made of these lines (1-based, 0 ends); the line that a refusal names, 0 if accepted. */
+/* The journal of these lines (1-based, 0 ends); the line that a refusal names, 0 if accepted. */
 static int surgery(const fixture *x, const int *lines)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(1u << 20);

@@ -1,4 +1,4 @@
-/* Source texts beside the journal: kept once, found by name, and never taken for what they are not. */
+/* Source texts beside the journal: kept once, found by name, never taken for what they are not. */
 #include "with_disk.h"
 
 #include <errno.h>
@@ -23,6 +23,11 @@ static const kp_source second[] = {
     { "rolling.lua", "return 2\n", 9 },
     { "new", "-- new\n", 7 },
 };
+
+static kp_err *create(kp_arena *a, const kp_disk *d, const char *dir, kp_journal **ret_j)
+{
+    return kp_journal_create(a, d, dir, "s", sample_time, NULL, first, KP_COUNT(first), ret_j);
+}
 
 static void has(const kp_journal *j, const char *name, const char *text, size_t n)
 {
@@ -76,7 +81,7 @@ static void kept_by_name(void **state)
     kp_journal *j = kp_journal_memory(a, sample_time, NULL, first, KP_COUNT(first));
     change(j);
     kp_journal_free(j);
-    OK(kp_journal_create(a, &kp_disk_real, dir, "s", sample_time, NULL, first, KP_COUNT(first), &j));
+    OK(create(a, &kp_disk_real, dir, &j));
     kp_journal_free(j);
     OK(kp_journal_open(a, &kp_disk_real, dir, "s", &j));
     change(j);
@@ -95,7 +100,7 @@ static void changed_or_gone(void **state)
     kp_journal *j;
     const char *text = NULL;
     size_t n = 0;
-    OK(kp_journal_create(a, &kp_disk_real, dir, "s", sample_time, NULL, first, KP_COUNT(first), &j));
+    OK(create(a, &kp_disk_real, dir, &j));
     snprintf(path, sizeof path, "%s/s/sources/%s", dir, kp_sha256_hex(a, "return 1\n", 9));
     file_write(path, "return 3\n", 9);
     ERROR(kp_journal_source(a, j, "rolling.lua", &text, &n), KP_REFUSED, "changed after");
@@ -126,7 +131,7 @@ static void errors_change_nothing(void **state)
         KP_AUTO_ARENA a = kp_arena_new("test", 4u << 20);
         kp_journal *j;
         const kp_value *map = NULL;
-        OK(kp_journal_create(a, &disk, dir, "s", sample_time, NULL, first, KP_COUNT(first), &j));
+        OK(create(a, &disk, dir, &j));
         fault_reset(f);
         f->on = rows[i].on;
         f->nth = f->times = 1;

@@ -385,7 +385,7 @@ const kp_value *sample_body(kp_arena *a, int64_t n)
                       "args", kp_map(a, "to", kp_text(a, "3.9.1"), NULL), NULL);
     case KP_K_READ:
         return kp_map(a, "i", kp_text(a, "1"), "fn", kp_text(a, "urp"), "r", kp_int(a, 212), NULL);
-    case KP_K_INTENT: /* a nested h with 32 hex digits, quotes, a newline, bytes that are not UTF-8 */
+    case KP_K_INTENT: /* a nested h like a link, quotes, a newline, bytes not UTF-8 */
         return kp_map(a, "i", kp_text(a, "broker/2:1"), "a", kp_ints(a, brokers, 3), "pre",
                       kp_map(a, "g", kp_bool(true), "h",
                              kp_text(a, "0123456789abcdef0123456789abcdef"), NULL),

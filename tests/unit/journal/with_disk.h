@@ -11,7 +11,7 @@
 #include "journal/journal.h"
 
 typedef enum act { ACT_OPEN, ACT_WRITE, ACT_SYNC, ACT_RENAME, ACT_TRUNCATE, ACT_UNLINK, ACTS } act;
-typedef enum moment { BEFORE, MIDDLE, AFTER, MOMENTS } moment; /* MIDDLE: half a write; else AFTER */
+typedef enum moment { BEFORE, MIDDLE, AFTER, MOMENTS } moment; /* MIDDLE: of a write */
 
 enum { PATH_SIZE = 512, FILES = 64, DESCRIPTORS = 256 };
 

@@ -143,7 +143,7 @@ static int run_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json"), dry = kp_flag(line, "dry-run");
     kp_open_cluster c = { 0 };
-    kp_run_spec spec;
+    kp_run_spec spec = { 0 };
 
     if (line->n_words != 1)
         return kp_cli_fail(
@@ -186,6 +186,8 @@ static int run_main(kp_arena *a, const kp_line *line)
     } else if (!e) {
         e = kp_run_first(a, &spec, NULL);
     }
+    if (spec.sink.ud)
+        kp_screen_done(spec.sink);
     kp_cluster_close(&c);
     return kp_cli_fail(name_resume(e, &c), json);
 }
@@ -220,7 +222,7 @@ static int resume_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json");
     kp_open_cluster c = { 0 };
-    kp_run_spec spec;
+    kp_run_spec spec = { 0 };
     const char *run;
 
     kp_err *e = kp_cluster_open(a, line, false, &c);
@@ -234,6 +236,8 @@ static int resume_main(kp_arena *a, const kp_line *line)
         if (!e)
             e = kp_run_resume(a, &spec, run, NULL);
     }
+    if (spec.sink.ud)
+        kp_screen_done(spec.sink);
     kp_cluster_close(&c);
     return kp_cli_fail(name_resume(e, &c), json);
 }

@@ -68,7 +68,7 @@ static kp_err *read_source(kp_arena *a, const char *path, const char **ret_path,
 {
     char *text;
     /* The page after the limit is enough to say that a file is too long. */
-    kp_err *e = kp_file_read(a, path, KP_SOURCE_LIMIT + 1, &text, ret_n);
+    kp_err *e = kp_file_read(a, path, KP_SCRIPT_LIMIT + 1, &text, ret_n);
     if (e)
         return kp_err_class(e, KP_PLAYBOOK);
     *ret_path = kp_starts_with(path, "./") ? path + 2 : path;

@@ -44,6 +44,21 @@ typedef enum kp_find { KP_FIND_PLAYBOOK, KP_FIND_STDLIB, KP_FIND_TEAM } kp_find;
 typedef kp_err *(*kp_find_fn)(void *ud, kp_arena *a, kp_find what, const char *name,
                               const char **ret_path, const char **ret_text, size_t *ret_n);
 
+/* What specs (kplay test) may do with simulated clusters; the command line provides it, as it alone names a world. */
+typedef struct kp_spec_host {
+    /* A simulated cluster by description (sim.h). */
+    kp_err *(*simulate)(void *ud, kp_arena *a, const kp_value *spec, void **ret_sim);
+    /* Runs a playbook on it: request = {playbook, args, policy, answer, forced = {guard, reason}} ->
+     * {ok, exit, state, error = {class, what, next, detail}, report, events = [...], oracle = {...}}. */
+    kp_err *(*run)(void *ud, kp_arena *a, void *sim, const kp_value *request, const kp_value **ret_v);
+    /* Plans a fault (sim.h), or asks for a node's counts: what = "fault" | "counts" | "acts" | "oracle". */
+    kp_err *(*ask)(void *ud, kp_arena *a, void *sim, const char *what, const kp_value *v, const kp_value **ret_v);
+    void (*close)(void *ud, void *sim);
+    kp_find_fn find;
+    void *find_ud;
+    void *ud;
+} kp_spec_host;
+
 typedef struct kp_script kp_script;
 typedef struct kp_script_host {
     /* Compiles the playbook and everything it requires, checks the header.  KP_PLAYBOOK errors carry file:line:col and, in
@@ -55,6 +70,9 @@ typedef struct kp_script_host {
     /* Runs one part with the run's verbs.  `args` is the map of argument values. */
     kp_err *(*call)(kp_script *s, kp_run *r, kp_part part, const kp_value *args);
     void (*free)(kp_script *s);
+    /* Runs busted over argv (its own arguments: files, directories, options); the exit code.  Specs run in a Lua state
+     * of their own, with busted's libraries, which no playbook ever sees. */
+    int (*specs)(const kp_spec_host *host, int argc, char **argv);
     const char *release; /* "Lua 5.4.4" */
     int rev;             /* of sorting, matching, formatting, random */
 } kp_script_host;

@@ -402,19 +402,13 @@ static kp_err *create(kp_run *r, const kp_value *args)
     kp_arena *a = r->a;
     const kp_source *sources;
     size_t n = kp_script_host_table.sources(r->script, &sources);
-    kp_builder shas = kp_map_begin(a);
-
-    for (size_t i = 0; i < n; i++)
-        kp_map_add(&shas, sources[i].name,
-                   kp_text(a, kp_sha256_hex(a, sources[i].text, sources[i].n)));
     const kp_value *open = kp_map(
-        a, "fmt", kp_int(a, 1), "run", kp_text(a, r->id), "kplay", kp_text(a, KPLAY_VERSION),
-        "host", kp_int(a, kp_script_host_table.rev), "cluster", kp_text(a, r->inv->cluster),
-        "cluster_id", kp_text(a, r->cluster_id), "inventory",
-        kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
-        "sources", kp_map_end(&shas), "args", args, "effects", effects_value(a, r->header->effects),
-        "seed", kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated),
-        "who", kp_text(a, r->spec->who), NULL);
+        a, "kplay", kp_text(a, KPLAY_VERSION), "host", kp_int(a, kp_script_host_table.rev),
+        "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->cluster_id),
+        "inventory", kp_text(a, kp_inventory_digest(a, r->inv)), "playbook",
+        kp_text(a, r->spec->playbook), "args", args, "effects",
+        effects_value(a, r->header->effects), "seed", kp_textf(a, "%016" PRIx64, r->seed),
+        "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
         r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
         return NULL;
@@ -512,12 +506,12 @@ static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
         snprintf(bare, sizeof bare, "%.*s",
                  what == KP_FIND_PLAYBOOK ? (int)strlen(tail) : (int)(strlen(tail) - 4), tail);
         KP_TRY(r->spec->find(r->spec->find_ud, r->a, what, bare, &path, &text, &n));
-        if (text && kp_streq(kp_sha256_hex(r->a, text, n), kp_as_text(sources->u.items[i], "")))
+        KP_TRY(kp_journal_source(r->a, r->j, name, &was, &n_was));
+        if (text && was && n == n_was && memcmp(text, was, n) == 0)
             continue;
         *ret_changed = true;
         if (r->spec->accept_changed_playbook || !text)
             continue;
-        KP_TRY(kp_journal_source(r->a, r->j, name, &was, &n_was));
         kp_err *e = kp_err_new(KP_REFUSED, "undo the edit", "%s was changed since the run began",
                                name);
         e = kp_err_at(e, "%s", path);
@@ -612,9 +606,15 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
                            kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
     take_baseline(r);
-    if (changed && spec->accept_changed_playbook)
+    if (changed && spec->accept_changed_playbook) {
+        const kp_source *sources;
+        const kp_value *kept;
+        size_t n = kp_script_host_table.sources(r->script, &sources);
+        KP_TRY(kp_journal_keep(r->a, r->j, sources, n, &kept));
         KP_TRY(
-            kp_record_add(r, KP_K_CHANGE, kp_map(r->a, "who", kp_text(r->a, r->spec->who), NULL)));
+            kp_record_add(r, KP_K_CHANGE,
+                          kp_map(r->a, "who", kp_text(r->a, r->spec->who), "sources", kept, NULL)));
+    }
     r->interrupts_seen = kp_interrupts(r->w);
     KP_TRY(kp_record_add(r, KP_K_SESSION,
                          kp_map(r->a, "pid", kp_int(r->a, getpid()), "who",

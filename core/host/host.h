@@ -144,7 +144,7 @@ char *kp_host_quote(kp_arena *a, const char *word);
  *   java                  [{pid, main, config}]: every Java process of the host
  *   log_size, log_inode, log_turned (the log is shorter than log_since: it was rotated)
  *   signs                 {errors = [lines], NAME = true...} from log_since on: the last log_lines
- *                         lines with ERROR, FATAL, Exception or a known sign, and which of
+ *                         lines with ERROR, FATAL, Exception or a sign of trouble, and which of
  *                         kp_host_signs were seen; absent without log_since */
 typedef struct kp_host_question {
     const char *cluster; /* cluster id, for the fence; NULL: not asked */
@@ -159,6 +159,7 @@ kp_ticket kp_host_state(kp_host *h, kp_arena *a, const kp_host_question *q, kp_h
 typedef struct kp_host_sign {
     const char *name;
     const char *pattern; /* an extended regular expression without backslashes */
+    bool trouble;        /* its lines are among signs.errors */
 } kp_host_sign;
 extern const kp_host_sign kp_host_signs[]; /* ends with a NULL name */
 

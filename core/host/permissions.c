@@ -69,7 +69,7 @@ static const char as_files[] =
     "if [ -n \"$current\" ]; then\n"
     "    writable link \"the directory of layout.current\" \"$(dirname \"$current\")\"\n"
     "    if [ -e \"$current\" ] && [ ! -L \"$current\" ]; then\n"
-    "        bad link \"$current is no symbolic link\" 'link it to a directory of layout.releases'\n"
+    "        bad link \"$current is no symbolic link\" 'link it into layout.releases'\n"
     "    fi\n"
     "fi\n"
     "if [ -n \"$base\" ]; then\n"

@@ -76,6 +76,7 @@ typedef struct ssh_link {
     channel *channels;
     channel *opening; /* the session opens one at a time */
     channel *stuck;
+    bool refused; /* the server would not open one */
 } ssh_link;
 
 enum step { STEP_MOVED, STEP_WAITS, STEP_STUCK, STEP_LOST };
@@ -147,6 +148,9 @@ static kp_err *retriable(const ssh_link *l, kp_err *e)
 
 static kp_err *session_error(const ssh_link *l)
 {
+    if (l->refused)
+        return retriable(l, kp_err_new(KP_HOST, "look at MaxSessions and at the host's sshd log",
+                                       "the host lets us in but opens no session"));
     char *text = NULL;
     int rc = libssh2_session_last_error(l->s, &text, NULL, 0);
     return retriable(l, kp_err_new(KP_HOST, "see whether the host, its network and its sshd are up",
@@ -191,22 +195,21 @@ static bool is_clogged(const ssh_link *l)
     return n >= KP_HOST_CHANNELS;
 }
 
-/* The server opens no further channel: go on with as many as there are. */
-static void open_refused(ssh_link *l, channel *c)
+/* The server opens no further channel: go on with as many as there are.  When none is at work,
+ * commands that were given up still hold the server's sessions, and only a new login helps. */
+static enum step open_refused(ssh_link *l, channel *c)
 {
-    kp_exec *x = c->x;
-    size_t live = count_running(l);
-    channel_remove(l, c);
-    if (!x)
-        return;
-    if (live > 0) {
-        l->h->slots = live;
-        kp_exec_again(x);
-        return;
+    size_t running = count_running(l);
+    if (running == 0) {
+        l->refused = true;
+        return STEP_LOST;
     }
-    kp_err *e = kp_err_new(KP_HOST, "look at MaxSessions and at the sshd log of the host",
-                           "the host lets us in but opens no session");
-    kp_exec_failed(x, kp_err_at(e, "%s", l->h->spec.name));
+    kp_exec *x = c->x;
+    channel_remove(l, c);
+    l->h->slots = running;
+    if (x)
+        kp_exec_again(x);
+    return STEP_MOVED;
 }
 
 static enum step step_open(ssh_link *l, channel *c)
@@ -220,10 +223,8 @@ static enum step step_open(ssh_link *l, channel *c)
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return again(l);
     l->opening = NULL;
-    if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE) {
-        open_refused(l, c);
-        return STEP_MOVED;
-    }
+    if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE)
+        return open_refused(l, c);
     if (rc)
         return STEP_LOST;
     c->state = c->x ? STARTING : FREEING;

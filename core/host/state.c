@@ -23,16 +23,17 @@ enum { LINES_DEFAULT = 20, LINES_MAX = 200 };
  * enabled (a mis-pinned inter.broker.protocol.version), the registration error of a broker whose
  * old session still lives (ClusterControlManager), KafkaServer, KafkaRaftServer, LogManager. */
 const kp_host_sign kp_host_signs[] = {
-    { "mis_pinned", "which is not enabled" },
-    { "duplicate_registration", "DUPLICATE_BROKER_REGISTRATION|DuplicateBrokerRegistration" },
-    { "fetch_errors", "Error in response for fetch request" },
-    { "started", "Kafka *Server.*started" },
-    { "fatal_startup", "Fatal error during .* startup|Exiting Kafka due to fatal exception" },
-    { "recovering", "no clean shutdown file was found|Recovering unflushed segment" },
-    { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown" },
-    { "disk_failed", "all log dirs .*have failed" },
-    { "unregistered", "unable to register with the controller quorum" },
-    { NULL, NULL },
+    { "mis_pinned", "which is not enabled", true },
+    { "duplicate_registration", "DUPLICATE_BROKER_REGISTRATION|DuplicateBrokerRegistration", true },
+    { "fetch_errors", "Error in response for fetch request", true },
+    { "started", "Kafka *Server.*started", false },
+    { "fatal_startup", "Fatal error during .* startup|Exiting Kafka due to fatal exception", true },
+    { "recovering", "no clean shutdown file was found", false },
+    { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown",
+      true },
+    { "disk_failed", "all log dirs .*have failed", true },
+    { "unregistered", "unable to register with the controller quorum", true },
+    { NULL, NULL, false },
 };
 
 const char kp_sh_properties[] =
@@ -196,13 +197,17 @@ static const char look[] =
     "        BEGIN {\n"
     "            n = split(ENVIRON[\"SIGNS\"], line, \"\\n\")\n"
     "            for (i = 1; i < n; i++) {\n"
+    "                trouble[i] = sub(/^! /, \"\", line[i])\n"
     "                at = index(line[i], \" \")\n"
     "                name[i] = substr(line[i], 1, at - 1); text[i] = substr(line[i], at + 1)\n"
     "            }\n"
     "        }\n"
     "        {\n"
     "            hit = /ERROR|FATAL|Exception/\n"
-    "            for (i = 1; i < n; i++) if ($0 ~ text[i]) { seen[name[i]] = 1; hit = 1 }\n"
+    "            for (i = 1; i < n; i++) if ($0 ~ text[i]) {\n"
+    "                seen[name[i]] = 1\n"
+    "                hit = hit || trouble[i]\n"
+    "            }\n"
     "            if (hit) last[hits++ % keep] = substr($0, 1, 500)\n"
     "        }\n"
     "        END {\n"
@@ -564,7 +569,7 @@ kp_ticket kp_host_state(kp_host *h, kp_arena *a, const kp_host_question *q, kp_h
     kp_script s = KP_SCRIPT_INIT;
     KP_AUTO_BUF signs = KP_BUF_INIT(16 << 10);
     for (const kp_host_sign *sign = kp_host_signs; sign->name; sign++)
-        kp_buf_fmt(&signs, "%s %s\n", sign->name, sign->pattern);
+        kp_buf_fmt(&signs, "%s%s %s\n", sign->trouble ? "! " : "", sign->name, sign->pattern);
     int lines = q->log_lines <= 0 ? LINES_DEFAULT : q->log_lines;
     kp_script_layout(&s, h);
     if (q->cluster)

@@ -1,6 +1,7 @@
 /* act_cluster.c: the actions on the cluster: leader elections and dynamic configurations.
  *
- * What they answer is that the request was taken, or why not; what became of it is seen by looking again.
+ * What they answer is that the request was taken, or why not; what became of it is seen by looking
+ * again.
  */
 #include "live/inner.h"
 

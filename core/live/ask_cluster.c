@@ -1,8 +1,8 @@
 /* ask_cluster.c: log dirs, reassignments, consumer groups and their offsets.
  *
- * Reassignments are the controller's business (kp_task_controller_call).  Groups are asked through librdkafka,
- * which finds their coordinators; a list that some broker could not add to is an error, because a group that is
- * missing looks like one that does not exist.
+ * Reassignments are the controller's business (kp_task_controller_call).  Groups are asked through
+ * librdkafka, which finds their coordinators; a list that some broker could not add to is an error,
+ * because a group that is missing looks like one that does not exist.
  */
 #include "live/inner.h"
 
@@ -34,7 +34,7 @@ static void on_log_dirs(kp_task *t, int listener, kp_err *e, const void *respons
     if (!e && r->error_code)
         e = kp_answer_err(t, listener, r->error_code, NULL);
     if (!e && r->results.n == 0) /* before 3.0 (v3) this is how a refusal looks */
-        e = kp_answer_err(t, listener, 31, NULL);
+        e = kp_answer_err(t, listener, KP_NOT_ALLOWED_ON_CLUSTER, NULL);
     if (e) {
         kp_task_fail(t, e);
         return;
@@ -47,7 +47,7 @@ static void on_log_dirs(kp_task *t, int listener, kp_err *e, const void *respons
 
 void kp_live_ask_log_dirs(kp_task *t)
 {
-    kp_describe_log_dirs_request request = { .topics = { NULL, KP_NULL_LIST } };
+    static const kp_describe_log_dirs_request request = { .topics = { NULL, KP_NULL_LIST } };
     if (kp_node_is(t->node->node, KP_BROKER))
         kp_task_call(t, t->q.node, KP_DESCRIBE_LOG_DIRS, &request, on_log_dirs);
     else

@@ -1,11 +1,11 @@
 /* ask_config.c: DescribeConfigs of brokers and topics.
  *
- * A broker's configuration is read from, and changed at, that very broker ("Unexpected broker id"); the name ""
- * is the default of all brokers and any of them knows it.  Topics are asked of any broker.  The value is
- * the effective one; `source` is Kafka's number for where it comes from (ConfigEntry.ConfigSource: 1 topic, 2
- * broker, 3 default of all brokers, 4 server.properties, 5 the release's own default); `default` is what
- * that release does when nothing is set (the synonym with source 5), so that the default of
- * inter.broker.protocol.version shows the binary.
+ * A broker's configuration is read from, and changed at, that very broker ("Unexpected broker id");
+ * the name "" is the default of all brokers and any of them knows it.  Topics are asked of any
+ * broker.  The value is the effective one; `source` is Kafka's number for where it comes from
+ * (ConfigEntry.ConfigSource: 1 topic, 2 broker, 3 default of all brokers, 4 server.properties, 5
+ * the release's own default); `default` is what that release does when nothing is set (the synonym
+ * with source 5), so that the default of inter.broker.protocol.version shows the binary.
  */
 #include "live/inner.h"
 
@@ -50,8 +50,9 @@ static kp_err *take_results(kp_task *t, int listener, const kp_describe_configs_
         if (one->error_code == KP_UNKNOWN_TOPIC && !ask->named)
             continue;
         if (one->error_code) {
-            const char *why = one->error_message ? one->error_message
-                                                 : kp_kafka_code_of(one->error_code).text;
+            const char *why = one->error_message && *one->error_message
+                                  ? one->error_message
+                                  : kp_kafka_code_of(one->error_code).text;
             return kp_answer_err(
                 t, listener, one->error_code,
                 kp_printf(t->own, "%s %s: %s", t->q.resource, one->resource_name, why));
@@ -75,18 +76,19 @@ static void on_configs(kp_task *t, int listener, kp_err *e, const void *response
         kp_task_done(t, listener, kp_map_end(&ask->result));
 }
 
-static kp_describe_configs_request request_of(kp_task *t, const char *const *names, size_t n)
+static const kp_describe_configs_request *request_of(kp_task *t, const char *const *names, size_t n)
 {
     const config_ask *ask = t->state;
+    kp_describe_configs_request *request = KP_NEW(t->own, kp_describe_configs_request);
     kp_describe_configs_resource *v = KP_NEW_ARRAY(t->own, n + 1, kp_describe_configs_resource);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         v[i] = (kp_describe_configs_resource) { .resource_type = ask->type,
-                                                .resource_name = names[i] };
-        v[i].configuration_keys.v = ask->keys.v;
-        v[i].configuration_keys.n = ask->keys.n;
-    }
-    return (kp_describe_configs_request) { .resources = { v, (int32_t)n },
-                                           .include_synonyms = true };
+                                                .resource_name = names[i],
+                                                .configuration_keys = ask->keys };
+    request->resources.v = v;
+    request->resources.n = (int32_t)n;
+    request->include_synonyms = true;
+    return request;
 }
 
 /* All topics, of the broker that told their names. */
@@ -110,8 +112,8 @@ static void on_topics(kp_task *t, int listener, kp_err *e, const void *response)
     ask->batches = (n + BATCH - 1) / BATCH;
     for (size_t first = 0; first < n; first += BATCH) {
         size_t some = n - first < BATCH ? n - first : BATCH;
-        kp_describe_configs_request request = request_of(t, names + first, some);
-        kp_task_call(t, listener, KP_DESCRIBE_CONFIGS, &request, on_configs);
+        kp_task_call(t, listener, KP_DESCRIBE_CONFIGS, request_of(t, names + first, some),
+                     on_configs);
     }
 }
 
@@ -186,7 +188,6 @@ void kp_live_ask_config(kp_task *t)
     kp_strings names = to.type == KP_RESOURCE_TOPIC
                            ? strings(t->own, t->q.names)
                            : (kp_strings) { kp_memdup(t->own, &to.name, sizeof to.name), 1 };
-    kp_describe_configs_request *request = KP_NEW(t->own, kp_describe_configs_request);
-    *request = request_of(t, names.v, (size_t)names.n);
-    kp_task_call_or_any(t, to.node, KP_DESCRIBE_CONFIGS, request, on_configs);
+    kp_task_call_or_any(t, to.node, KP_DESCRIBE_CONFIGS, request_of(t, names.v, (size_t)names.n),
+                        on_configs);
 }

@@ -1,9 +1,10 @@
-/* ask_node.c: what a node says of itself: release line, mode, features, and to which cluster it belongs.
+/* ask_node.c: what a node says of itself: release line, mode, features, and to which cluster it
+ * belongs.
  *
- * ApiVersions is asked anew each time, because finalized features change under an open connection; the
- * versions themselves can not, a process keeps its binary.  The cluster comes from the node's other face:
- * a broker's Metadata (without topics), a controller's DescribeCluster for controllers (KIP-919, 3.7+; older
- * controllers do not say).  Both are asked at once.
+ * ApiVersions is asked anew each time, because finalized features change under an open connection;
+ * the versions themselves can not, a process keeps its binary.  The cluster comes from the node's
+ * other face: a broker's Metadata (without topics), a controller's DescribeCluster for controllers
+ * (KIP-919, 3.7+; older controllers do not say).  Both are asked at once.
  */
 #include "live/inner.h"
 

@@ -1,24 +1,27 @@
 /* ask_quorum.c: the controller quorum, as its leader sees it.
  *
- * Only the leader answers DescribeQuorum; the others say NOT_LEADER_OR_FOLLOWER.  So all controllers are asked at
- * once and the leader's answer ends it: one round trip, whoever leads by now.  DescribeCluster for controllers
- * would name the leader too, but only from 3.7 on, and then it would still have to be asked.  When none of those
- * that can be reached leads and another one can not be, a broker is asked, which forwards the question to the
- * leader it knows.  When all say that they do not lead there is no leader, and that is the answer.
+ * Only the leader answers DescribeQuorum; the others say NOT_LEADER_OR_FOLLOWER.  So all
+ * controllers are asked at once and the leader's answer ends it: one round trip, whoever leads by
+ * now.  DescribeCluster for controllers would name the leader too, but only from 3.7 on, and then
+ * it would still have to be asked.  When none of those that can be reached leads and another one
+ * can not be, a broker is asked, which forwards the question to the leader it knows.  When all say
+ * that they do not lead there is no leader, and that is the answer.
  *
- * How far a voter is behind in time is the leader's clock alone: the leader's own "last caught up", which is the
- * moment of the answer, less the voter's.  Offsets say nothing of a voter that died: it keeps its last one.
- * Version 0 (KRaft before 3.3, which was not for production) has no timestamps: caught_up_ms is -1 for all.
+ * How far a voter is behind in time is the leader's clock alone: the leader's own "last caught up",
+ * which is the moment of the answer, less the voter's.  Offsets say nothing of a voter that died:
+ * it keeps its last one.  Version 0 (KRaft before 3.3, which was not for production) has no
+ * timestamps: caught_up_ms is -1 for all.
  */
 #include "live/inner.h"
 
+#define PATIENCE ((kp_ms)500)          /* with controllers that do not answer */
 #define THROUGH_BROKER (2 * KP_SECOND) /* a broker waits for a leader as long as it is let */
 
 typedef struct quorum_ask {
     int legs;       /* controllers that have not answered yet */
     int not_leader; /* those that said they do not lead */
     int silent;     /* those that could not be asked */
-    kp_ms deadline; /* of the task's legs, while brokers are asked with a shorter one */
+    bool brokers;   /* brokers were asked; t->kept is what came of it */
 } quorum_ask;
 
 static const kp_quorum_request_partition partition_0 = { 0 };
@@ -46,7 +49,8 @@ static const kp_value *voter_value(kp_arena *a, const kp_quorum_replica *r,
     bool leads = leader && r->replica_id == leader->replica_id;
     int64_t now = leader ? leader->last_caught_up_timestamp : -1;
     int64_t end = leader ? leader->log_end_offset : 0;
-    int64_t behind = end > r->log_end_offset ? end - r->log_end_offset : 0;
+    int64_t own_end = r->log_end_offset > 0 ? r->log_end_offset : 0; /* -1: never heard of */
+    int64_t behind = end > own_end ? end - own_end : 0;
     return kp_map(a, "id", kp_int(a, r->replica_id), "end_offset", kp_int(a, r->log_end_offset),
                   "behind", kp_int(a, behind), "caught_up_ms",
                   kp_int(a, before(now, r->last_caught_up_timestamp)), "fetched_ms",
@@ -87,11 +91,6 @@ static bool says_not_leader(const kp_describe_quorum_response *r)
            r->topics.v[0].partitions.v[0].error_code == KP_NOT_LEADER_OR_FOLLOWER;
 }
 
-static void no_leader(kp_task *t, int listener)
-{
-    kp_task_done(t, listener, quorum_value(t->a, NULL));
-}
-
 static kp_err *no_quorum(kp_err *cause)
 {
     kp_err *e = kp_err_new(KP_CLUSTER,
@@ -100,23 +99,42 @@ static kp_err *no_quorum(kp_err *cause)
     return kp_err_because(e, cause);
 }
 
+static void ask_brokers(kp_task *t);
+
+/* After an answer that is not the leader's: is there anything left to hope for? */
+static void settle(kp_task *t)
+{
+    quorum_ask *ask = t->state;
+    bool all_said_no = !ask->legs && !ask->silent && ask->not_leader;
+    if (!all_said_no && !ask->brokers) {
+        if (!ask->legs)
+            ask_brokers(t);
+        return;
+    }
+    if (!all_said_no && (!t->kept || (ask->legs && !ask->not_leader)))
+        return;
+    if (ask->not_leader) {
+        kp_task_done(t, KP_ANY_NODE, quorum_value(t->a, NULL));
+    } else {
+        kp_err *e = t->kept;
+        t->kept = NULL;
+        kp_task_fail(t, e);
+    }
+}
+
 static void on_broker(kp_task *t, int listener, kp_err *e, const void *response)
 {
-    const quorum_ask *ask = t->state;
+    quorum_ask *ask = t->state;
     const kp_quorum_partition *p = NULL;
-    t->deadline = ask->deadline;
     bool not_offered = e && !e->retriable;
     if (!e)
         e = open_answer(t, listener, response, &p);
     if (!e) {
         kp_task_done(t, listener, quorum_value(t->a, p));
-    } else if (ask->not_leader) {
-        kp_err_drop(e);
-        no_leader(t, listener);
-    } else {
-        bool zookeeper = not_offered && !ask->silent;
-        kp_task_fail(t, zookeeper ? no_quorum(e) : e);
+        return;
     }
+    t->kept = not_offered && !ask->silent && !ask->legs ? no_quorum(e) : e;
+    settle(t);
 }
 
 static void ask_brokers(kp_task *t)
@@ -124,11 +142,22 @@ static void ask_brokers(kp_task *t)
     quorum_ask *ask = t->state;
     size_t n;
     int *listeners = kp_live_listeners(t->lv, t->own, -1, false, &n);
-    kp_ms soon = kp_mono_now() + THROUGH_BROKER;
-    ask->deadline = t->deadline;
-    if (ask->not_leader && soon < t->deadline)
+    kp_ms deadline = t->deadline, soon = kp_mono_now() + THROUGH_BROKER;
+    ask->brokers = true;
+    if (ask->not_leader && soon < deadline)
         t->deadline = soon;
     kp_task_any(t, listeners, n, KP_DESCRIBE_QUORUM, &request, on_broker);
+    t->deadline = deadline;
+}
+
+/* One that does not answer, or can not be reached from here, may lead all the same, and brokers
+ * know it. */
+static void on_patience(void *ud)
+{
+    kp_task *t = ud;
+    t->later = NULL;
+    if (!((quorum_ask *)t->state)->brokers)
+        ask_brokers(t);
 }
 
 static void on_controller(kp_task *t, int listener, kp_err *e, const void *response)
@@ -146,13 +175,7 @@ static void on_controller(kp_task *t, int listener, kp_err *e, const void *respo
         return;
     }
     kp_err_drop(e);
-    if (ask->legs)
-        return;
-    /* One that could not be asked from here may lead all the same, and brokers know it. */
-    if (ask->not_leader && !ask->silent)
-        no_leader(t, listener);
-    else
-        ask_brokers(t);
+    settle(t);
 }
 
 void kp_live_ask_quorum(kp_task *t)
@@ -166,6 +189,8 @@ void kp_live_ask_quorum(kp_task *t)
             kp_task_call(t, kp_controller_listener(inv->nodes[i].id), KP_DESCRIBE_QUORUM, &request,
                          on_controller);
         }
-    if (!ask->legs)
+    if (ask->legs)
+        t->later = kp_timer_add(t->lv->l, kp_mono_now() + PATIENCE, on_patience, t);
+    else
         ask_brokers(t);
 }

@@ -1,12 +1,13 @@
 /* ask_view.c: Metadata of one broker as a view, with what configurations say of its topics.
  *
- * Metadata v12 tells everything about partitions; min.insync.replicas and unclean.leader.election.enable are
- * effective values of the topic, as the broker that is asked merges them (DescribeConfigs TOPIC), read in
- * batches and by these two keys only.  They are remembered by topic id, so that the views of a wait need
- * not read them again.  A topic whose configuration can not be read has min_isr 0, which is "not known".
+ * Metadata v12 tells everything about partitions; min.insync.replicas and
+ * unclean.leader.election.enable are effective values of the topic, as the broker that is asked
+ * merges them (DescribeConfigs TOPIC), read in batches and by these two keys only.  They are
+ * remembered by topic id, so that the views of a wait need not read them again.  A topic whose
+ * configuration can not be read has min_isr 0, which is "not known".
  *
- * A view that follows a broker names the topics in which that broker was out of sync, and gets an answer
- * that shrinks as the broker catches up.  A topic that was deleted since is left out.
+ * A view that follows a broker names the topics in which that broker was out of sync, and gets an
+ * answer that shrinks as the broker catches up.  A topic that was deleted since is left out.
  */
 #include "live/inner.h"
 
@@ -172,7 +173,8 @@ static void build(kp_task *t)
     const kp_view *v;
     kp_err *e = kp_view_build(t->a, &in, &v);
     if (e)
-        kp_task_fail(t, kp_err_at(e, "%s", kp_listener_place(t->lv, t->own, ask->listener)));
+        kp_task_fail(
+            t, *e->where ? e : kp_err_at(e, "%s", kp_listener_place(t->lv, t->own, ask->listener)));
     else
         kp_task_view(t, ask->listener, v);
 }
@@ -238,9 +240,11 @@ static void read_configs(kp_task *t)
                 .resource_name = ask->topics[first + i]->name,
                 .configuration_keys = { config_keys, KP_COUNT(config_keys) },
             };
-        kp_describe_configs_request request = { .resources = { v, (int32_t)n } };
+        kp_describe_configs_request *request = KP_NEW(t->own, kp_describe_configs_request);
+        request->resources.v = v;
+        request->resources.n = (int32_t)n;
         ask->batches++;
-        kp_task_call(t, ask->listener, KP_DESCRIBE_CONFIGS, &request, on_configs);
+        kp_task_call(t, ask->listener, KP_DESCRIBE_CONFIGS, request, on_configs);
     }
 }
 
@@ -252,14 +256,16 @@ static int by_name(const void *x, const void *y)
     return strcmp((*a)->name, (*b)->name);
 }
 
-/* Topics by name, without those that are gone.  Another error of a topic leaves its partitions unknown. */
+/* Topics by name, without those that are gone.  Another error of a topic leaves its partitions
+ * unknown. */
 static kp_err *take_topics(kp_task *t, view_ask *ask)
 {
     const kp_metadata_response *m = ask->m;
     ask->topics = KP_NEW_ARRAY(t->own, (size_t)m->topics.n + 1, const kp_metadata_topic *);
     for (int32_t i = 0; i < m->topics.n; i++) {
         const kp_metadata_topic *one = &m->topics.v[i];
-        bool gone = one->error_code == KP_UNKNOWN_TOPIC || one->error_code == KP_NO_LEADER_YET;
+        bool gone = one->error_code == KP_UNKNOWN_TOPIC ||
+                    one->error_code == KP_LEADER_NOT_AVAILABLE;
         if (one->error_code && !gone)
             return kp_answer_err(t, ask->listener, one->error_code,
                                  kp_printf(t->own, "topic %s: %s", one->name ? one->name : "?",

@@ -1,11 +1,12 @@
 /* host_side.c: the questions and actions on hosts, in the words of world.h.
  *
- * kplay's directory on a host is named by the cluster's id, so nearly everything here needs that id first.  It
- * is that of the first node that told it in this process.  When no node has, the brokers are asked, and when none
- * answers (the whole cluster is down), the host's own log dirs are believed.
+ * kplay's directory on a host is named by the cluster's id, so nearly everything here needs that id
+ * first.  It is that of the first node that told it in this process.  When no node has, the brokers
+ * are asked, and when none answers (the whole cluster is down), the host's own log dirs are
+ * believed.
  *
- * A stop is for the process that was last looked at: the last answer about the host is remembered, and a
- * process that took its place meanwhile is not stopped by mistake.
+ * A stop is for the process that was last looked at: the last answer about the host is remembered,
+ * and a process that took its place meanwhile is not stopped by mistake.
  */
 #include "live/inner.h"
 
@@ -17,7 +18,6 @@ typedef void (*with_cluster)(kp_task *t, const char *cluster);
 
 typedef struct cluster_ask {
     with_cluster fn;
-    kp_ms deadline; /* of the task's legs, while brokers are asked with a shorter one */
 } cluster_ask;
 
 /* ---- the cluster's id ---- */
@@ -54,7 +54,6 @@ static void on_brokers(kp_task *t, int listener, kp_err *e, const void *response
     const cluster_ask *ask = t->state;
     const kp_metadata_response *m = response;
     (void)listener;
-    t->deadline = ask->deadline;
     if (!e)
         kp_live_learn(t->lv, m->cluster_id, m->controller_id);
     kp_err_drop(e);
@@ -71,13 +70,14 @@ static void for_cluster(kp_task *t, with_cluster fn)
         return;
     }
     cluster_ask *ask = KP_NEW(t->own, cluster_ask);
-    *ask = (cluster_ask) { .fn = fn, .deadline = t->deadline };
+    ask->fn = fn;
     t->state = ask;
-    kp_ms soon = kp_mono_now() + ASK_BROKERS;
+    kp_ms deadline = t->deadline, soon = kp_mono_now() + ASK_BROKERS;
     size_t n;
     int *listeners = kp_live_listeners(t->lv, t->own, -1, false, &n);
-    t->deadline = soon < t->deadline ? soon : t->deadline;
+    t->deadline = soon < deadline ? soon : deadline;
     kp_task_any(t, listeners, n, KP_METADATA, &kp_no_topics, on_brokers);
+    t->deadline = deadline;
 }
 
 /* ---- questions ---- */

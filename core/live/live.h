@@ -12,8 +12,8 @@
  *   - The answer to an action has no value, and nothing of it is in the arena that was given to
  *     send, which may be gone by then: its reply is valid until the next wait.
  *   - A question to KP_ANY_NODE goes to a node that answered before, if there is one, and to the
- *     next when the answer takes long.  An action goes to a second node only when the first
- *     certainly never got it.
+ *     next when the answer takes long.  An action goes to a second node only when the first can not
+ *     be reached or hangs up; the two actions on the cluster may be carried out twice without harm.
  *   - A request that can not be carried out (an unknown node, a node of the wrong kind) is answered
  *     with an error at once.
  */
@@ -24,10 +24,11 @@
 
 #define KP_LIVE_REQUESTS 20000 /* requests under way at once; one more is answered with an error */
 
-/* The world of a cluster; it lives in arena a and refers to the inventory, which must outlive it.  From
- * here on SIGINT and SIGTERM are counted instead of ending the process, until the world's `done`, which
- * takes none of the waiting requests further.  Secrets are resolved here, so this may block while a
- * secret's command runs.  KP_CONFIG for properties and addresses that can not work. */
+/* The world of a cluster; it lives in arena a and refers to the inventory, which must outlive it.
+ * From here on SIGINT and SIGTERM are counted instead of ending the process, until the world's
+ * `done`, which takes none of the waiting requests further.  Secrets are resolved here, so this may
+ * block while a secret's command runs.  KP_CONFIG for properties and addresses that can not
+ * work. */
 kp_err *kp_live_world(kp_arena *a, const kp_inventory *inv, kp_world **ret_w) KP_MUST_USE;
 
 typedef struct kp_live_stats {

@@ -1,12 +1,12 @@
 /* task.c: a request under way, from its copy to its one answer.
  *
- * A task keeps everything it needs in an arena of its own: the request (the caller of an action does not wait,
- * and its memory may be gone), the raw answers of brokers, half-built results.  Only the finished
- * result is built in the caller's arena.  Those arenas are lent again and again.
+ * A task keeps everything it needs in an arena of its own: the request (the caller of an action
+ * does not wait, and its memory may be gone), the raw answers of brokers, half-built results.  Only
+ * the finished result is built in the caller's arena.  Those arenas are lent again and again.
  *
- * Time: the task's timer is the promise of world.h that every request is answered in time.  Legs are given a
- * little less, because a node's or host's own words ("timed out: no answer until the deadline") say more
- * than the task's.
+ * Time: the task's timer is the promise of world.h that every request is answered in time.  Legs
+ * are given a little less, because a node's or host's own words ("timed out: no answer until the
+ * deadline") say more than the task's.
  */
 #include "live/inner.h"
 
@@ -99,16 +99,20 @@ struct kp_any {
     const int *listeners;
     size_t n, next;
     size_t open; /* legs */
+    kp_ms deadline;
     kp_api_key api;
     const void *request;
     kp_leg_fn fn;
     kp_timer *hedge;
 };
 
-static void drop_legs(kp_task *t)
+static void drop_legs(kp_task *t, bool only_any)
 {
-    kp_leg *leg;
-    while ((leg = LIST_FIRST(&t->legs))) {
+    kp_leg *leg, *next;
+    for (leg = LIST_FIRST(&t->legs); leg; leg = next) {
+        next = LIST_NEXT(leg, link);
+        if (only_any && !leg->of_any)
+            continue;
         LIST_REMOVE(leg, link);
         if (leg->kafka)
             kp_kafka_cancel(t->lv->k, leg->kafka);
@@ -120,12 +124,21 @@ static void drop_legs(kp_task *t)
     t->any = NULL;
 }
 
+static void drop_all(kp_task *t)
+{
+    drop_legs(t, false);
+    kp_timer_remove(t->later);
+    t->later = NULL;
+    kp_timer_remove(t->timer);
+    t->timer = NULL;
+}
+
 void kp_task_free(kp_task *t)
 {
     kp_live *lv = t->lv;
-    drop_legs(t);
-    kp_timer_remove(t->timer);
+    drop_all(t);
     kp_err_drop(t->last);
+    kp_err_drop(t->kept);
     kp_err_drop(t->reply.err);
     arena_give_back(lv, t->own);
     TAILQ_REMOVE(t->answered ? &lv->answered : &lv->open, t, link);
@@ -136,9 +149,7 @@ void kp_task_free(kp_task *t)
 static void end(kp_task *t)
 {
     kp_live *lv = t->lv;
-    drop_legs(t);
-    kp_timer_remove(t->timer);
-    t->timer = NULL;
+    drop_all(t);
     t->answered = true;
     t->reply.took_us = now_us() - t->sent_us;
     TAILQ_REMOVE(&lv->open, t, link);
@@ -147,7 +158,7 @@ static void end(kp_task *t)
 
 void kp_task_done(kp_task *t, int listener, const kp_value *value)
 {
-    t->reply.node = listener == KP_ANY_NODE ? KP_ANY_NODE : kp_listener_node(listener);
+    t->reply.node = kp_listener_node(listener);
     t->reply.value = t->a ? value : NULL;
     end(t);
 }
@@ -188,10 +199,29 @@ kp_leg *kp_task_host_leg(kp_task *t, kp_host_leg_fn fn)
     return leg;
 }
 
+/* A connection that was closed while nobody looked (by a restart, or by connections.max.idle.ms,
+ * while a person was asked something) is found out by the next question on it, which is no reason
+ * to fail it.  What is asked of nodes can be asked twice. */
+static bool try_again(kp_leg *leg, const kp_err *e)
+{
+    kp_task *t = leg->t;
+    if (!e || !leg->is_node || leg->again ||
+        kp_kafka_stat(t->lv->k, leg->tag).link != KP_LINK_CLOSED)
+        return false;
+    leg->again = true;
+    leg->kafka = kp_kafka_call(t->lv->k, leg->tag, leg->api, leg->request, t->own, leg->deadline,
+                               kp_leg_on_kafka, leg);
+    return true;
+}
+
 void kp_leg_on_kafka(void *ud, kp_err *e, const void *response)
 {
     kp_leg *leg = ud;
     kp_task *t = leg->t;
+    if (try_again(leg, e)) {
+        kp_err_drop(e);
+        return;
+    }
     LIST_REMOVE(leg, link);
     t->lv->stats.round_trips += !e;
     if (e && leg->is_node)
@@ -208,12 +238,22 @@ void kp_leg_on_host(void *ud, kp_err *e, const kp_value *v)
     leg->host_fn(t, e, v);
 }
 
-void kp_task_call(kp_task *t, int listener, kp_api_key api, const void *request, kp_leg_fn fn)
+static kp_leg *call(kp_task *t, int listener, kp_api_key api, const void *request, kp_ms deadline,
+                    kp_leg_fn fn)
 {
     kp_leg *leg = kp_task_leg(t, listener, fn);
     leg->is_node = true;
-    leg->kafka = kp_kafka_call(t->lv->k, listener, api, request, t->own, t->deadline,
-                               kp_leg_on_kafka, leg);
+    leg->api = api;
+    leg->request = request;
+    leg->deadline = deadline;
+    leg->kafka = kp_kafka_call(t->lv->k, listener, api, request, t->own, deadline, kp_leg_on_kafka,
+                               leg);
+    return leg;
+}
+
+void kp_task_call(kp_task *t, int listener, kp_api_key api, const void *request, kp_leg_fn fn)
+{
+    call(t, listener, api, request, t->deadline, fn);
 }
 
 /* ---- one of several ---- */
@@ -225,7 +265,9 @@ static void any_next(kp_task *t)
 {
     kp_any *any = t->any;
     any->open++;
-    kp_task_call(t, any->listeners[any->next++], any->api, any->request, any_answer);
+    kp_leg *leg = call(t, any->listeners[any->next++], any->api, any->request, any->deadline,
+                       any_answer);
+    leg->of_any = true;
     kp_timer_remove(any->hedge);
     any->hedge = NULL;
     if (any->next < any->n && kp_req_is_question(t->q.kind))
@@ -239,16 +281,6 @@ static void any_hedge(void *ud)
     any_next(t);
 }
 
-/* Whether what failed at one node may be asked of another: always, unless it is an action that the first one
- * may have carried out. */
-static bool may_go_on(const kp_task *t, int listener, const kp_err *e)
-{
-    if (kp_req_is_question(t->q.kind))
-        return true;
-    kp_link link = kp_kafka_stat(t->lv->k, listener).link;
-    return link == KP_LINK_REFUSED || (!e->retriable && link != KP_LINK_PROTOCOL);
-}
-
 static void any_answer(kp_task *t, int listener, kp_err *e, const void *response)
 {
     kp_any *any = t->any;
@@ -256,16 +288,15 @@ static void any_answer(kp_task *t, int listener, kp_err *e, const void *response
     if (e) {
         kp_err_drop(t->last);
         t->last = e;
-        bool on = may_go_on(t, listener, e);
-        if (on && any->next < any->n) {
+        if (any->next < any->n) {
             any_next(t);
             return;
         }
-        if (on && any->open)
+        if (any->open)
             return;
     }
     kp_leg_fn fn = any->fn;
-    drop_legs(t);
+    drop_legs(t, true);
     if (!e)
         kp_err_drop(t->last);
     t->last = NULL;
@@ -281,7 +312,12 @@ void kp_task_any(kp_task *t, const int *listeners, size_t n, kp_api_key api, con
         return;
     }
     t->any = KP_NEW(t->own, kp_any);
-    *t->any = (kp_any) { .listeners = listeners, .n = n, .api = api, .request = request, .fn = fn };
+    *t->any = (kp_any) { .listeners = listeners,
+                         .n = n,
+                         .deadline = t->deadline,
+                         .api = api,
+                         .request = request,
+                         .fn = fn };
     any_next(t);
 }
 

@@ -24,6 +24,7 @@ typedef struct kp_screen_spec {
 
 /* The sink to give to a run; lives in `a`. */
 kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec);
+void kp_screen_done(kp_sink sink);
 
 /* An error as the last words on stderr (or one JSON object on stdout). */
 void kp_screen_error(const kp_err *e, bool json);

@@ -314,6 +314,13 @@ kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec)
     return (kp_sink) { .event = on_event, .ask = on_ask, .ud = s };
 }
 
+void kp_screen_done(kp_sink sink)
+{
+    screen *s = sink.ud;
+    kp_arena_free(s->line_a);
+    kp_buf_done(&s->done);
+}
+
 void kp_screen_error(const kp_err *e, bool json)
 {
     KP_AUTO_ARENA a = kp_arena_new("error", (size_t)4 << 20);

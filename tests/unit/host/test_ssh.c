@@ -342,21 +342,36 @@ static void test_deadline_and_cancel(void **state)
 static void test_given_up_commands_free_the_host(void **state)
 {
     place *p = *state;
-    start_usual(p);
+    sshd_start(p, kp_printf(p->a, "HostKey %s/host_ed25519\nMaxSessions 4\n", p->dir));
+    p->spec.port = sshd.port;
+    run(p, "echo \"[127.0.0.1]:%d $(cat host_ed25519.pub)\" >known_hosts", sshd.port);
     kp_host *h = place_host(p);
-    place_sh(p, h, ":");
-    answer r[12] = { { 0 } };
-    kp_host_command c = { .script = "sleep 3", .deadline = kp_mono_now() + 300 };
+    answer r[KP_HOST_CHANNELS] = { { 0 } };
+    kp_ticket t[KP_HOST_CHANNELS];
     for (size_t i = 0; i < KP_COUNT(r); i++)
-        kp_host_exec(h, p->a, &c, place_answer, &r[i]);
-    place_turn_for(p, 500);
+        t[i] = ask(p, h, kp_printf(p->a, ": >%s/hangs%zu; sleep 3", p->dir, i), &r[i]);
     for (size_t i = 0; i < KP_COUNT(r); i++) {
-        assert_int_equal(r[i].calls, 1);
-        kp_err_drop(r[i].err);
+        for (int k = 0; k < 500 && !place_has(p, kp_printf(p->a, "hangs%zu", i)); k++)
+            place_turn_for(p, 10);
+        kp_host_cancel(p->hs, t[i]);
     }
     kp_ms begun = kp_mono_now();
     assert_string_equal(place_sh(p, h, "echo free"), "free\n");
     assert_true(kp_mono_now() - begun < 2 * KP_SECOND);
+}
+
+static void test_no_sessions_at_all(void **state)
+{
+    place *p = *state;
+    sshd_start(p, kp_printf(p->a, "HostKey %s/host_ed25519\nMaxSessions 0\n", p->dir));
+    p->spec.port = sshd.port;
+    run(p, "echo \"[127.0.0.1]:%d $(cat host_ed25519.pub)\" >known_hosts", sshd.port);
+    answer r[2] = { { 0 } };
+    kp_host *h = place_host(p);
+    for (size_t i = 0; i < KP_COUNT(r); i++)
+        ask(p, h, "echo x", &r[i]);
+    for (size_t i = 0; i < KP_COUNT(r); i++)
+        place_fails(p, &r[i], KP_HOST, "the host lets us in but opens no session");
 }
 
 static void test_fewer_sessions_than_channels(void **state)
@@ -666,6 +681,7 @@ int main(void)
         TEST(test_idle_under_client_alive),
         TEST(test_deadline_and_cancel),
         TEST(test_given_up_commands_free_the_host),
+        TEST(test_no_sessions_at_all),
         TEST(test_fewer_sessions_than_channels),
         TEST(test_wrong_key),
         TEST(test_agent),

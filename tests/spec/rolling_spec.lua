@@ -1,0 +1,184 @@
+local kplay = require "kplay"
+
+local function cluster(more)
+  local spec = { mode = "kraft", brokers = 3, controllers = 3, release = "3.7.2",
+                 topics = { { name = "orders", partitions = 12 }, { name = "payments", partitions = 6 } } }
+  for k, v in pairs(more or {}) do spec[k] = v end
+  return kplay.simulate(spec)
+end
+
+--- The nodes in the order in which they were stopped.
+local function stops(result)
+  local ids = {}
+  for _, e in ipairs(result.events) do
+    if e.event == "begin" and e.verb and e.verb:match("^stop_") then ids[#ids + 1] = e.node end
+  end
+  return ids
+end
+
+local function sound(sim, result)
+  assert.truthy(result.ok, result.error and result.error.what)
+  assert.equal("done", result.state)
+  assert.equal(0, result.oracle.violations)
+end
+
+describe("rolling.lua", function()
+  it("upgrades a KRaft cluster: controllers first, the active one last", function()
+    local sim = cluster()
+    local r = sim:run("rolling.lua", { to = "3.9.1" })
+    sound(sim, r)
+    local order = stops(r)
+    assert.equal(6, #order)
+    for i = 1, 3 do assert.truthy(order[i] >= 3001) end
+    for i = 4, 6 do assert.truthy(order[i] <= 3) end
+    for _, id in ipairs { 1, 2, 3, 3001, 3002, 3003 } do
+      assert.equal(1, sim:counts(id).stops)
+      assert.equal(1, sim:counts(id).starts)
+      assert.equal(1, sim:counts(id).links)
+    end
+  end)
+
+  it("upgrades a ZooKeeper cluster with the protocol pinned", function()
+    local sim = cluster { mode = "zookeeper", release = "3.4.1" }
+    local r = sim:run("rolling.lua", { to = "3.5.2" })
+    sound(sim, r)
+    for id = 1, 3 do assert.equal(1, sim:counts(id).files) end
+    assert.equal(3, #stops(r))
+  end)
+
+  it("restarts combined nodes", function()
+    local sim = cluster { mode = "combined" }
+    sound(sim, sim:run("rolling.lua"))
+    for id = 1, 3 do
+      assert.equal(1, sim:counts(id).stops)
+      assert.equal(0, sim:counts(id).links)
+    end
+  end)
+
+  it("skips nodes that are on the target, and says so", function()
+    local sim = cluster()
+    sound(sim, sim:run("rolling.lua", { to = "3.9.1" }))
+    local again = sim:run("rolling.lua", { to = "3.9.1" })
+    sound(sim, again)
+    assert.same({}, stops(again))
+    local said = 0
+    for _, e in ipairs(again.events) do
+      if e.text and e.text:find("already on 3.9.1", 1, true) then said = said + 1 end
+    end
+    assert.equal(6, said)
+  end)
+
+  it("leaves skipped nodes alone", function()
+    local sim = cluster()
+    sound(sim, sim:run("rolling.lua", { skip = "2,3001,3002,3003" }))
+    assert.equal(0, sim:counts(2).stops)
+    assert.equal(1, sim:counts(1).stops)
+  end)
+
+  it("elects preferred leaders once, at the end", function()
+    local sim = cluster()
+    local r, elections = sim:run("rolling.lua"), 0
+    for _, e in ipairs(r.events) do
+      if e.event == "begin" and e.verb == "elect_preferred" then elections = elections + 1 end
+    end
+    assert.equal(1, elections)
+  end)
+end)
+
+describe("rolling.lua refuses", function()
+  local function refused(more, args, text, options)
+    local sim = cluster(more)
+    local r = sim:run("rolling.lua", args or {}, options)
+    assert.falsy(r.ok)
+    assert.equal(3, r.exit)
+    assert.truthy(r.error.what:find(text, 1, true), r.error.what)
+    assert.truthy(#r.error.next > 0)
+    for _, id in ipairs { 1, 2, 3 } do assert.equal(0, sim:counts(id).stops) end
+  end
+
+  it("a topic with one replica", function()
+    refused({ topics = { { name = "audit", rf = 1 } } }, nil, "audit")
+  end)
+  it("replication factor equal to min.insync.replicas", function()
+    refused({ topics = { { name = "tight", rf = 3, min_isr = 3 } } }, nil, "below min.insync.replicas: tight")
+  end)
+  it("unclean leader election", function()
+    refused({ topics = { { name = "loose", unclean = true } } }, nil, "unclean leader election")
+  end)
+  it("a broker that is down", function()
+    refused({ faults = { { fault = "crash", node = 2 } } }, nil, "broker 2 is down")
+  end)
+  it("hops that are too long", function()
+    refused({ mode = "zookeeper", release = "2.8.2", ibp = "2.8" }, { to = "3.5.2" }, "2.8.2 -> 3.0.2 -> 3.5.2")
+  end)
+  it("4.x in ZooKeeper mode", function()
+    refused({ mode = "zookeeper", release = "3.9.1", ibp = "3.9" }, { to = "4.0.1" }, "migrate the cluster to KRaft")
+  end)
+  it("a release that is not staged", function()
+    refused({ staged = { "3.7.2" } }, { to = "3.9.1" }, "release 3.9.1 is not staged")
+  end)
+end)
+
+describe("rolling.lua with a fault", function()
+  it("stops at a broker that does not come back, and touches nothing else", function()
+    local sim = cluster()
+    sim:fault { fault = "config_breaks_start", node = 1, stop = 1 }
+    local r = sim:run("rolling.lua", { to = "3.9.1" })
+    assert.equal(4, r.exit)
+    assert.truthy(r.error.what:find("process is gone again", 1, true), r.error.what)
+    assert.equal(0, sim:counts(2).stops)
+    assert.equal(0, r.oracle.violations)
+  end)
+
+  it("notices an unclean stop", function()
+    local sim = cluster()
+    sim:fault { fault = "unclean_stop", node = 2, stop = 1 }
+    local r = sim:run("rolling.lua")
+    assert.equal(4, r.exit)
+    assert.truthy(r.error.what:find("without a clean shutdown", 1, true), r.error.what)
+  end)
+
+  it("freezes when another broker dies in mid-roll", function()
+    local sim = cluster()
+    sim:fault { fault = "crash", node = 3, start = 1 }
+    sim:fault { fault = "crash", node = 1, at = "40s" }
+    local r = sim:run("rolling.lua", { skip = "3001,3002,3003" })
+    assert.falsy(r.ok)
+  end)
+
+  it("lives through a change of the active controller", function()
+    local sim = cluster()
+    sim:fault { fault = "controller_failover", at = "20s" }
+    sound(sim, sim:run("rolling.lua", { to = "3.9.1" }))
+  end)
+
+  it("waits for a slow disk instead of failing", function()
+    local sim = cluster()
+    sim:fault { fault = "slow_disk", node = 2 }
+    sound(sim, sim:run("rolling.lua", { to = "3.9.1" }))
+  end)
+end)
+
+describe("preflight.lua and validate.lua", function()
+  it("find nothing on a sound cluster", function()
+    local sim = cluster()
+    sound(sim, sim:run("preflight.lua", { to = "3.9.1" }))
+    sound(sim, sim:run("validate.lua", { release = "3.7.2" }))
+    assert.same({}, sim:acts())
+  end)
+
+  it("list everything that is wrong", function()
+    local sim = cluster { topics = { { name = "audit", rf = 1, partitions = 3 }, { name = "loose", unclean = true } } }
+    local r = sim:run("preflight.lua", { to = "9.9.9" })
+    assert.falsy(r.ok)
+    local text = table.concat(r.report.warnings, "\n")
+    assert.truthy(text:find("audit", 1, true))
+    assert.truthy(text:find("unclean", 1, true))
+    assert.truthy(text:find("unknown release", 1, true))
+  end)
+
+  it("validate says which node is on another release", function()
+    local r = cluster():run("validate.lua", { release = "3.9.1" })
+    assert.truthy(r.error.what:find("node 3001 runs 3.7.2, not 3.9.1", 1, true), r.error.what)
+  end)
+end)

@@ -17,7 +17,7 @@
 #include <lualib.h>
 #include <string.h>
 
-#include "luaapi/spec.h"
+#include "spec.h"
 
 #define SPEC_ARENA ((size_t)256 << 20)
 #define DEPTH 24

@@ -61,7 +61,8 @@ static void proc_free(proc *p)
     free(p);
 }
 
-/* What ssh says when it does not even come to run the command. */
+/* What ssh says before it has handed a command over.  Anything else it may say at its exit code
+ * 255 can come in mid-command as well. */
 static const struct {
     const char *said, *what, *next;
     bool retriable;
@@ -70,33 +71,42 @@ static const struct {
       "find out why: the host was installed anew, or somebody else answers for it", false },
     { "Host key verification failed", "unknown host key",
       "compare its fingerprint on the host's console, then add it by ssh-keyscan", false },
-    { "Permission denied", "login refused", "see that this user's key is allowed there", false },
-    { "Could not resolve", "unreachable", "see whether the name is right", false },
-    { "onnection timed out", "timed out", "see whether the host is up", true },
-    { "Connection refused", "unreachable", "see whether its sshd listens there", true },
-    { "No route to host", "unreachable", "see whether the host is up", true },
+    { "Permission denied (", "login refused", "see that this user's key is allowed there", false },
+    { "ssh: Could not resolve", "unreachable", "see whether the name is right", false },
+    { "ssh: connect to host", "unreachable", "see whether the host is up and its sshd listens",
+      true },
+    { "kex_exchange_identification:", "unreachable", "see whether its sshd refuses logins", true },
 };
 
-/* ssh itself failed and the script had not begun: nothing has run. */
-static kp_err *ssh_error(const proc *p)
+/* The last line ssh wrote. */
+static char *ssh_said(kp_arena *a, const kp_buf *err)
 {
-    const kp_buf *err = &p->x->err;
-    KP_AUTO_ARENA a = kp_arena_new("ssh error", 64 << 10);
     size_t end = err->n;
     while (end > 0 && strchr("\r\n ", err->p[end - 1]))
         end--;
     size_t begin = end;
     while (begin > 0 && err->p[begin - 1] != '\n' && end - begin < 300)
         begin--;
-    const char *said = kp_printable(a, err->n ? err->p + begin : "", end - begin);
-    for (size_t i = 0; i < KP_COUNT(ssh_words); i++) {
-        if (!strstr(kp_buf_text(err), ssh_words[i].said))
+    return kp_printable(a, err->n ? err->p + begin : "", end - begin);
+}
+
+/* ssh itself failed. */
+static void ssh_failed(proc *p)
+{
+    kp_exec *x = p->x;
+    KP_AUTO_ARENA a = kp_arena_new("ssh error", 64 << 10);
+    const char *said = ssh_said(a, &x->err), *name = p->h->spec.name;
+    for (size_t i = 0; i < KP_COUNT(ssh_words) && x->out.n == 0; i++) {
+        if (!strstr(kp_buf_text(&x->err), ssh_words[i].said))
             continue;
         kp_err *e = kp_err_new(KP_HOST, ssh_words[i].next, "%s: %s", ssh_words[i].what, said);
-        e = kp_err_at(e, "%s", p->h->spec.name);
-        return ssh_words[i].retriable ? kp_err_retriable(e) : e;
+        e = kp_err_at(e, "%s", name);
+        kp_exec_failed(x, ssh_words[i].retriable ? kp_err_retriable(e) : e);
+        return;
     }
-    return NULL;
+    kp_exec_lost(x, kp_err_at(kp_err_new(KP_HOST, "see whether the host and its network are up",
+                                         "ssh: %s", said),
+                              "%s", name));
 }
 
 static void settle(proc *p)
@@ -104,17 +114,13 @@ static void settle(proc *p)
     if (!p->reaped || p->out >= 0 || p->err >= 0)
         return;
     kp_exec *x = p->x;
-    if (x) {
-        int status = WIFEXITED(p->status) ? WEXITSTATUS(p->status) : 128 + WTERMSIG(p->status);
+    int status = WIFEXITED(p->status) ? WEXITSTATUS(p->status) : 128 + WTERMSIG(p->status);
+    if (x && p->h->transport == &kp_transport_openssh && status == SSH_FAILED) {
+        ssh_failed(p);
+    } else if (x) {
         char name[24];
         snprintf(name, sizeof name, "%d", WTERMSIG(p->status));
-        kp_err *e = NULL;
-        if (p->h->transport == &kp_transport_openssh && status == SSH_FAILED && x->out.n == 0)
-            e = ssh_error(p);
-        if (e)
-            kp_exec_failed(x, e);
-        else
-            kp_exec_ended(x, status, WIFSIGNALED(p->status) ? name : NULL);
+        kp_exec_ended(x, status, WIFSIGNALED(p->status) ? name : NULL);
     }
     proc_free(p);
 }

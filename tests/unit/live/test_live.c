@@ -40,7 +40,7 @@ static void test_every_request_is_answered_once(void **state)
         bool no_cluster = kind != KP_Q_HOST && kind != KP_Q_FILE && kind != KP_Q_GRANTS;
         if (no_cluster != (r.err != NULL))
             fail_msg("%s: %s", kp_req_name(q.kind), r.err ? kp_err_text(s->a, r.err) : "no error");
-        assert_true(r.took_us < (groups ? 500 : 10000) * 1000);
+        assert_true(r.took_us < (groups ? 2000 : 15000) * 1000);
         kp_err_drop(r.err);
     }
     site_quiet(s, 50);
@@ -68,7 +68,7 @@ static void test_refused_is_told_at_once(void **state)
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_ms begun = kp_mono(s->w);
         assert_true(site_fails(s, plain(rows[i].kind, rows[i].node), KP_CLUSTER, rows[i].part));
-        assert_true(kp_mono(s->w) - begun < KP_SECOND);
+        assert_true(kp_mono(s->w) - begun < 3 * KP_SECOND);
     }
     site_end(s);
 }
@@ -94,7 +94,7 @@ static void test_silence_ends_in_time(void **state)
         kp_ms begun = kp_mono(s->w);
         assert_true(site_fails(s, q, KP_CLUSTER, "timed out"));
         kp_ms took = kp_mono(s->w) - begun;
-        assert_in_range(took, 300, 600);
+        assert_in_range(took, 300, 2000);
     }
     site_quiet(s, 100);
     site_end(s);
@@ -181,10 +181,10 @@ static void test_wait_ends_at_its_time(void **state)
     site *s = site_new(1, 0);
     kp_ms begun = kp_mono(s->w);
     assert_null(kp_wait(s->w, begun - 1000));
-    assert_true(kp_mono(s->w) - begun < 50);
+    assert_true(kp_mono(s->w) - begun < KP_SECOND);
     begun = kp_mono(s->w);
     assert_null(kp_wait(s->w, begun + 100));
-    assert_in_range(kp_mono(s->w) - begun, 100, 200);
+    assert_in_range(kp_mono(s->w) - begun, 100, 2000);
     site_end(s);
 }
 

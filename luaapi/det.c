@@ -85,7 +85,8 @@ KL_RAISES int kl_lua_next(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     if (!lua_isnoneornil(L, 2))
-        return kl_throw(L, "use pairs", "next(t, key) is not offered; next(t) tells whether t is empty");
+        return kl_throw(L, "use pairs",
+                        "next(t, key) is not offered; next(t) tells whether t is empty");
     lua_settop(L, 1);
     lua_Integer n = sorted_keys(L);
     if (n == 0) {

@@ -45,14 +45,13 @@ static int unknown_member(lua_State *L)
     size_t n = 0;
     const char *name = key_text(L, 2), *label = lua_tostring(L, lua_upvalueindex(1));
 
-    for (lua_pushnil(L); lua_next(L, lua_upvalueindex(2)) && n + 1 < KP_COUNT(names);
-         lua_pop(L, 1))
+    for (lua_pushnil(L); lua_next(L, lua_upvalueindex(2)) && n + 1 < KP_COUNT(names); lua_pop(L, 1))
         names[n++] = lua_tostring(L, -2);
     names[n] = NULL;
     const char *near = kp_did_you_mean(name, names);
     if (near)
-        return kl_throw(L, "kplay has a part of Lua's library", "unknown `%s.%.60s`; did you mean `%s.%s`?",
-                        label, name, label, near);
+        return kl_throw(L, "kplay has a part of Lua's library",
+                        "unknown `%s.%.60s`; did you mean `%s.%s`?", label, name, label, near);
     return kl_throw(L, "kplay has a part of Lua's library", "unknown `%s.%.60s`", label, name);
 }
 
@@ -153,8 +152,8 @@ static int open_library(lua_State *L, lua_CFunction open)
 
 static void open_string(lua_State *L, int env)
 {
-    static const char *const plain[] = { "byte", "char",    "len",   "lower",
-                                         "reverse", "sub", "upper", NULL };
+    static const char *const plain[] = { "byte",    "char", "len",   "lower",
+                                         "reverse", "sub",  "upper", NULL };
     int lib = open_library(L, luaopen_string);
 
     lua_newtable(L);
@@ -191,11 +190,11 @@ static void open_table(lua_State *L, int env)
 
 static void open_math(lua_State *L, int env)
 {
-    static const char *const plain[] = { "abs",  "acos", "asin", "atan", "ceil",       "cos",
-                                         "deg",  "exp",  "floor", "fmod", "huge",      "log",
-                                         "max",  "maxinteger", "min", "mininteger", "modf", "pi",
-                                         "rad",  "sin",  "sqrt", "tan",  "tointeger",  "type",
-                                         "ult",  NULL };
+    static const char *const plain[] = {
+        "abs",  "acos", "asin", "atan", "ceil",       "cos",  "deg",        "exp",  "floor",
+        "fmod", "huge", "log",  "max",  "maxinteger", "min",  "mininteger", "modf", "pi",
+        "rad",  "sin",  "sqrt", "tan",  "tointeger",  "type", "ult",        NULL
+    };
     static const luaL_Reg own[] = { { "random", kl_lua_random }, { NULL, NULL } };
     int lib = open_library(L, luaopen_math);
 
@@ -237,12 +236,11 @@ static void remember_names(lua_State *L)
 
 KL_RAISES void kl_env_open(lua_State *L)
 {
-    static const char *const plain[] = { "assert", "error", "ipairs", "select",
-                                         "tonumber", "type", NULL };
+    static const char *const plain[] = { "assert",   "error", "ipairs", "select",
+                                         "tonumber", "type",  NULL };
     static const luaL_Reg own[] = {
-        { "next", kl_lua_next },         { "pairs", kl_lua_pairs },
-        { "pcall", kl_lua_pcall },       { "tostring", kl_lua_tostring },
-        { "require", kl_lua_require },   { NULL, NULL },
+        { "next", kl_lua_next },         { "pairs", kl_lua_pairs },     { "pcall", kl_lua_pcall },
+        { "tostring", kl_lua_tostring }, { "require", kl_lua_require }, { NULL, NULL },
     };
 
     lua_pushcfunction(L, luaopen_base); /* fills the state's global table, which no script sees */

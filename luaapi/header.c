@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const fields[] = { "api", "summary", "effects", "args", "check",
+static const char *const fields[] = { "api", "summary", "effects",  "args", "check",
                                       "run", "verify",  "rollback", NULL };
-static const char *const types[] = { "version", "duration", "text",     "int",    "bool",
-                                     "node",    "broker",   "node[]",   "broker[]", "module", NULL };
+static const char *const types[] = { "version", "duration", "text",     "int",    "bool", "node",
+                                     "broker",  "node[]",   "broker[]", "module", NULL };
 static const char *const arg_fields[] = { "default", "doc", "required", NULL };
 
 static bool among(const char *name, const char *const *names)
@@ -21,7 +21,8 @@ static bool among(const char *name, const char *const *names)
 
 /* Raises a new error at the field `field` of the file. */
 #define BAD(L, file, field, next, ...)                                                             \
-    kl_raise((L), kl_err_at_field(kl_of(L), kp_err_new(KP_PLAYBOOK, (next), __VA_ARGS__), (file), (field)))
+    kl_raise((L), kl_err_at_field(kl_of(L), kp_err_new(KP_PLAYBOOK, (next), __VA_ARGS__), (file),  \
+                                  (field)))
 
 static void known_fields(lua_State *L, const kl_file *file, int table, const char *const *names,
                          const char *whose)
@@ -37,7 +38,8 @@ static void known_fields(lua_State *L, const kl_file *file, int table, const cha
         if (near)
             BAD(L, file, name, "kplay doc shows what a playbook has",
                 "%s: unknown field `%.60s`; did you mean `%s`?", whose, name, near);
-        BAD(L, file, name, "kplay doc shows what a playbook has", "%s: unknown field `%.60s`", whose, name);
+        BAD(L, file, name, "kplay doc shows what a playbook has", "%s: unknown field `%.60s`",
+            whose, name);
     }
 }
 
@@ -72,7 +74,8 @@ KL_RAISES unsigned kl_header_effects(lua_State *L, const kl_file *file, int tabl
         return 0;
     }
     if (type != LUA_TTABLE)
-        BAD(L, file, "effects", "effects = { \"broker.restart\" }, or {}", "effects is a list of names");
+        BAD(L, file, "effects", "effects = { \"broker.restart\" }, or {}",
+            "effects is a list of names");
     for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
         if (!lua_isinteger(L, -2) || lua_type(L, -1) != LUA_TSTRING)
             BAD(L, file, "effects", "effects = { \"broker.restart\" }, or {}",
@@ -183,14 +186,16 @@ static void read_args(lua_State *L, const kl_file *file, int table, kp_header *h
     }
     int list = lua_gettop(L);
     if (!lua_istable(L, list))
-        BAD(L, file, "args", "args = { to = { \"version\", doc = \"...\" } }", "args is a table of arguments");
+        BAD(L, file, "args", "args = { to = { \"version\", doc = \"...\" } }",
+            "args is a table of arguments");
     for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1))
         n++;
     kp_script_arg *args = KP_NEW_ARRAY(s->a, n + 1, kp_script_arg);
     n = 0;
     for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || !is_name(lua_tostring(L, -2)))
-            BAD(L, file, "args", "use lower case, digits and _", "args: an argument without a plain name");
+            BAD(L, file, "args", "use lower case, digits and _",
+                "args: an argument without a plain name");
         args[n].name = kp_strdup(s->a, lua_tostring(L, -2));
         read_arg(L, file, &args[n++]);
     }
@@ -209,7 +214,8 @@ KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
 
     luaL_checkstack(L, 12, "the header");
     if (!lua_istable(L, table) || lua_getmetatable(L, table))
-        BAD(L, file, "", "end it with: return { api = 1, summary = ..., run = function(args) ... end }",
+        BAD(L, file, "",
+            "end it with: return { api = 1, summary = ..., run = function(args) ... end }",
             "a playbook returns a table");
     known_fields(L, file, table, fields, "playbook");
     lua_pushliteral(L, "api");
@@ -227,7 +233,8 @@ KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
     if (!h->summary || !*h->summary)
         BAD(L, file, "summary", "add summary = \"...\"", "the playbook has no summary");
     if (type_of(L, table, "effects") == LUA_TNIL)
-        BAD(L, file, "", "add effects = {}, or what it may do", "the playbook does not say its effects");
+        BAD(L, file, "", "add effects = {}, or what it may do",
+            "the playbook does not say its effects");
     h->effects = kl_header_effects(L, file, table);
     read_args(L, file, table, h);
     for (size_t i = 0; i < KP_COUNT(parts); i++) {

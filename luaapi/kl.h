@@ -24,10 +24,12 @@
 
 #define KL_RAISES
 
-#define KL_REV 1 /* raised when sorting, matching, formatting or random answer otherwise than before */
+#define KL_REV                                                                                     \
+    1 /* raised when sorting, matching, formatting or random answer otherwise than before */
 
 #define KL_MEMORY_LIMIT ((size_t)64 << 20) /* bytes of one lua_State */
-#define KL_WORK_LIMIT ((int64_t)300000000) /* VM instructions, and what C charges, between two verbs */
+#define KL_WORK_LIMIT                                                                              \
+    ((int64_t)300000000) /* VM instructions, and what C charges, between two verbs */
 #define KL_MATCH_LIMIT ((int64_t)50000000) /* steps of pattern matching, between two verbs */
 #define KL_TEXT_LIMIT ((size_t)8 << 20)    /* bytes of one string made by rep, format or gsub */
 #define KL_TABLE_LIMIT 1000000             /* items of a list given to a table function */
@@ -58,7 +60,8 @@ struct kp_script {
     kp_find_fn find; /* while no run is there */
     void *find_ud;
     kl_file files[KL_FILES];
-    kp_source sources[KL_FILES]; /* beside files: "rolling.lua", "stdlib/gate.lua", "team/night.lua" */
+    kp_source
+        sources[KL_FILES]; /* beside files: "rolling.lua", "stdlib/gate.lua", "team/night.lua" */
     size_t n_files;
     const kl_file *main;
     kp_header header;
@@ -72,8 +75,9 @@ struct kp_script {
     int64_t match_steps;
     uint64_t random[4];
 
-    size_t used;    /* bytes of the lua_State */
-    size_t refused; /* size of the request that was just refused: Lua collects garbage and asks again */
+    size_t used; /* bytes of the lua_State */
+    size_t
+        refused; /* size of the request that was just refused: Lua collects garbage and asks again */
 };
 
 /* ---- state.c: the state, its memory, its work, and protected calls ---- */
@@ -106,8 +110,8 @@ void kl_box_done(kl_box *box);              /* frees both; harmless again */
 kl_box *kl_box_at(lua_State *L, int i);     /* NULL when the value is no box */
 /* Raises `e`, which it takes over. */
 KL_RAISES int kl_raise(lua_State *L, kp_err *e) KP_NORETURN;
-KL_RAISES int kl_throw(lua_State *L, const char *next, const char *fmt, ...) KP_PRINTF(3, 4)
-    KP_NORETURN;
+KL_RAISES int kl_throw(lua_State *L, const char *next, const char *fmt, ...)
+    KP_PRINTF(3, 4) KP_NORETURN;
 /* "file:line" of the innermost Lua function; "" when there is none. */
 void kl_place(lua_State *L, char out[KL_PLACE]);
 /* "path:12: text", as Lua writes it -> an error of the playbook with its place. */
@@ -137,16 +141,17 @@ KL_RAISES int kl_lua_sort(lua_State *L);
  * 0: by kind (boolean, number, string), then by value. */
 KL_RAISES void kl_sort(lua_State *L, int list, lua_Integer n, int fn);
 KL_RAISES lua_Integer kl_plain_list(lua_State *L, int i); /* its length; raises for another value */
-extern const luaL_Reg kl_text_functions[];  /* format rep, of the string table */
-extern const luaL_Reg kl_match_functions[]; /* find match gmatch gsub */
+extern const luaL_Reg kl_text_functions[];                /* format rep, of the string table */
+extern const luaL_Reg kl_match_functions[];               /* find match gmatch gsub */
 
 /* ---- verbs.c ---- */
 KL_RAISES void kl_verbs(lua_State *L); /* [-0, +0] the engine's verbs into the table on top */
 
 /* ---- playbook.c, header.c ---- */
 /* Finds a file once per script; later calls answer the same text.  NULL file: there is none. */
-kp_err *kl_file_get(kp_script *s, kp_find what, const char *name, const kl_file **ret_file) KP_MUST_USE;
-KL_RAISES void kl_file_run(lua_State *L, const kl_file *file);   /* [-0, +1] its top level's value */
+kp_err *kl_file_get(kp_script *s, kp_find what, const char *name,
+                    const kl_file **ret_file) KP_MUST_USE;
+KL_RAISES void kl_file_run(lua_State *L, const kl_file *file); /* [-0, +1] its top level's value */
 /* [-0, +1] the playbook's table, checked; `h` is filled in. */
 KL_RAISES void kl_playbook_open(lua_State *L, const kl_file *file, kp_header *h);
 /* [-0, +0] runs one part of the playbook at index `table`, if it has it. */

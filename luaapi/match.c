@@ -47,17 +47,38 @@ static bool in_class(int c, int class)
     bool yes;
 
     switch (tolower(class)) {
-    case 'a': yes = isalpha(c) != 0; break;
-    case 'c': yes = iscntrl(c) != 0; break;
-    case 'd': yes = isdigit(c) != 0; break;
-    case 'g': yes = isgraph(c) != 0; break;
-    case 'l': yes = islower(c) != 0; break;
-    case 'p': yes = ispunct(c) != 0; break;
-    case 's': yes = isspace(c) != 0; break;
-    case 'u': yes = isupper(c) != 0; break;
-    case 'w': yes = isalnum(c) != 0; break;
-    case 'x': yes = isxdigit(c) != 0; break;
-    default: return class == c;
+    case 'a':
+        yes = isalpha(c) != 0;
+        break;
+    case 'c':
+        yes = iscntrl(c) != 0;
+        break;
+    case 'd':
+        yes = isdigit(c) != 0;
+        break;
+    case 'g':
+        yes = isgraph(c) != 0;
+        break;
+    case 'l':
+        yes = islower(c) != 0;
+        break;
+    case 'p':
+        yes = ispunct(c) != 0;
+        break;
+    case 's':
+        yes = isspace(c) != 0;
+        break;
+    case 'u':
+        yes = isupper(c) != 0;
+        break;
+    case 'w':
+        yes = isalnum(c) != 0;
+        break;
+    case 'x':
+        yes = isxdigit(c) != 0;
+        break;
+    default:
+        return class == c;
     }
     return isupper(class) ? !yes : yes;
 }
@@ -115,10 +136,14 @@ static bool fits(matcher *m, const char *s, const char *p, const char *end)
         return false;
     int c = (unsigned char)*s;
     switch (*p) {
-    case '.': return true;
-    case '%': return in_class(c, (unsigned char)p[1]);
-    case '[': return in_set(c, p, end - 1);
-    default: return (unsigned char)*p == c;
+    case '.':
+        return true;
+    case '%':
+        return in_class(c, (unsigned char)p[1]);
+    case '[':
+        return in_set(c, p, end - 1);
+    default:
+        return (unsigned char)*p == c;
     }
 }
 
@@ -406,7 +431,8 @@ static int gmatch_next(lua_State *L)
     size_t n, n_p;
     const char *s = lua_tolstring(L, lua_upvalueindex(1), &n);
     const char *p = lua_tolstring(L, lua_upvalueindex(2), &n_p);
-    lua_Integer at = lua_tointeger(L, lua_upvalueindex(3)), last = lua_tointeger(L, lua_upvalueindex(4));
+    lua_Integer at = lua_tointeger(L, lua_upvalueindex(3)),
+                last = lua_tointeger(L, lua_upvalueindex(4));
     matcher m = begin(L, s, n, p, n_p);
 
     kl_charge(L, 1);
@@ -461,7 +487,8 @@ static void add_template(matcher *m, luaL_Buffer *b, const char *s, const char *
             lua_remove(m->L, -2);
             luaL_addvalue(b);
         } else {
-            kl_throw(m->L, "write %% for a percent sign", "string.gsub: a %% without 0 to 9 in the replacement");
+            kl_throw(m->L, "write %% for a percent sign",
+                     "string.gsub: a %% without 0 to 9 in the replacement");
         }
     }
 }
@@ -505,8 +532,8 @@ static int gsub(lua_State *L)
 
     kl_charge(L, 1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TTABLE && type != LUA_TFUNCTION)
-        return kl_throw(L, "give a text, a table or a function", "string.gsub: the replacement is a %s",
-                        luaL_typename(L, 3));
+        return kl_throw(L, "give a text, a table or a function",
+                        "string.gsub: the replacement is a %s", luaL_typename(L, 3));
     if (type == LUA_TNUMBER)
         lua_tolstring(L, 3, NULL);
     lua_settop(L, 3);

@@ -39,8 +39,9 @@ kp_err *kl_file_get(kp_script *s, kp_find what, const char *name, const kl_file 
                                     "the file is longer than %u KiB", KP_SCRIPT_LIMIT / 1024),
                          "%s", path);
     if (n > 0 && *text == LUA_SIGNATURE[0])
-        return kp_err_at(kp_err_new(KP_PLAYBOOK, "give the source", "this is compiled Lua, not a playbook"),
-                         "%s", path);
+        return kp_err_at(
+            kp_err_new(KP_PLAYBOOK, "give the source", "this is compiled Lua, not a playbook"),
+            "%s", path);
     if (s->n_files == KL_FILES)
         return too_many();
     kl_file *f = &s->files[s->n_files];
@@ -103,7 +104,8 @@ static void name_of(lua_State *L, const char *asked, kp_find *ret_what, const ch
     for (const char *p = name; *p || p == name; p++)
         if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9') &&
             *p != '_' && *p != '-')
-            kl_throw(L, "require \"gate\" is of the stdlib, require \"team.night\" is team/night.lua",
+            kl_throw(L,
+                     "require \"gate\" is of the stdlib, require \"team.night\" is team/night.lua",
                      "require takes the name of a module, not \"%.60s\"", asked);
     *ret_what = team ? KP_FIND_TEAM : KP_FIND_STDLIB;
     *ret_name = name;
@@ -139,8 +141,8 @@ KL_RAISES int kl_lua_require(lua_State *L)
     lua_pushvalue(L, 1);
     if (lua_rawget(L, 2) != LUA_TNIL) {
         if (lua_touserdata(L, -1) == &loading_mark)
-            return kl_throw(L, "move what both need into a third module", "module \"%.60s\" requires itself",
-                            lua_tostring(L, 1));
+            return kl_throw(L, "move what both need into a third module",
+                            "module \"%.60s\" requires itself", lua_tostring(L, 1));
         return 1;
     }
     lua_settop(L, 2);
@@ -148,8 +150,9 @@ KL_RAISES int kl_lua_require(lua_State *L)
     box->err = kl_file_get(s, what, name, &file);
     if (!box->err && !file)
         box->err = kp_err_new(KP_PLAYBOOK,
-                              what == KP_FIND_TEAM ? "team modules are in team/, beside the cluster file"
-                                                   : "kplay doc lists the modules; yours are team.NAME",
+                              what == KP_FIND_TEAM
+                                  ? "team modules are in team/, beside the cluster file"
+                                  : "kplay doc lists the modules; yours are team.NAME",
                               "there is no module \"%.60s\"", lua_tostring(L, 1));
     if (box->err) {
         char place[KL_PLACE];
@@ -220,7 +223,8 @@ static int load_main(lua_State *L)
     return 0;
 }
 
-static kp_err *script_load(kp_arena *a, const char *name, kp_find_fn find, void *ud, kp_script **ret_s)
+static kp_err *script_load(kp_arena *a, const char *name, kp_find_fn find, void *ud,
+                           kp_script **ret_s)
 {
     kp_script *s = KP_NEW(a, kp_script);
 
@@ -228,7 +232,8 @@ static kp_err *script_load(kp_arena *a, const char *name, kp_find_fn find, void 
     kl_random_seed(s, 1);
     kp_err *e = kl_file_get(s, KP_FIND_PLAYBOOK, name, &s->main);
     if (!e && !s->main)
-        e = kp_err_new(KP_USAGE, "kplay playbooks lists them", "there is no playbook \"%.200s\"", name);
+        e = kp_err_new(KP_USAGE, "kplay playbooks lists them", "there is no playbook \"%.200s\"",
+                       name);
     if (!e)
         e = kl_state_open(s);
     if (!e)

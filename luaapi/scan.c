@@ -78,10 +78,12 @@ static bool known(const scan *c, const char *name, const char *const *names)
 /* A field, a label, an attribute: no variable.  `in_table`: the innermost bracket is a table's. */
 static bool is_variable(const scan *c, size_t i, bool in_table)
 {
-    if (i > 0 && (is(c, i - 1, ".") || is(c, i - 1, ":") || is(c, i - 1, "goto") || is(c, i - 1, "::")))
+    if (i > 0 &&
+        (is(c, i - 1, ".") || is(c, i - 1, ":") || is(c, i - 1, "goto") || is(c, i - 1, "::")))
         return false;
     if (i > 1 && is(c, i - 1, "<") && is(c, i + 1, ">") && is_name(c, i - 2) &&
-        (kl_token_is(c->file->text, &c->t[i], "const") || kl_token_is(c->file->text, &c->t[i], "close")))
+        (kl_token_is(c->file->text, &c->t[i], "const") ||
+         kl_token_is(c->file->text, &c->t[i], "close")))
         return false;
     return !(in_table && is(c, i + 1, "=") &&
              (is(c, i - 1, "{") || is(c, i - 1, ",") || is(c, i - 1, ";")));
@@ -89,7 +91,8 @@ static bool is_variable(const scan *c, size_t i, bool in_table)
 
 static bool is_call(const scan *c, size_t i)
 {
-    return is(c, i + 1, "(") || is(c, i + 1, "{") || (i + 1 < c->n && c->t[i + 1].kind == KL_T_TEXT);
+    return is(c, i + 1, "(") || is(c, i + 1, "{") ||
+           (i + 1 < c->n && c->t[i + 1].kind == KL_T_TEXT);
 }
 
 static kp_err *uses(scan *c, const char *const *names)

@@ -111,7 +111,8 @@ KL_RAISES int kl_lua_sort(lua_State *L)
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TFUNCTION);
         if (lua_iscfunction(L, 2))
-            return kl_throw(L, "write function(a, b) return ... end", "table.sort takes a function of Lua");
+            return kl_throw(L, "write function(a, b) return ... end",
+                            "table.sort takes a function of Lua");
     }
     kl_sort(L, 1, n, lua_isnil(L, 2) ? -1 : 2);
     return 0;

@@ -17,8 +17,9 @@ static bool is_digit(char c)
 static bool is_keyword(const char *p, size_t n)
 {
     static const char *const words[] = {
-        "and",   "break", "do",  "else", "elseif", "end",    "false", "for",  "function", "goto",  "if",
-        "in",    "local", "nil", "not",  "or",     "repeat", "return", "then", "true",    "until", "while",
+        "and",      "break",  "do",   "else", "elseif", "end",   "false", "for",
+        "function", "goto",   "if",   "in",   "local",  "nil",   "not",   "or",
+        "repeat",   "return", "then", "true", "until",  "while",
     };
     for (size_t i = 0; i < KP_COUNT(words); i++)
         if (strlen(words[i]) == n && memcmp(words[i], p, n) == 0)
@@ -64,7 +65,9 @@ static size_t quoted(const char *p, size_t n)
 
 static size_t sign(const char *p, size_t n)
 {
-    static const char *const signs[] = { "...", "..", "::", "==", "~=", "<=", ">=", "//", "<<", ">>" };
+    static const char *const signs[] = {
+        "...", "..", "::", "==", "~=", "<=", ">=", "//", "<<", ">>"
+    };
 
     for (size_t i = 0; i < KP_COUNT(signs); i++)
         if (strlen(signs[i]) <= n && memcmp(p, signs[i], strlen(signs[i])) == 0)
@@ -108,8 +111,9 @@ size_t kl_tokens(kp_arena *a, const char *text, size_t n, kl_token **ret_tokens)
             kind = is_keyword(p, len) ? KL_T_WORD : KL_T_NAME;
             comment = 0;
         } else if (is_digit(*p) || (*p == '.' && left > 1 && is_digit(p[1]))) {
-            for (len = 1; len < left && (is_alpha(p[len]) || is_digit(p[len]) || p[len] == '.' ||
-                                         ((p[len] == '+' || p[len] == '-') && strchr("eEpP", p[len - 1])));
+            for (len = 1;
+                 len < left && (is_alpha(p[len]) || is_digit(p[len]) || p[len] == '.' ||
+                                ((p[len] == '+' || p[len] == '-') && strchr("eEpP", p[len - 1])));
                  len++)
                 ;
             kind = KL_T_NUMBER;
@@ -127,7 +131,9 @@ size_t kl_tokens(kp_arena *a, const char *text, size_t n, kl_token **ret_tokens)
             comment = 0;
         }
         if (!comment)
-            t[n_t++] = (kl_token) { .kind = kind, .at = i, .n = len, .line = line, .col = (int)(i - line_at) + 1 };
+            t[n_t++] = (kl_token) {
+                .kind = kind, .at = i, .n = len, .line = line, .col = (int)(i - line_at) + 1
+            };
         for (size_t k = i; k < i + len; k++)
             if (text[k] == '\n') {
                 line++;
@@ -213,7 +219,8 @@ kp_err *kl_syntax_error(kp_script *s, const kl_file *file, const char *message)
                 break;
             }
         }
-    kp_err *e = kp_err_new(KP_PLAYBOOK, "mend it; kplay check shows whether it is sound", "%s", what);
+    kp_err *e = kp_err_new(KP_PLAYBOOK, "mend it; kplay check shows whether it is sound", "%s",
+                           what);
     near = strstr(what, " near '");
     if (near) {
         const char *from = near + 7, *to = strrchr(from, '\'');
@@ -233,7 +240,8 @@ kp_err *kl_syntax_error(kp_script *s, const kl_file *file, const char *message)
         if (i == 0)
             break;
     }
-    return at < n ? kl_err_at_token(e, file, &t[at]) : kp_err_at(e, "%s:%d", file->path, line ? line : 1);
+    return at < n ? kl_err_at_token(e, file, &t[at])
+                  : kp_err_at(e, "%s:%d", file->path, line ? line : 1);
 }
 
 /* The lines of the comment the file begins with, without their dashes. */

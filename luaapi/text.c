@@ -47,7 +47,8 @@ static void add_quoted(lua_State *L, luaL_Buffer *b, int arg)
     const char *p;
 
     if (lua_type(L, arg) != LUA_TSTRING) {
-        if (lua_type(L, arg) == LUA_TNUMBER || lua_type(L, arg) == LUA_TBOOLEAN || lua_isnil(L, arg)) {
+        if (lua_type(L, arg) == LUA_TNUMBER || lua_type(L, arg) == LUA_TBOOLEAN ||
+            lua_isnil(L, arg)) {
             kl_tostring(L, arg, NULL);
             luaL_addvalue(b);
             return;
@@ -148,8 +149,19 @@ static int format(lua_State *L)
                 luaL_addlstring(&b, one, (size_t)len);
             }
             break;
-        case 'd': case 'i': case 'x': case 'X': case 'o':
-        case 'a': case 'A': case 'e': case 'E': case 'f': case 'F': case 'g': case 'G':
+        case 'd':
+        case 'i':
+        case 'x':
+        case 'X':
+        case 'o':
+        case 'a':
+        case 'A':
+        case 'e':
+        case 'E':
+        case 'f':
+        case 'F':
+        case 'g':
+        case 'G':
             add_number(L, &b, arg, spec, letter);
             break;
         case 'q':

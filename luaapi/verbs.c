@@ -13,8 +13,8 @@ static void allowed(lua_State *L, const char *name)
     kp_script *s = kl_of(L);
 
     if (s->loading > 0 || !s->r)
-        kl_throw(L, "call it in check, run or verify", "%s: no verb may be called while a file is loaded",
-                 name);
+        kl_throw(L, "call it in check, run or verify",
+                 "%s: no verb may be called while a file is loaded", name);
 }
 
 /* A box on top of the stack, with an arena for arguments. */
@@ -118,7 +118,8 @@ static int wait_until(lua_State *L)
     if (!lua_isnil(L, 2) && options->type == KP_LIST && options->n == 0)
         options = kp_map(box->a, NULL);
     else if (options->type != KP_MAP && options->type != KP_NIL)
-        return kl_throw(L, "wait_until(fn, { stall = \"10m\" })", "wait_until takes its options as names");
+        return kl_throw(L, "wait_until(fn, { stall = \"10m\" })",
+                        "wait_until takes its options as names");
     kl_place(L, at);
     waiting w = { .s = s, .top = lua_gettop(L) };
 
@@ -176,11 +177,12 @@ static int play(lua_State *L)
     if (given->type == KP_LIST && given->n == 0)
         given = kp_map(box->a, NULL);
     else if (given->type != KP_MAP && given->type != KP_NIL)
-        return kl_throw(L, "play(\"preflight.lua\", { to = args.to })", "play takes arguments by name");
+        return kl_throw(L, "play(\"preflight.lua\", { to = args.to })",
+                        "play takes arguments by name");
     box->err = kl_file_get(s, KP_FIND_PLAYBOOK, name, &file);
     if (!box->err && !file)
-        box->err = kp_err_new(KP_PLAYBOOK, "kplay playbooks lists them", "there is no playbook \"%.80s\"",
-                              name);
+        box->err = kp_err_new(KP_PLAYBOOK, "kplay playbooks lists them",
+                              "there is no playbook \"%.80s\"", name);
     if (box->err)
         return raise_box(L, box, at);
     kp_header *h = KP_NEW(s->a, kp_header);

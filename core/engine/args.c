@@ -161,11 +161,26 @@ static const kp_value *default_of(kp_arena *a, const kp_arg *arg)
     return kp_text(a, s);
 }
 
+static bool takes_table(const char *type)
+{
+    static const char *const types[] = { "list", "map", "any", "nodes", "brokers", "controllers" };
+    for (size_t i = 0; i < KP_COUNT(types); i++)
+        if (kp_streq(types[i], type))
+            return true;
+    return false;
+}
+
 kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given,
                        void **ret_args, const kp_value **ret_canonical)
 {
-    size_t n_given = kp_len(given), n_positional = n_given;
+    size_t n_given = kp_len(given);
     const kp_value *named = NULL;
+
+    /* An empty table says neither list nor map: where no list is taken, it names no argument. */
+    if (n_given > 0 && n_given <= op->n_args && kp_is(kp_at(given, n_given - 1), KP_LIST) &&
+        kp_len(kp_at(given, n_given - 1)) == 0 && !takes_table(op->args[n_given - 1].type))
+        n_given--;
+    size_t n_positional = n_given;
 
     if (n_given > 0 && kp_is(kp_at(given, n_given - 1), KP_MAP)) {
         /* A last map gives arguments by name, unless the argument in its place takes a map itself and the map is not

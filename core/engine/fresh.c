@@ -87,6 +87,7 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
         const kp_view *got[2] = { NULL, NULL };
         size_t n_got = 0, at = 0;
 
+        r->polls++;
         /* Two at a time until two have answered. */
         while (n_got < 2 && at < n) {
             kp_request q[2];
@@ -99,7 +100,6 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
                                         .within = 5 * KP_SECOND };
             kp_ask_all(r, va, q, m, reply);
             for (size_t i = 0; i < m; i++) {
-                r->polls++;
                 if (reply[i].err) {
                     kp_err_drop(last);
                     last = reply[i].err;

@@ -60,7 +60,7 @@ void kp_replay_index(kp_run *r)
         if (!path)
             continue;
         /* Questions of an earlier check are not asked again, nor replayed. */
-        if (kp_starts_with(path, "@check"))
+        if (kp_starts_with(path, "@check") || kp_streq(path, "@start"))
             continue;
         if (rec->kind == KP_K_ERROR) {
             kp_call_record *c = r->n_calls ? &r->calls[r->n_calls - 1] : NULL;

@@ -147,7 +147,6 @@ static kp_err *look(kp_run *r, child *c)
     kp_verdict v = op->probe(&c->s, c->s.args);
     kp_ms now = kp_mono(r->w);
 
-    r->polls++;
     c->wants = false;
     if (c->doubt) {
         c->doubt = false;

@@ -144,7 +144,6 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         s.say = s.why = s.next = s.detail = NULL;
         kp_verdict v = op->probe(&s, args);
         w.polls++;
-        r->polls++;
         if (v == KP_SO) {
             const kp_value *result = kp_value_copy(r->call, s.result ? s.result : kp_nil());
             KP_TRY(end(r, &w, NULL, result, NULL));

@@ -76,6 +76,7 @@ typedef struct ssh_link {
     channel *channels;
     channel *opening; /* the session opens one at a time */
     channel *stuck;
+    kp_ms heard_at, gave_up_at; /* when bytes came last, and when a command was given up */
     bool refused; /* the server would not open one */
 } ssh_link;
 
@@ -183,16 +184,13 @@ static size_t count_running(const ssh_link *l)
     return n;
 }
 
-/* Only commands that were given up and never ended, and they hold all of the server's channels. */
-static bool is_clogged(const ssh_link *l)
+/* Every command on it was given up, and not a byte has come since: what answers may hang. */
+static bool is_hung(const ssh_link *l)
 {
-    size_t n = 0;
-    for (const channel *c = l->channels; c; c = c->next) {
+    for (const channel *c = l->channels; c; c = c->next)
         if (c->x)
             return false;
-        n++;
-    }
-    return n >= KP_HOST_CHANNELS;
+    return l->channels && l->heard_at < l->gave_up_at;
 }
 
 /* The server opens no further channel: go on with as many as there are.  When none is at work,
@@ -498,10 +496,12 @@ static void go_on_logging_in(ssh_link *l)
 static ssize_t receive(libssh2_socket_t fd, void *buffer, size_t length, int flags,
                        void **abstract)
 {
-    (void)abstract;
+    ssh_link *l = *abstract;
     int on = 1;
     ssize_t n = recv(fd, buffer, length, flags);
     int saved = errno;
+    if (n > 0)
+        l->heard_at = kp_mono_now();
     setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
     if (n < 0)
         return saved == EINTR || saved == EWOULDBLOCK ? -EAGAIN : -saved;
@@ -674,7 +674,7 @@ static void ssh_start(kp_exec *x)
 {
     kp_host *h = x->h;
     ssh_link *l = h->link;
-    if (l && is_clogged(l)) {
+    if (l && is_hung(l)) {
         h->link = NULL;
         link_free(l);
         l = NULL;
@@ -708,6 +708,7 @@ static void ssh_abandon(kp_exec *x)
     channel *c = x->at;
     x->at = NULL;
     c->x = NULL;
+    l->gave_up_at = kp_mono_now();
     if (c->state == CHANNEL_NEW)
         channel_remove(l, c);
     else if (!l->soon)

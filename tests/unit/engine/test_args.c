@@ -30,6 +30,7 @@ static void right_ones_become_canonical(void **state)
         { "wait_in_sync", "[1,{\"stall\":\"5m\"}]", "{\"nodes\":1,\"stall\":\"5m\"}" },
         { "partitions", "[{\"under_replicated\":true}]", "{\"under_replicated\":true}" },
         { "partitions", "[]", "{}" },
+        { "partitions", "[[]]", "{}" },
         { "set_properties", "[1,{\"a.b\":\"c\"}]", "{\"nodes\":1,\"properties\":{\"a.b\":\"c\"}}" },
         { "start_controller", "[3001]", "{\"nodes\":3001}" },
         { "fail", "[\"x\",{\"next\":\"y\"}]", "{\"next\":\"y\",\"what\":\"x\"}" },

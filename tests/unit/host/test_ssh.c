@@ -125,7 +125,7 @@ static void below(int pid, void (*fn)(int pid))
     }
 }
 
-static void kill_if_sshd(int pid)
+static void signal_if_sshd(int pid, int sig)
 {
     char path[64], name[32] = "";
     snprintf(path, sizeof path, "/proc/%d/comm", pid);
@@ -133,8 +133,18 @@ static void kill_if_sshd(int pid)
     if (!f)
         return;
     if (fscanf(f, "%31s", name) == 1 && strncmp(name, "sshd", 4) == 0)
-        kill(pid, SIGKILL);
+        kill(pid, sig);
     fclose(f);
+}
+
+static void kill_if_sshd(int pid)
+{
+    signal_if_sshd(pid, SIGKILL);
+}
+
+static void freeze_if_sshd(int pid)
+{
+    signal_if_sshd(pid, SIGSTOP);
 }
 
 static void sshd_cut_sessions(void)
@@ -358,6 +368,32 @@ static void test_given_up_commands_free_the_host(void **state)
     kp_ms begun = kp_mono_now();
     assert_string_equal(place_sh(p, h, "echo free"), "free\n");
     assert_true(kp_mono_now() - begun < 2 * KP_SECOND);
+}
+
+/* A session whose sshd hangs answers nothing; once commands were given up on it, the next one logs
+ * in anew. */
+static void test_frozen_session(void **state)
+{
+    place *p = *state;
+    start_usual(p);
+    kp_host *h = place_host(p);
+    place_sh(p, h, ":");
+    below(sshd.pid, freeze_if_sshd);
+    answer r[KP_HOST_CHANNELS] = { { 0 } };
+    kp_host_command c = { .script = "echo x", .deadline = kp_mono_now() + 200 };
+    for (size_t i = 0; i < KP_COUNT(r); i++)
+        kp_host_exec(h, p->a, &c, place_answer, &r[i]);
+    for (size_t i = 0; i < KP_COUNT(r); i++) {
+        place_wait(p, &r[i]);
+        assert_non_null(r[i].err);
+        assert_true(r[i].err->retriable);
+        kp_err_drop(r[i].err);
+    }
+    c.deadline = kp_mono_now() + 10 * KP_SECOND;
+    answer next = { 0 };
+    kp_host_exec(h, p->a, &c, place_answer, &next);
+    assert_string_equal(kp_get_text(place_ok(p, &next), "out", ""), "x\n");
+    assert_int_equal(count_logins(p), 2);
 }
 
 static void test_no_sessions_at_all(void **state)
@@ -681,6 +717,7 @@ int main(void)
         TEST(test_idle_under_client_alive),
         TEST(test_deadline_and_cancel),
         TEST(test_given_up_commands_free_the_host),
+        TEST(test_frozen_session),
         TEST(test_no_sessions_at_all),
         TEST(test_fewer_sessions_than_channels),
         TEST(test_wrong_key),

@@ -86,7 +86,7 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
                 "pid process releases service signs start_time");
     assert_int_equal(kp_get_int(v, "pid", -1), pid);
     has_keys(kp_get(v, "process"), "cluster_id config node_id roles");
-    has_keys(kp_get(v, "config"), "node_id roles");
+    has_keys(kp_get(v, "config"), "cluster_id node_id roles");
     assert_string_equal(kp_get_text(kp_get(v, "process"), "cluster_id", ""), "cluster-1");
     assert_true(kp_get_bool(kp_get(v, "signs"), "mis_pinned", false));
     assert_int_equal(kp_len(kp_get(kp_get(v, "signs"), "errors")), 1);
@@ -107,7 +107,7 @@ static void test_files(void **state)
     assert_string_equal(kp_get_text(v, "sha256", ""), kp_sha256_hex(s->a, was, strlen(was)));
 
     kp_request q = ask(KP_A_FILE);
-    q.bytes = "node.id=1\nnew=1\n";
+    q.bytes = kp_printf(s->a, "%snew=1\n", was);
     q.n_bytes = strlen(q.bytes);
     q.expect = kp_get_text(v, "sha256", "");
     site_fails(s, q, KP_REFUSED, "no kplay has taken this host over");

@@ -50,9 +50,11 @@ typedef struct kp_spec_host {
     kp_err *(*simulate)(void *ud, kp_arena *a, const kp_value *spec, void **ret_sim);
     /* Runs a playbook on it: request = {playbook, args, policy, answer, forced = {guard, reason}} ->
      * {ok, exit, state, error = {class, what, next, detail}, report, events = [...], oracle = {...}}. */
-    kp_err *(*run)(void *ud, kp_arena *a, void *sim, const kp_value *request, const kp_value **ret_v);
+    kp_err *(*run)(void *ud, kp_arena *a, void *sim, const kp_value *request,
+                   const kp_value **ret_v);
     /* Plans a fault (sim.h), or asks for a node's counts: what = "fault" | "counts" | "acts" | "oracle". */
-    kp_err *(*ask)(void *ud, kp_arena *a, void *sim, const char *what, const kp_value *v, const kp_value **ret_v);
+    kp_err *(*ask)(void *ud, kp_arena *a, void *sim, const char *what, const kp_value *v,
+                   const kp_value **ret_v);
     void (*close)(void *ud, void *sim);
     kp_find_fn find;
     void *find_ud;

@@ -384,87 +384,13 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_find
                     .next = "kplay resume (waits for them)" });
 }
 
-static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
+/* Rows judged on the view: two brokers' word on every partition. */
+static void view_rows(kp_run *r, const kp_guard_case *c, bool broker, kp_findings *fs)
 {
     kp_arena *a = r->call;
-    bool broker = false;
-    for (size_t i = 0; i < c->n; i++)
-        broker = broker || kp_node_is(kp_inventory_node(r->inv, c->nodes[i]), KP_BROKER);
-
-    /* Everything the rows need, in one round of questions: each node itself, the reassignments, the quorum. */
-    size_t n = 0, at_moves, at_quorum = 0, at_others = 0, n_others = 0;
-    kp_request *q = KP_NEW_ARRAY(a, c->n + r->inv->n_nodes + 4, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(a, c->n + r->inv->n_nodes + 4, kp_reply);
-    for (size_t i = 0; i < c->n; i++)
-        q[n++] = (kp_request) { .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
-    at_moves = n;
-    q[n++] = (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
-    if (!r->zookeeper) {
-        at_quorum = n;
-        q[n++] = (kp_request) { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE };
-    } else {
-        at_others = n;
-        for (uint32_t i = 0; i < r->inv->n_nodes; i++)
-            if (kp_node_is(&r->inv->nodes[i], KP_BROKER) &&
-                !in(c->nodes, c->n, r->inv->nodes[i].id)) {
-                q[n++] = (kp_request) { .kind = KP_Q_NODE,
-                                        .node = r->inv->nodes[i].id,
-                                        .within = 5 * KP_SECOND };
-                n_others++;
-            }
-    }
-    kp_ask_all(r, a, q, n, reply);
-
-    identity(r, c, reply, fs);
-    if (reply[at_moves].err)
-        kp_find_add(fs,
-                    (kp_finding) { .row = "reassignment",
-                                   .text = "running reassignments can not be listed",
-                                   .detail = kp_printf(a, "  %s\n", reply[at_moves].err->what) });
-    else if (kp_len(reply[at_moves].value))
-        kp_find_add(
-            fs, (kp_finding) { .row = "reassignment",
-                               .heals = true,
-                               .measure = (int64_t)kp_len(reply[at_moves].value),
-                               .text = kp_printf(a, "%zu partition%s %s being reassigned",
-                                                 kp_len(reply[at_moves].value),
-                                                 plural((uint32_t)kp_len(reply[at_moves].value)),
-                                                 kp_len(reply[at_moves].value) == 1 ? "is" : "are"),
-                               .next = "wait for the reassignment to end, then run it again" });
-    if (!r->zookeeper) {
-        quorum(r, c, &reply[at_quorum], fs);
-    } else {
-        int64_t named = r->zookeeper && c->n && reply[0].value
-                            ? kp_get_int(reply[0].value, "controller", -1)
-                            : -1;
-        for (size_t i = 0; i < n_others; i++) {
-            if (reply[at_others + i].err)
-                continue; /* a broker that is down has its own row */
-            int64_t other = kp_get_int(reply[at_others + i].value, "controller", -1);
-            if (named < 0)
-                named = other;
-            if (other != named || other < 0) {
-                kp_find_add(
-                    fs,
-                    (kp_finding) {
-                        .row = "one-controller",
-                        .heals = true,
-                        .measure = 1,
-                        .text = kp_printf(a,
-                                          "the brokers do not agree on the controller (%" PRId64
-                                          " and %" PRId64 ")",
-                                          named, other),
-                        .next =
-                            "look at the controller; when all brokers name one: kplay resume" });
-                break;
-            }
-        }
-    }
-    for (size_t i = 0; i < n; i++)
-        kp_err_drop(reply[i].err);
-
     const kp_view *v;
     kp_err *e = kp_fresh_view(r, 0, true, &v);
+
     if (e) {
         kp_find_add(fs, (kp_finding) { .row = "fresh-view",
                                        .text = kp_strdup(a, e->what),
@@ -477,13 +403,93 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
                                        .text = kp_printf(
                                            a, "the brokers answer as cluster %s, this run is on %s",
                                            v->cluster_id, r->cluster_id) });
-    if (broker) {
-        partitions(r, c, v, fs);
-        others_down(r, c, v, fs);
-    } else if (v->counts.urp && r->inv->guard == KP_GUARD_STRICT) {
-        partitions(r, &(kp_guard_case) { .op = c->op, .doing = c->doing }, v, fs);
-        others_down(r, c, v, fs);
+    kp_guard_case nobody = { .op = c->op, .doing = c->doing };
+    partitions(r, broker ? c : &nobody, v, fs);
+    others_down(r, c, v, fs);
+}
+
+/* ZooKeeper mode: a controller that only some of the brokers hear splits the control plane. */
+static void one_controller(kp_run *r, const kp_reply *reply, size_t n, kp_findings *fs)
+{
+    int64_t named = -1;
+
+    for (size_t i = 0; i < n; i++) {
+        if (reply[i].err || !reply[i].value)
+            continue; /* a broker that is down has its own row */
+        int64_t other = kp_get_int(reply[i].value, "controller", -1);
+        if (named < 0)
+            named = other;
+        if (other >= 0 && other == named)
+            continue;
+        kp_find_add(
+            fs, (kp_finding) {
+                    .row = "one-controller",
+                    .heals = true,
+                    .measure = 1,
+                    .text = kp_printf(r->call,
+                                      "the brokers do not agree on the controller "
+                                      "(%" PRId64 " and %" PRId64 ")",
+                                      named, other),
+                    .next = "look at the controller; when all brokers name one: kplay resume" });
+        return;
     }
+}
+
+static void moves(kp_run *r, const kp_reply *reply, kp_findings *fs)
+{
+    uint32_t n = (uint32_t)kp_len(reply->value);
+
+    if (reply->err)
+        kp_find_add(fs, (kp_finding) { .row = "reassignment",
+                                       .text = "running reassignments can not be listed",
+                                       .detail = kp_printf(r->call, "  %s\n", reply->err->what) });
+    else if (n)
+        kp_find_add(fs,
+                    (kp_finding) { .row = "reassignment",
+                                   .heals = true,
+                                   .measure = n,
+                                   .text = kp_printf(r->call, "%u partition%s %s being reassigned",
+                                                     n, plural(n), n == 1 ? "is" : "are"),
+                                   .next = "wait for the reassignment to end, then run it again" });
+}
+
+static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_arena *a = r->call;
+    size_t n = 0, nodes = c->n + r->inv->n_nodes;
+    kp_request *q = KP_NEW_ARRAY(a, nodes + 4, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(a, nodes + 4, kp_reply);
+    kp_findings on_view = { .n = 0 };
+    bool broker = false;
+
+    for (size_t i = 0; i < c->n; i++)
+        broker = broker || kp_node_is(kp_inventory_node(r->inv, c->nodes[i]), KP_BROKER);
+    view_rows(r, c, broker, &on_view);
+
+    /* Everything else in one round of questions: each node itself, the reassignments, the quorum or the other brokers. */
+    for (size_t i = 0; i < c->n; i++)
+        q[n++] = (kp_request) { .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
+    for (uint32_t i = 0; r->zookeeper && i < r->inv->n_nodes; i++)
+        if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && !in(c->nodes, c->n, r->inv->nodes[i].id))
+            q[n++] = (kp_request) { .kind = KP_Q_NODE,
+                                    .node = r->inv->nodes[i].id,
+                                    .within = 5 * KP_SECOND };
+    size_t asked = n;
+    q[n++] = (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
+    if (!r->zookeeper)
+        q[n++] = (kp_request) { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE };
+    kp_ask_all(r, a, q, n, reply);
+
+    identity(r, c, reply, fs);
+    moves(r, &reply[asked], fs);
+    if (r->zookeeper)
+        one_controller(r, reply, asked, fs);
+    else
+        quorum(r, c, &reply[asked + 1], fs);
+    for (size_t i = 0; i < n; i++)
+        kp_err_drop(reply[i].err);
+    for (size_t i = 0; i < on_view.n; i++)
+        kp_find_add(fs, on_view.f[i]);
 }
 
 /* ---- judging ---- */

@@ -51,7 +51,7 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
     const kp_value *behind = NULL;
     int64_t leaders = 0;
     if (kp_node_is(node_of(s), KP_BROKER)) {
-        KP_TRY(kp_fresh_view(r, 0, false, &v));
+        KP_TRY(kp_fresh_view(r, 0, true, &v)); /* the guard's, next */
         behind = kp_view_behind_keys(s->a, v, s->node);
         int slot = kp_view_slot(v, s->node);
         leaders = slot >= 0 ? v->leads[slot] : 0;
@@ -126,6 +126,8 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
         s->result = kp_map(s->a, "already", kp_bool(true), NULL);
         return KP_SO;
     }
+    if (!s->intended)
+        return KP_NOT_YET; /* `before` has just seen it run */
     kp_err *e = kp_ask_host(r, s->a, s->node, -1, &state, &s->took_us);
     if (e)
         return silent(s, e);

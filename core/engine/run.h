@@ -99,7 +99,11 @@ struct kp_run {
 
     const kp_view *view; /* the newest whole view; NULL where a world's views do not last (sim) */
     const kp_view *baseline; /* when the run began */
-    bool zookeeper;          /* the cluster's mode, learnt at the start */
+    const kp_view *fresh;    /* the newest agreed view, while nothing was asked since */
+    bool fresh_config;
+    int64_t fresh_requests;
+    kp_ms fresh_at;
+    bool zookeeper; /* the cluster's mode, learnt at the start */
     const char *cluster_id;
     const kp_value *met;   /* what the first broker said of itself */
     int lock_fd;           /* of the cluster's lock; 0: none */

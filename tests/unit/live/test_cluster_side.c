@@ -1,5 +1,5 @@
-/* What the live world makes of the answers of brokers and controllers, and whom it asks: on nodes that say what
- * a test wants.  The same requests are asked of real Kafka by the lab. */
+/* What the live world makes of the answers of brokers and controllers, and whom it asks: on nodes
+ * that say what a test wants.  The same requests are asked of real Kafka by the lab. */
 #include "with_live.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ typedef struct actor {
     site *s;
     fake_broker *f;
     act_fn metadata, other;
-    int asked[64]; /* by API key */
+    int asked[64];    /* by API key */
     char topics[256]; /* named in the last Metadata or DescribeConfigs request: "a,b,"; "*" all */
     int mode;         /* of the test */
 } actor;
@@ -60,7 +60,9 @@ static const void *nothing(actor *x, const fake_request *rq, kp_arena *a)
 static actor *play(site *s, int listener, act_fn metadata, act_fn other)
 {
     actor *x = KP_NEW(s->a, actor);
-    *x = (actor) { .s = s, .metadata = metadata ? metadata : nothing, .other = other ? other : nothing };
+    *x = (actor) { .s = s,
+                   .metadata = metadata ? metadata : nothing,
+                   .other = other ? other : nothing };
     x->f = fake_start(s->lv->l, 0);
     x->f->answer = on_request;
     x->f->ud = x;
@@ -78,7 +80,8 @@ static kp_request ask(kp_req kind, int node)
     return (kp_request) { .kind = kind, .node = node, .within = 20 * KP_SECOND };
 }
 
-/* ---- Metadata: brokers 1 and 2 live, 3 is not; topics b (2 partitions) and a (1), in this order ---- */
+/* ---- Metadata: brokers 1 and 2 live, 3 is not; topics b (2 partitions) and a (1), in this order
+ * ---- */
 
 enum { A_IS_ANOTHER = 1, A_IS_GONE, B_IS_FORBIDDEN, IN_SYNC };
 
@@ -140,7 +143,8 @@ static const void *topic_configs(actor *x, const fake_request *rq, kp_arena *a)
 {
     const kp_describe_configs_request *m = rq->message;
     kp_describe_configs_response *r = KP_NEW(a, kp_describe_configs_response);
-    kp_describe_configs_result *v = KP_NEW_ARRAY(a, (size_t)m->resources.n, kp_describe_configs_result);
+    kp_describe_configs_result *v = KP_NEW_ARRAY(a, (size_t)m->resources.n,
+                                                 kp_describe_configs_result);
     static const kp_config_entry entries[] = {
         { .name = "unclean.leader.election.enable", .value = "true", .config_source = 1 },
         { .name = "min.insync.replicas", .value = "2", .config_source = 1 },
@@ -248,8 +252,7 @@ static void test_following_asks_for_less(void **state)
         { 3, false, false, "b," }, /* out of sync in b alone */
         { 3, true, true, "a,b," }, /* configurations are read of every topic */
         { 1, false, true, "*" },   /* in sync everywhere */
-        { 0, false, true, "*" },
-        { 77, false, true, "*" },
+        { 0, false, true, "*" },   { 77, false, true, "*" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         q.follow = rows[i].follow;
@@ -382,9 +385,18 @@ enum { LEADS = 1, FOLLOWS, FAILS };
 static const void *quorum(actor *x, const fake_request *rq, kp_arena *a)
 {
     static const kp_quorum_replica voters[] = {
-        { .replica_id = 3001, .log_end_offset = 90, .last_fetch_timestamp = 900, .last_caught_up_timestamp = 850 },
-        { .replica_id = 3002, .log_end_offset = 100, .last_fetch_timestamp = -1, .last_caught_up_timestamp = 1000 },
-        { .replica_id = 3003, .log_end_offset = -1, .last_fetch_timestamp = -1, .last_caught_up_timestamp = -1 },
+        { .replica_id = 3001,
+          .log_end_offset = 90,
+          .last_fetch_timestamp = 900,
+          .last_caught_up_timestamp = 850 },
+        { .replica_id = 3002,
+          .log_end_offset = 100,
+          .last_fetch_timestamp = -1,
+          .last_caught_up_timestamp = 1000 },
+        { .replica_id = 3003,
+          .log_end_offset = -1,
+          .last_fetch_timestamp = -1,
+          .last_caught_up_timestamp = -1 },
     };
     static const kp_quorum_replica observers[] = { { .replica_id = 1, .log_end_offset = 99 } };
     const kp_describe_quorum_request *m = rq->message;
@@ -407,12 +419,12 @@ static const void *quorum(actor *x, const fake_request *rq, kp_arena *a)
     return r;
 }
 
-#define NO_LEADER \
+#define NO_LEADER                                                                                  \
     "{\"epoch\":-1,\"high_watermark\":-1,\"leader\":-1,\"observers\":[],\"voters\":[]}"
 #define LEADER_3002                                                                                \
-    "{\"epoch\":7,\"high_watermark\":99,\"leader\":3002,\"observers\":[1],\"voters\":["             \
-    "{\"behind\":10,\"caught_up_ms\":150,\"end_offset\":90,\"fetched_ms\":100,\"id\":3001},"         \
-    "{\"behind\":0,\"caught_up_ms\":0,\"end_offset\":100,\"fetched_ms\":0,\"id\":3002},"             \
+    "{\"epoch\":7,\"high_watermark\":99,\"leader\":3002,\"observers\":[1],\"voters\":["            \
+    "{\"behind\":10,\"caught_up_ms\":150,\"end_offset\":90,\"fetched_ms\":100,\"id\":3001},"       \
+    "{\"behind\":0,\"caught_up_ms\":0,\"end_offset\":100,\"fetched_ms\":0,\"id\":3002},"           \
     "{\"behind\":100,\"caught_up_ms\":-1,\"end_offset\":-1,\"fetched_ms\":-1,\"id\":3003}]}"
 
 /* What each controller does (0: refuses, -1: is silent) and broker 1, and what comes of it. */
@@ -498,8 +510,8 @@ static const void *controllers_business(actor *x, const fake_request *rq, kp_are
         const kp_list_partition_reassignments_request *m = rq->message;
         assert_int_equal(m->topics.n, KP_NULL_LIST);
         assert_true(m->timeout_ms > 0);
-        kp_list_partition_reassignments_response *r =
-            KP_NEW(a, kp_list_partition_reassignments_response);
+        kp_list_partition_reassignments_response *r = KP_NEW(
+            a, kp_list_partition_reassignments_response);
         kp_reassigning_topic *t = KP_NEW(a, kp_reassigning_topic);
         kp_reassigning_partition *p = KP_NEW(a, kp_reassigning_partition);
         *p = (kp_reassigning_partition) { 3, { ids, 3 }, { two, 1 }, { two, 2 } };
@@ -543,8 +555,9 @@ static void test_the_controller_is_found(void **state)
             fake_range(y->f, KP_ELECT_LEADERS, 0, 0);
         }
         kp_request q = ask(kinds[i % KP_COUNT(kinds)], KP_ANY_NODE);
-        q.partitions = json(s, "[{\"topic\":\"b\",\"partition\":1},{\"topic\":\"a\",\"partition\":4},"
-                               "{\"topic\":\"a\",\"partition\":0}]");
+        q.partitions = json(s,
+                            "[{\"topic\":\"b\",\"partition\":1},{\"topic\":\"a\",\"partition\":4},"
+                            "{\"topic\":\"a\",\"partition\":0}]");
         kp_reply r = site_ask(s, q);
         if (r.err)
             fail_msg("%s", kp_err_text(s->a, r.err));
@@ -614,7 +627,8 @@ static const void *configs(actor *x, const fake_request *rq, kp_arena *a)
     assert_int_equal(rq->api, KP_DESCRIBE_CONFIGS);
     const kp_describe_configs_request *m = rq->message;
     kp_describe_configs_response *r = KP_NEW(a, kp_describe_configs_response);
-    kp_describe_configs_result *v = KP_NEW_ARRAY(a, (size_t)m->resources.n, kp_describe_configs_result);
+    kp_describe_configs_result *v = KP_NEW_ARRAY(a, (size_t)m->resources.n,
+                                                 kp_describe_configs_result);
     assert_true(m->include_synonyms);
     for (int32_t i = 0; i < m->resources.n; i++)
         v[i] = (kp_describe_configs_result) {
@@ -652,7 +666,7 @@ static void test_configurations(void **state)
     q.names = NULL;
     q.keys = json(s, "[\"x\"]");
     assert_int_equal(kp_len(site_value(s, q)), 2); /* a and b */
-    x->mode = y->mode = FAILS; /* deleted between the two questions */
+    x->mode = y->mode = FAILS;                     /* deleted between the two questions */
     assert_int_equal(kp_len(site_value(s, q)), 0);
     q.names = json(s, "[\"a\"]");
     site_fails(s, q, KP_CLUSTER, "UNKNOWN_TOPIC_OR_PARTITION (3): topic a");
@@ -722,11 +736,12 @@ static void test_log_dirs(void **state)
     (void)state;
     site *s = site_new(1, 0);
     actor *x = play(s, 1, metadata, log_dirs);
-    assert_json(s, site_value(s, ask(KP_Q_LOG_DIRS, 1)),
-                "[{\"behind\":7,\"catching_up\":1,\"path\":\"/data/1\",\"replicas\":3,\"size\":1350,"
-                "\"total\":5000,\"usable\":4000},{\"behind\":0,\"catching_up\":0,\"error\":"
-                "\"KAFKA_STORAGE_ERROR\",\"path\":\"/data/2\",\"replicas\":0,\"size\":0,\"total\":-1,"
-                "\"usable\":-1}]");
+    assert_json(
+        s, site_value(s, ask(KP_Q_LOG_DIRS, 1)),
+        "[{\"behind\":7,\"catching_up\":1,\"path\":\"/data/1\",\"replicas\":3,\"size\":1350,"
+        "\"total\":5000,\"usable\":4000},{\"behind\":0,\"catching_up\":0,\"error\":"
+        "\"KAFKA_STORAGE_ERROR\",\"path\":\"/data/2\",\"replicas\":0,\"size\":0,\"total\":-1,"
+        "\"usable\":-1}]");
     x->mode = FAILS; /* how a broker before 3.0 refuses */
     site_fails(s, ask(KP_Q_LOG_DIRS, 1), KP_CLUSTER, "CLUSTER_AUTHORIZATION_FAILED");
     leave(x);

@@ -1,5 +1,6 @@
-/* Hosts in the words of world.h: on this machine, below a directory that looks like a Kafka host.  The node's process is
- * a shell that sleeps under a broker's command line, as long as its directory exists. */
+/* Hosts in the words of world.h: on this machine, below a directory that looks like a Kafka host.
+ * The node's process is a shell that sleeps under a broker's command line, as long as its directory
+ * exists. */
 #include "with_live.h"
 
 #include <signal.h>
@@ -23,9 +24,9 @@ static kp_request ask(kp_req kind)
 static site *host(void)
 {
     site *s = site_new(1, 0);
-    site_write(s, 1, "server.properties",
-               kp_printf(s->a, "node.id=1\nprocess.roles=broker\nlog.dirs=%s\n",
-                         site_path(s, 1, "data")));
+    site_write(
+        s, 1, "server.properties",
+        kp_printf(s->a, "node.id=1\nprocess.roles=broker\nlog.dirs=%s\n", site_path(s, 1, "data")));
     site_write(s, 1, "data/meta.properties", "node.id=1\ncluster.id=cluster-1\n");
     site_write(s, 1, "data/.kafka_cleanshutdown", "");
     site_write(s, 1, "releases/kafka_2.13-3.7.2/libs/kafka-clients-3.7.2.jar", "");
@@ -68,8 +69,9 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
     site *s = host();
     kp_request q = ask(KP_Q_HOST);
     const kp_value *v = site_value(s, q);
-    has_keys(v, "boot_id clean_dirs config config_sha256 dirs fence free link link_release log_size "
-                "pid releases service");
+    has_keys(v,
+             "boot_id clean_dirs config config_sha256 dirs fence free link link_release log_size "
+             "pid releases service");
     assert_json(s, kp_get(v, "config"),
                 "{\"cluster_id\":\"cluster-1\",\"node_id\":1,\"roles\":\"broker\"}");
     assert_int_equal(kp_get_int(v, "pid", -1), 0);
@@ -82,8 +84,9 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
     int pid = start_process(s);
     q.since = 4;
     v = site_value(s, q);
-    has_keys(v, "boot_id clean_dirs config config_sha256 dirs fence free link link_release log_size "
-                "pid process releases service signs start_time");
+    has_keys(v,
+             "boot_id clean_dirs config config_sha256 dirs fence free link link_release log_size "
+             "pid process releases service signs start_time");
     assert_int_equal(kp_get_int(v, "pid", -1), pid);
     has_keys(kp_get(v, "process"), "cluster_id config node_id roles");
     has_keys(kp_get(v, "config"), "cluster_id node_id roles");
@@ -169,7 +172,8 @@ static void test_jobs(void **state)
     site_value(s, ask(KP_A_FENCE));
     assert_json(s, job_when_done(s, "7f3a.none~1"), "{\"output\":\"\",\"state\":\"none\"}");
     kp_request q = ask(KP_A_JOB);
-    q.argv = json(s, "[\"sh\",\"-c\",\"printf '%s|' \\\"$@\\\"; exit 3\",\"sh\",\"it's\",\"$HOME; x\",\"\"]");
+    q.argv = json(
+        s, "[\"sh\",\"-c\",\"printf '%s|' \\\"$@\\\"; exit 3\",\"sh\",\"it's\",\"$HOME; x\",\"\"]");
     assert_null(site_value(s, q));
     assert_json(s, job_when_done(s, q.op_id),
                 "{\"output\":\"it's|$HOME; x||\",\"rc\":3,\"state\":\"done\"}");
@@ -232,7 +236,8 @@ static void test_what_is_not_allowed_is_a_list_of_text(void **state)
     site_end(s);
 }
 
-/* Without a broker and without log dirs nobody knows which cluster this is: the state can be read, nothing acts. */
+/* Without a broker and without log dirs nobody knows which cluster this is: the state can be read,
+ * nothing acts. */
 static void test_an_unknown_cluster_is_not_acted_on(void **state)
 {
     (void)state;

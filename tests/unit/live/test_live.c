@@ -1,5 +1,5 @@
-/* The promises of world.h that need no Kafka: every request answered exactly once and in time, whatever the nodes
- * do; waiting, signals, cancelling. */
+/* The promises of world.h that need no Kafka: every request answered exactly once and in time,
+ * whatever the nodes do; waiting, signals, cancelling. */
 #include "with_live.h"
 
 #include <signal.h>
@@ -20,8 +20,8 @@ static kp_request plain(kp_req kind, int node)
                           .path = "/controller" };
 }
 
-/* Nobody listens anywhere, nothing is on the hosts: each request is answered once, and fast, but the groups,
- * which librdkafka looks for until the time is over. */
+/* Nobody listens anywhere, nothing is on the hosts: each request is answered once, and fast, but
+ * the groups, which librdkafka looks for until the time is over. */
 static void test_every_request_is_answered_once(void **state)
 {
     (void)state;
@@ -29,7 +29,9 @@ static void test_every_request_is_answered_once(void **state)
     site_write(s, 1, "server.properties", "node.id=1\n");
     for (int kind = 0; kind < KP_REQS; kind++) {
         kp_request q = plain((kp_req)kind, kind == KP_Q_ZNODE ? KP_ANY_NODE : 1);
-        q.names = kind == KP_Q_LAG ? json(s, "[\"g\"]") : kind == KP_A_CONFIG ? json(s, "[\"1\"]") : NULL;
+        q.names = kind == KP_Q_LAG      ? json(s, "[\"g\"]")
+                  : kind == KP_A_CONFIG ? json(s, "[\"1\"]")
+                                        : NULL;
         q.argv = json(s, "[\"true\"]");
         q.edits = json(s, "{\"a\":\"b\"}");
         q.bytes = "a=b\n";
@@ -84,9 +86,15 @@ static void test_silence_ends_in_time(void **state)
         kp_req kind;
         int node;
     } rows[] = {
-        { KP_Q_VIEW, 1 },           { KP_Q_VIEW, KP_ANY_NODE }, { KP_Q_NODE, 3001 },
-        { KP_Q_NODE, KP_ANY_NODE }, { KP_Q_CONFIG, 1 },         { KP_Q_REASSIGNMENTS, KP_ANY_NODE },
-        { KP_A_ELECT, KP_ANY_NODE }, { KP_Q_QUORUM, KP_ANY_NODE }, { KP_Q_LOG_DIRS, 2 },
+        { KP_Q_VIEW, 1 },
+        { KP_Q_VIEW, KP_ANY_NODE },
+        { KP_Q_NODE, 3001 },
+        { KP_Q_NODE, KP_ANY_NODE },
+        { KP_Q_CONFIG, 1 },
+        { KP_Q_REASSIGNMENTS, KP_ANY_NODE },
+        { KP_A_ELECT, KP_ANY_NODE },
+        { KP_Q_QUORUM, KP_ANY_NODE },
+        { KP_Q_LOG_DIRS, 2 },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_request q = plain(rows[i].kind, rows[i].node);
@@ -216,12 +224,8 @@ static void test_cancelled_questions_are_silent(void **state)
     static const struct {
         kp_req kind;
         int node;
-    } rows[] = { { KP_Q_VIEW, 1 },
-                 { KP_Q_VIEW, KP_ANY_NODE },
-                 { KP_Q_QUORUM, KP_ANY_NODE },
-                 { KP_Q_HOST, 1 },
-                 { KP_Q_GROUPS, KP_ANY_NODE },
-                 { KP_Q_VIEW, 9 } };
+    } rows[] = { { KP_Q_VIEW, 1 }, { KP_Q_VIEW, KP_ANY_NODE },   { KP_Q_QUORUM, KP_ANY_NODE },
+                 { KP_Q_HOST, 1 }, { KP_Q_GROUPS, KP_ANY_NODE }, { KP_Q_VIEW, 9 } };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_arena *a = kp_arena_new("asker", 1 << 20);
         kp_request q = plain(rows[i].kind, rows[i].node);

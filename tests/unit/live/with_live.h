@@ -1,5 +1,6 @@
-/* A live world for the tests of the room: a cluster file whose nodes are this machine (transport `local`, below
- * a directory of its own) and whose listeners nobody listens on, until a test says otherwise. */
+/* A live world for the tests of the room: a cluster file whose nodes are this machine (transport
+ * `local`, below a directory of its own) and whose listeners nobody listens on, until a test says
+ * otherwise. */
 #ifndef WITH_LIVE_H
 #define WITH_LIVE_H
 
@@ -31,11 +32,13 @@ void site_end(site *s);
 void site_at(site *s, int listener, const char *address);
 void site_deaf(site *s, int listener);
 
-/* Sends it and waits for its one reply, at most 30 s; fails when another one comes, or a second one. */
+/* Sends it and waits for its one reply, at most 30 s; fails when another one comes, or a second
+ * one. */
 kp_reply site_ask(site *s, kp_request q);
 const kp_value *site_value(site *s, kp_request q);
 const kp_view *site_view(site *s, kp_request q);
-/* It is answered with an error of that class that says `part`; then whether that may be tried again. */
+/* It is answered with an error of that class that says `part`; then whether that may be tried
+ * again. */
 bool site_fails(site *s, kp_request q, kp_class cls, const char *part);
 void site_quiet(site *s, kp_ms d); /* no reply comes for that long */
 

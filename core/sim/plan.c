@@ -1,0 +1,428 @@
+/* From a description, a demo or a snapshot to the plan of a simulated cluster.
+ *
+ * A plan is checked: every error of a description is found here or, for what names nodes and topics
+ * (accept, faults), right after the cluster was built and before anything was kept.
+ */
+#include "sim/spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COMMON_KEYS                                                                                       \
+    "mode", "seed", "auto_leader_rebalance", "groups", "breaking", "timing", "accept", "allow", "faults", \
+        "metadata_version"
+#define DEFAULT_AT INT64_C(1767603600000) /* 2026-01-05 09:00 UTC, a Monday */
+
+static const char *const modes[] = { "zookeeper", "kraft", "combined", NULL };
+
+kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release, uint8_t *ret_i)
+{
+    kp_version v;
+
+    for (uint32_t i = 0; i < p->n_releases; i++)
+        if (strcmp(p->release[i], release) == 0) {
+            *ret_i = (uint8_t)i;
+            return NULL;
+        }
+    if (!kp_version_parse(release, &v) || v.patch < 0 || strlen(release) > 22)
+        return kp_spec_wrong(p->spec, key, "write a release with its patch, like \"3.7.2\"",
+                             "`%.40s` is not a Kafka release", release);
+    if (!kp_sim_facts(release))
+        return kp_spec_wrong(p->spec, key, "use a release from 2.0 to 4.3", "the simulator does not know release %s",
+                             release);
+    if (p->n_releases == KP_SIM_MAX_RELEASES)
+        return kp_spec_wrong(p->spec, key, "name fewer releases", "more than %u releases", KP_SIM_MAX_RELEASES);
+    p->release[p->n_releases] = release;
+    *ret_i = (uint8_t)p->n_releases++;
+    return NULL;
+}
+
+kp_err *kp_plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_mask)
+{
+    const kp_value *list;
+    uint64_t mask = 0;
+    uint8_t i;
+
+    KP_TRY(kp_spec_list(s, "staged", true, &list));
+    if (!kp_get(s->v, "staged")) {
+        for (size_t k = 0; kp_sim_known_releases[k]; k++) {
+            KP_TRY(kp_plan_release(p, "staged", kp_sim_known_releases[k], &i));
+            mask |= UINT64_C(1) << i;
+        }
+    }
+    for (size_t k = 0; k < kp_len(list); k++) {
+        const char *release = kp_at(list, k)->u.s;
+        if (!strict && !kp_sim_facts(release)) /* a host may hold anything */
+            continue;
+        KP_TRY(kp_plan_release(p, "staged", release, &i));
+        mask |= UINT64_C(1) << i;
+    }
+    *ret_mask = mask;
+    return NULL;
+}
+
+kp_err *kp_plan_begin(kp_plan *p, const kp_spec *s)
+{
+    const char *mode;
+    int64_t seed;
+
+    *p = (kp_plan){ .a = s->a, .spec = s, .at = DEFAULT_AT, .controller = -1 };
+    KP_TRY(kp_spec_text(s, "mode", "kraft", &mode));
+    int m = 0;
+    while (modes[m] && strcmp(modes[m], mode) != 0)
+        m++;
+    if (!modes[m])
+        return kp_spec_unknown(s, "mode", mode, modes);
+    p->mode = (kp_sim_mode)m;
+    KP_TRY(kp_spec_int(s, "seed", 1, 0, INT64_MAX, &seed));
+    p->seed = (uint64_t)seed;
+    return NULL;
+}
+
+/* The finalized metadata.version: as given, else the newest that `release` knows. */
+static kp_err *metadata_version(kp_plan *p, const char *release)
+{
+    const kp_sim_release_facts *f = kp_sim_facts(release);
+    const char *text;
+
+    KP_TRY(kp_spec_text(p->spec, "metadata_version", NULL, &text));
+    if (p->mode == KP_SIM_ZOOKEEPER) {
+        if (text)
+            return kp_spec_wrong(p->spec, "metadata_version", "leave it out, or say mode: kraft",
+                                 "there is no metadata.version in ZooKeeper mode");
+        return NULL;
+    }
+    p->metadata_version = text ? kp_sim_metadata_level(text) : f->metadata_max;
+    if (p->metadata_version < 0)
+        return kp_spec_wrong(p->spec, "metadata_version", "write a level, like \"3.7-IV4\" or 19",
+                             "`%.40s` is no metadata.version", text);
+    if (p->metadata_version < f->metadata_min || p->metadata_version > f->metadata_max)
+        return kp_spec_wrong(p->spec, "metadata_version", "choose a level that the release supports",
+                             "release %s supports metadata.version %d to %d, not %d", release, f->metadata_min,
+                             f->metadata_max, p->metadata_version);
+    return NULL;
+}
+
+static kp_err *release_fits_mode(const kp_plan *p, const kp_spec *s, const char *release)
+{
+    const kp_sim_release_facts *f = kp_sim_facts(release);
+
+    if (p->mode == KP_SIM_ZOOKEEPER && !f->zookeeper)
+        return kp_spec_wrong(s, "release", "use a release before 4.0, or mode: kraft", "release %s has no ZooKeeper mode",
+                             release);
+    if (p->mode != KP_SIM_ZOOKEEPER && f->metadata_max == 0)
+        return kp_spec_wrong(s, "release", "use release 3.3 or newer, or mode: zookeeper",
+                             "KRaft of release %s is a preview that the simulator does not know", release);
+    return NULL;
+}
+
+/* ---- a description ---- */
+
+static kp_err *name_topics(kp_plan *p, const kp_spec *s, const kp_plan_topic *like, int64_t count)
+{
+    int width = snprintf(NULL, 0, "%" PRId64, count);
+
+    if (p->n_topics + count > KP_SIM_MAX_TOPICS)
+        return kp_spec_wrong(s, "count", "describe fewer topics", "more than %u topics", KP_SIM_MAX_TOPICS);
+    if (p->n_topics + (uint32_t)count > p->cap_topics) {
+        uint32_t cap = 2 * (p->n_topics + (uint32_t)count);
+        kp_plan_topic *more = KP_NEW_ARRAY(p->a, cap, kp_plan_topic);
+        if (p->n_topics > 0)
+            memcpy(more, p->topics, p->n_topics * sizeof *more);
+        p->topics = more;
+        p->cap_topics = cap;
+    }
+    for (int64_t i = 1; i <= count; i++) {
+        kp_plan_topic *t = &p->topics[p->n_topics++];
+        *t = *like;
+        if (count > 1)
+            t->name = kp_printf(p->a, "%s-%0*" PRId64, like->name, width, i);
+    }
+    return NULL;
+}
+
+static kp_err *describe_topic(kp_plan *p, const kp_spec *s, uint32_t brokers)
+{
+    static const char *const keys[] = { "name", "count",   "partitions", "rf",       "min_isr",
+                                        "size", "rate",    "unclean",    "internal", NULL };
+    kp_plan_topic t = { .where = s->where };
+    int64_t count, n, rf, min_isr, size, rate;
+
+    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_spec_text(s, "name", NULL, &t.name));
+    if (!t.name || *t.name == '\0' || strlen(t.name) > 200)
+        return kp_spec_wrong(s, "name", "give the topic a name of at most 200 bytes", "a topic has no name");
+    KP_TRY(kp_spec_int(s, "count", 1, 1, KP_SIM_MAX_TOPICS, &count));
+    KP_TRY(kp_spec_int(s, "partitions", 12, 1, 1000000, &n));
+    KP_TRY(kp_spec_int(s, "rf", brokers < 3 ? brokers : 3, 1, KP_VIEW_MAX_RF, &rf));
+    if (rf > brokers)
+        return kp_spec_wrong(s, "rf", "lower rf, or simulate more brokers",
+                             "%d replicas do not fit on %u broker%s", (int)rf, brokers, brokers == 1 ? "" : "s");
+    KP_TRY(kp_spec_int(s, "min_isr", rf < 3 ? 1 : 2, 1, 255, &min_isr));
+    KP_TRY(kp_spec_bytes(s, "size", 1000000 * n, &size));
+    KP_TRY(kp_spec_bytes(s, "rate", 10000 * n, &rate));
+    KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));
+    KP_TRY(kp_spec_bool(s, "internal", false, &t.internal));
+    t.n = (uint32_t)n;
+    t.rf = (uint32_t)rf;
+    t.min_isr = (uint32_t)min_isr;
+    t.size = (double)size;
+    t.rate = (double)rate;
+    return name_topics(p, s, &t, count);
+}
+
+static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
+{
+    const kp_spec *s = p->spec;
+    const kp_value *racks;
+    const char *release, *ibp;
+    uint8_t r;
+    uint64_t staged;
+    bool separate = p->mode == KP_SIM_KRAFT;
+    int first_controller = brokers < 3000 ? 3001 : 100001;
+
+    KP_TRY(kp_spec_text(s, "release", p->mode == KP_SIM_ZOOKEEPER ? "3.4.1" : "3.7.2", &release));
+    KP_TRY(kp_plan_release(p, "release", release, &r));
+    KP_TRY(release_fits_mode(p, s, release));
+    KP_TRY(metadata_version(p, release));
+    KP_TRY(kp_plan_staged(p, s, true, &staged));
+    KP_TRY(kp_spec_text(s, "ibp", NULL, &ibp));
+    if (ibp && p->mode != KP_SIM_ZOOKEEPER)
+        return kp_spec_wrong(s, "ibp", "use metadata_version, or mode: zookeeper",
+                             "KRaft ignores inter.broker.protocol.version");
+    if (ibp && (kp_sim_ibp_level(ibp) < 0 || kp_sim_ibp_level(ibp) > kp_sim_ibp_newest(kp_sim_facts(release))))
+        return kp_spec_wrong(s, "ibp", "write a version that the release speaks, like \"3.4\" or \"3.5-IV2\"",
+                             "release %s does not speak protocol `%.40s`", release, ibp);
+    KP_TRY(kp_spec_list(s, "racks", true, &racks));
+
+    p->n_nodes = (uint32_t)(brokers + (separate ? controllers : 0));
+    p->nodes = KP_NEW_ARRAY(p->a, p->n_nodes, kp_plan_node);
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        kp_plan_node *n = &p->nodes[i];
+        bool controller = i >= (uint32_t)brokers;
+        uint32_t k = controller ? i - (uint32_t)brokers : i;
+        *n = (kp_plan_node){ .release = r, .link = r, .staged = staged | UINT64_C(1) << r, .ibp = ibp, .alive = true };
+        n->id = (int)k + (controller ? first_controller : 1);
+        n->roles = controller ? KP_CONTROLLER : KP_BROKER;
+        if (p->mode == KP_SIM_COMBINED && k < controllers)
+            n->roles |= KP_CONTROLLER;
+        n->host = kp_printf(p->a, "%s%d", controller ? "controller" : "broker", n->id);
+        n->rack = kp_len(racks) > 0 ? kp_at(racks, k % kp_len(racks))->u.s : "";
+        n->config = "/etc/kafka/server.properties";
+        n->current = "/opt/kafka/current";
+        n->releases_dir = "/opt/kafka/releases";
+        n->log_dir = "/var/lib/kafka";
+    }
+    return NULL;
+}
+
+static kp_err *describe(kp_plan *p, const kp_spec *s)
+{
+    static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp", "staged", "racks",
+                                        "topics", NULL };
+    int64_t brokers, controllers;
+    const kp_value *topics;
+
+    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_plan_begin(p, s));
+    KP_TRY(kp_spec_int(s, "brokers", 3, 1, KP_SIM_MAX_NODES - 64, &brokers));
+    if (p->mode == KP_SIM_ZOOKEEPER && kp_get(s->v, "controllers"))
+        return kp_spec_wrong(s, "controllers", "leave it out, or say mode: kraft",
+                             "there are no controller nodes in ZooKeeper mode");
+    int64_t most = p->mode == KP_SIM_COMBINED && brokers < 63 ? brokers : 63;
+    KP_TRY(kp_spec_int(s, "controllers", most < 3 ? most : 3, 1, most, &controllers));
+    KP_TRY(describe_nodes(p, brokers, controllers));
+    KP_TRY(kp_spec_list(s, "topics", false, &topics));
+    for (size_t i = 0; i < kp_len(topics); i++) {
+        const kp_spec t = kp_spec_item(s, "topics", i);
+        KP_TRY(describe_topic(p, &t, (uint32_t)brokers));
+    }
+    return NULL;
+}
+
+kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, const char *path, kp_sim **ret_sim)
+{
+    const kp_spec s = { .a = a, .v = simulate, .where = "simulate" };
+    kp_plan p;
+
+    KP_TRY(describe(&p, &s));
+    return kp_sim_build(&p, path, ret_sim);
+}
+
+kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **ret_sim)
+{
+    static const struct { const char *name; int n; int64_t size, rate; bool internal; } topics[] = {
+        { "__consumer_offsets", 50, INT64_C(400000000), 200000, true },
+        { "audit", 6, INT64_C(2000000000), 100000, false },
+        { "clicks", 48, INT64_C(60000000000), 6000000, false },
+        { "orders", 24, INT64_C(20000000000), 2000000, false },
+        { "payments", 12, INT64_C(8000000000), 800000, false },
+    };
+    kp_builder list = kp_list_begin(a), racks = kp_list_begin(a), groups = kp_list_begin(a);
+
+    for (size_t i = 0; i < KP_COUNT(topics); i++)
+        kp_list_add(&list, kp_map(a, "name", kp_text(a, topics[i].name), "partitions", kp_int(a, topics[i].n), "size",
+                                  kp_int(a, topics[i].size), "rate", kp_int(a, topics[i].rate), "internal",
+                                  kp_bool(topics[i].internal), NULL));
+    static const char *const rack[] = { "a", "b", "c" };
+    for (size_t i = 0; i < KP_COUNT(rack); i++)
+        kp_list_add(&racks, kp_text(a, rack[i]));
+    kp_list_add(&groups, kp_text(a, "billing"));
+    kp_list_add(&groups, kp_text(a, "shipping"));
+    return kp_sim_from_spec(a,
+                            kp_map(a, "mode", kp_text(a, mode), "topics", kp_list_end(&list), "racks",
+                                   kp_list_end(&racks), "groups", kp_list_end(&groups), NULL),
+                            path, ret_sim);
+}
+
+/* ---- a snapshot ---- */
+
+static unsigned roles_of(const kp_plan *p, const kp_spec *s, bool broker, bool voter)
+{
+    if (p->mode == KP_SIM_ZOOKEEPER)
+        return KP_BROKER;
+    if (!broker)
+        return KP_CONTROLLER;
+    if (p->mode == KP_SIM_KRAFT || !voter)
+        return KP_BROKER;
+    /* Its own file says it best. */
+    const kp_value *text = kp_get(s->v, "properties");
+    const kp_value *keys = text ? kp_properties_parse(s->a, text->u.s, text->n) : NULL;
+    const char *roles = kp_get_text(keys, "process.roles", NULL);
+    return roles && !strstr(roles, "controller") ? KP_BROKER : KP_BROKER | KP_CONTROLLER;
+}
+
+static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node *n)
+{
+    static const char *const keys[] = { "id",     "host",  "rack",       "release", "link_release", "staged",
+                                        "ibp",    "alive", "properties", "config",  "current",      "releases_dir",
+                                        "log_dir", "voter", NULL };
+    int64_t id;
+    const char *release, *link;
+    bool voter;
+
+    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_spec_int(s, "id", -1, 0, INT32_MAX, &id));
+    if (id < 0)
+        return kp_spec_wrong(s, "id", "give the node's id", "a node has no id");
+    *n = (kp_plan_node){ .id = (int)id };
+    KP_TRY(kp_spec_text(s, "host", kp_printf(p->a, "node%d", n->id), &n->host));
+    KP_TRY(kp_spec_text(s, "rack", "", &n->rack));
+    KP_TRY(kp_spec_text(s, "release", NULL, &release));
+    KP_TRY(kp_spec_text(s, "link_release", release, &link));
+    if (!release)
+        return kp_spec_wrong(s, "release", "find out which release it runs: kplay health", "node %d has no release",
+                             n->id);
+    KP_TRY(release_fits_mode(p, s, release));
+    KP_TRY(kp_plan_release(p, "release", release, &n->release));
+    KP_TRY(kp_plan_release(p, "link_release", link, &n->link));
+    KP_TRY(kp_plan_staged(p, s, false, &n->staged));
+    n->staged |= UINT64_C(1) << n->link | UINT64_C(1) << n->release;
+    KP_TRY(kp_spec_text(s, "ibp", NULL, &n->ibp));
+    KP_TRY(kp_spec_bool(s, "alive", true, &n->alive));
+    KP_TRY(kp_spec_bool(s, "voter", true, &voter));
+    KP_TRY(kp_spec_text(s, "config", "/etc/kafka/server.properties", &n->config));
+    KP_TRY(kp_spec_text(s, "current", "/opt/kafka/current", &n->current));
+    KP_TRY(kp_spec_text(s, "releases_dir", "/opt/kafka/releases", &n->releases_dir));
+    KP_TRY(kp_spec_text(s, "log_dir", "/var/lib/kafka", &n->log_dir));
+    const kp_value *text = kp_get(s->v, "properties");
+    if (text && text->type != KP_BYTES)
+        return kp_spec_wrong(s, "properties", "give the file's text", "a text is needed here");
+    n->text = text ? text->u.s : NULL;
+    n->n_text = text ? text->n : 0;
+    n->roles = roles_of(p, s, broker, voter);
+    return NULL;
+}
+
+static bool hex_id(const char *text, uint8_t *id)
+{
+    static const char digit[] = "0123456789abcdef";
+
+    if (strlen(text) != 32)
+        return false;
+    for (int i = 0; i < 32; i++) {
+        const char *d = strchr(digit, text[i]);
+        if (!d)
+            return false;
+        id[i / 2] = (uint8_t)(id[i / 2] << 4 | (d - digit));
+    }
+    return true;
+}
+
+static kp_err *seen_topic(kp_plan *p, const kp_spec *s)
+{
+    static const char *const keys[] = { "name", "id", "internal", "min_isr", "unclean", "size", "rate", "partitions",
+                                        NULL };
+    kp_plan_topic t = { .where = s->where };
+    int64_t min_isr, size, rate;
+    const char *id;
+
+    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_spec_text(s, "name", NULL, &t.name));
+    if (!t.name || strlen(t.name) > 249)
+        return kp_spec_wrong(s, "name", "give the topic its name", "a topic has no name");
+    KP_TRY(kp_spec_list(s, "partitions", false, &t.partitions));
+    t.n = (uint32_t)kp_len(t.partitions);
+    KP_TRY(kp_spec_int(s, "min_isr", 1, 0, 255, &min_isr));
+    KP_TRY(kp_spec_bool(s, "internal", false, &t.internal));
+    KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));
+    KP_TRY(kp_spec_bytes(s, "size", 1000000 * (int64_t)t.n, &size));
+    KP_TRY(kp_spec_bytes(s, "rate", 10000 * (int64_t)t.n, &rate));
+    KP_TRY(kp_spec_text(s, "id", NULL, &id));
+    t.has_id = id != NULL;
+    if (id && !hex_id(id, t.id))
+        return kp_spec_wrong(s, "id", "write 32 hex digits", "`%.40s` is no topic id", id);
+    t.min_isr = (uint32_t)min_isr;
+    t.size = (double)size;
+    t.rate = (double)rate;
+    return name_topics(p, s, &t, 1);
+}
+
+static kp_err *seen(kp_plan *p, const kp_spec *s)
+{
+    static const char *const keys[] = { COMMON_KEYS, "cluster_id", "at", "controller", "brokers", "controllers",
+                                        "topics", "reassignments", NULL };
+    const kp_value *brokers, *controllers, *topics;
+    const char *oldest = NULL;
+    int64_t at;
+
+    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_plan_begin(p, s));
+    KP_TRY(kp_spec_text(s, "cluster_id", NULL, &p->cluster_id));
+    KP_TRY(kp_spec_int(s, "at", DEFAULT_AT, 0, INT64_C(1) << 45, &at));
+    KP_TRY(kp_spec_int(s, "controller", -1, -1, INT32_MAX, &p->controller));
+    p->at = at;
+    KP_TRY(kp_spec_list(s, "brokers", false, &brokers));
+    KP_TRY(kp_spec_list(s, "controllers", false, &controllers));
+    KP_TRY(kp_spec_list(s, "topics", false, &topics));
+    KP_TRY(kp_spec_list(s, "reassignments", false, &p->moves));
+    if (kp_len(brokers) == 0 || kp_len(brokers) + kp_len(controllers) > KP_SIM_MAX_NODES)
+        return kp_spec_wrong(s, "brokers", "give 1 to 4096 nodes", "a snapshot of %zu brokers and %zu controllers",
+                             kp_len(brokers), kp_len(controllers));
+    p->nodes = KP_NEW_ARRAY(p->a, kp_len(brokers) + kp_len(controllers), kp_plan_node);
+    for (size_t i = 0; i < kp_len(brokers) + kp_len(controllers); i++) {
+        bool broker = i < kp_len(brokers);
+        const kp_spec one = kp_spec_item(s, broker ? "brokers" : "controllers", broker ? i : i - kp_len(brokers));
+        kp_plan_node *n = &p->nodes[p->n_nodes++];
+        kp_version a, b;
+        KP_TRY(seen_node(p, &one, broker, n));
+        if (!oldest || (kp_version_parse(p->release[n->release], &a) && kp_version_parse(oldest, &b) &&
+                        kp_version_cmp(a, b) < 0))
+            oldest = p->release[n->release];
+    }
+    KP_TRY(metadata_version(p, oldest));
+    for (size_t i = 0; i < kp_len(topics); i++) {
+        const kp_spec one = kp_spec_item(s, "topics", i);
+        KP_TRY(seen_topic(p, &one));
+    }
+    return NULL;
+}
+
+kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path, kp_sim **ret_sim)
+{
+    const kp_spec s = { .a = a, .v = snapshot, .where = "snapshot" };
+    kp_plan p;
+
+    KP_TRY(seen(&p, &s));
+    return kp_sim_build(&p, path, ret_sim);
+}

@@ -147,7 +147,7 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
 
     for (size_t i = 0; i < h->n_args; i++) {
         const kp_script_arg *arg = &h->args[i];
-        const kp_value *v = kp_get(given, arg->name), *out;
+        const kp_value *v = kp_get(given, arg->name), *out = NULL;
         const char *from;
         if (v) {
             from = kp_printf(a, "--%s", arg->name);

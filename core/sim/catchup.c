@@ -1,21 +1,23 @@
 /* Catching up: a broker that is back fetches what its replicas missed, and they rejoin their ISRs.
  *
- * The replicas share the broker's link equally (processor sharing), so they finish in the order of the
- * bytes they are behind: rate times the time away.  They are sorted once, and one event per broker is
- * pending, for the next to finish.  `level` is what each of them has got so far.  The list lies beside
- * the block and can be made again from the ISRs and the level.
+ * The replicas share the broker's link equally (processor sharing), so they finish in the order of
+ * the bytes they are behind: rate times the time away.  They are sorted once, and one event per
+ * broker is pending, for the next to finish.  `level` is what each of them has got so far.  The
+ * list lies beside the block and can be made again from the ISRs and the level.
  *
- * A replica whose partition has no leader cannot fetch; it is tried again when the partition has one.
- * What is written meanwhile takes its share of the link.
+ * A replica whose partition has no leader cannot fetch; it is tried again when the partition has
+ * one. What is written meanwhile takes its share of the link.
  */
 #include "sim/oracle.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_FETCH (400 * KP_SIM_MS) /* fetching begins, and the leader's answer to joining the ISR */
-#define TOGETHER (5 * KP_SIM_MS)      /* what is done within this is one event (AlterPartition batches) */
-#define SLOW 10                       /* slow_disk */
+#define FIRST_FETCH                                                                                \
+    (400 * KP_SIM_MS) /* fetching begins, and the leader's answer to joining the ISR */
+#define TOGETHER                                                                                   \
+    (5 * KP_SIM_MS) /* what is done within this is one event (AlterPartition batches) */
+#define SLOW 10     /* slow_disk */
 
 static kp_us timer_due(const kp_sim *sim, int32_t node)
 {
@@ -39,7 +41,9 @@ static double bytes_of(const kp_sim *sim, const kp_sim_node *n, uint32_t entry)
 /* Ascending by rate, then by partition: keys are the bits of the (never negative) floats. */
 static void sort_by_rate(const kp_sim *sim, uint32_t *e, uint32_t n)
 {
-    typedef struct pair { uint32_t key, e; } pair;
+    typedef struct pair {
+        uint32_t key, e;
+    } pair;
     pair *from = kp_malloc(2 * (size_t)n * sizeof *from), *to = from + n, *whole = from;
 
     for (uint32_t i = 0; i < n; i++) {
@@ -75,7 +79,8 @@ static bool is_adding(const kp_sim *sim, uint32_t entry)
     return false;
 }
 
-/* Replicas of the node that are out of sync on a partition with a leader; the others are blocked. */
+/* Replicas of the node that are out of sync on a partition with a leader; the others are
+ * blocked. */
 static void list(kp_sim *sim, int32_t node)
 {
     kp_sim_node *n = &sim->node[node];
@@ -83,7 +88,7 @@ static void list(kp_sim *sim, int32_t node)
     uint32_t first = sim->by_first[n->slot], end = sim->by_first[n->slot + 1];
 
     free(f->e);
-    *f = (kp_sim_flows){ 0 };
+    *f = (kp_sim_flows) { 0 };
     if (sim->out[n->slot] == 0)
         return;
     f->e = kp_malloc(sim->out[n->slot] * sizeof *f->e);
@@ -137,7 +142,8 @@ static void arm(kp_sim *sim, int32_t node)
 
 static bool may_fetch(const kp_sim_node *n)
 {
-    return n->phase == KP_SIM_RUNNING && kp_sim_is_broker(n) && !n->mis_pinned && !(n->troubles & KP_SIM_NO_REJOIN);
+    return n->phase == KP_SIM_RUNNING && kp_sim_is_broker(n) && !n->mis_pinned &&
+           !(n->troubles & KP_SIM_NO_REJOIN);
 }
 
 void kp_sim_catch_up_start(kp_sim *sim, int32_t node)
@@ -157,7 +163,7 @@ void kp_sim_catch_up_start(kp_sim *sim, int32_t node)
 void kp_sim_catch_up_stop(kp_sim *sim, int32_t node)
 {
     free(sim->flows[node].e);
-    sim->flows[node] = (kp_sim_flows){ 0 };
+    sim->flows[node] = (kp_sim_flows) { 0 };
     kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_CATCH_UP), KP_SIM_NEVER);
 }
 

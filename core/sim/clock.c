@@ -1,8 +1,8 @@
 /* The virtual clock: what is due, in which order, and chance.
  *
- * Every source of events has one timer, a due time in the block.  The heap over them lies beside the
- * block and is rebuilt when a file is opened.  Events at the same microsecond happen in the order of
- * their timers, so that equal seeds give equal histories.
+ * Every source of events has one timer, a due time in the block.  The heap over them lies beside
+ * the block and is rebuilt when a file is opened.  Events at the same microsecond happen in the
+ * order of their timers, so that equal seeds give equal histories.
  */
 #include "sim/oracle.h"
 
@@ -119,11 +119,6 @@ void kp_sim_heap_rebuild(kp_sim *sim)
             kp_sim_timer_set(sim, t, sim->due[t]);
 }
 
-kp_us kp_sim_next_due(const kp_sim *sim)
-{
-    return sim->n_due > 0 ? sim->due[sim->heap[0]] : KP_SIM_NEVER;
-}
-
 static void dispatch(kp_sim *sim, uint32_t timer)
 {
     uint32_t per_node = sim->h->n_nodes * KP_SIM_T_PER_NODE;
@@ -131,15 +126,24 @@ static void dispatch(kp_sim *sim, uint32_t timer)
     if (timer < per_node) {
         int32_t node = (int32_t)(timer / KP_SIM_T_PER_NODE);
         switch (timer % KP_SIM_T_PER_NODE) {
-        case KP_SIM_T_LIFE: kp_sim_node_due(sim, node); break;
-        case KP_SIM_T_SESSION: kp_sim_session_due(sim, node); break;
-        case KP_SIM_T_CATCH_UP: kp_sim_catch_up_due(sim, node); break;
-        default: kp_sim_voter_due(sim, node); break;
+        case KP_SIM_T_LIFE:
+            kp_sim_node_due(sim, node);
+            break;
+        case KP_SIM_T_SESSION:
+            kp_sim_session_due(sim, node);
+            break;
+        case KP_SIM_T_CATCH_UP:
+            kp_sim_catch_up_due(sim, node);
+            break;
+        default:
+            kp_sim_voter_due(sim, node);
+            break;
         }
     } else if (timer == per_node + KP_SIM_T_ELECT) {
         kp_sim_election_due(sim);
     } else if (timer == per_node + KP_SIM_T_REBALANCE) {
-        /* leader.imbalance.check.interval.seconds = 300; the threshold per broker counts in ZooKeeper mode only */
+        /* leader.imbalance.check.interval.seconds = 300; the threshold per broker counts in
+         * ZooKeeper mode only */
         if (kp_sim_controller_works(sim))
             kp_sim_elect_all(sim, sim->h->mode == KP_SIM_ZOOKEEPER);
         kp_sim_timer_set(sim, timer, sim->h->now + 300 * KP_SIM_SECOND);

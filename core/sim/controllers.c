@@ -2,9 +2,9 @@
  *
  * KRaft: a majority of voters elects a leader among those that are caught up; a leader that stops
  * resigns first (a new one in about 0.3 s), one that dies is missed after the fetch timeout
- * (controller.quorum.fetch.timeout.ms = 2 s) and an election; without a majority there is no leader.
- * A voter that was away is caught up again a while after its start.  The metadata log grows by two
- * no-op records a second while there is a leader (metadata.max.idle.interval.ms = 500).
+ * (controller.quorum.fetch.timeout.ms = 2 s) and an election; without a majority there is no
+ * leader. A voter that was away is caught up again a while after its start.  The metadata log grows
+ * by two no-op records a second while there is a leader (metadata.max.idle.interval.ms = 500).
  *
  * ZooKeeper: the brokers race for the ephemeral /controller.  A controller that speaks a newer
  * protocol than the others is heard by nobody but itself: they go on naming the old one.
@@ -43,7 +43,8 @@ static void hold_log(kp_sim *sim)
 
 static void elect_in(kp_sim *sim, kp_us in)
 {
-    kp_sim_timer_set(sim, kp_sim_timer_global(sim, KP_SIM_T_ELECT), in == KP_SIM_NEVER ? in : sim->h->now + in);
+    kp_sim_timer_set(sim, kp_sim_timer_global(sim, KP_SIM_T_ELECT),
+                     in == KP_SIM_NEVER ? in : sim->h->now + in);
 }
 
 static uint32_t voters_up(const kp_sim *sim)
@@ -98,8 +99,9 @@ void kp_sim_voter_down(kp_sim *sim, int32_t node, bool clean)
         hold_log(sim);
         sim->h->last_leader = node;
         sim->h->leader = KP_SIM_NO_NODE;
-        elect_in(sim, clean ? kp_sim_between(sim, 200 * KP_SIM_MS, 400 * KP_SIM_MS)
-                            : FETCH_TIMEOUT + kp_sim_between(sim, 200 * KP_SIM_MS, 1200 * KP_SIM_MS));
+        elect_in(sim, clean
+                          ? kp_sim_between(sim, 200 * KP_SIM_MS, 400 * KP_SIM_MS)
+                          : FETCH_TIMEOUT + kp_sim_between(sim, 200 * KP_SIM_MS, 1200 * KP_SIM_MS));
     } else if (sim->h->leader != KP_SIM_NO_NODE && !majority(sim)) {
         elect_in(sim, FETCH_TIMEOUT * 3 / 2); /* the leader misses its followers and resigns */
     }
@@ -165,7 +167,8 @@ void kp_sim_election_due(kp_sim *sim)
     }
     /* What went away or came while nobody was in charge. */
     for (uint32_t i = 0; i < h->n_nodes; i++)
-        if (kp_sim_is_broker(&sim->node[i]) && sim->node[i].phase == KP_SIM_RUNNING && sim->node[i].listed)
+        if (kp_sim_is_broker(&sim->node[i]) && sim->node[i].phase == KP_SIM_RUNNING &&
+            sim->node[i].listed)
             kp_sim_broker_returns(sim, (int32_t)i);
 }
 

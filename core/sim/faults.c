@@ -58,8 +58,14 @@ void kp_sim_freeze_as(kp_sim *sim, int32_t node, const kp_sim_frozen *as)
 void kp_sim_freeze(kp_sim *sim, int32_t node)
 {
     const kp_sim_frozen now = {
-        .isr = sim->isr, .leader = sim->leader, .epoch = sim->epoch, .out = sim->out, .leads = sim->leads,
-        .brokers = sim->view_broker, .counts = sim->h->counts, .digest = sim->h->digest,
+        .isr = sim->isr,
+        .leader = sim->leader,
+        .epoch = sim->epoch,
+        .out = sim->out,
+        .leads = sim->leads,
+        .brokers = sim->view_broker,
+        .counts = sim->h->counts,
+        .digest = sim->h->digest,
         .controller = sim->node[node].controller_seen,
     };
 
@@ -87,14 +93,22 @@ void kp_sim_thaw(kp_sim *sim, int32_t node)
 static uint32_t trouble_of(uint8_t name)
 {
     switch (name) {
-    case KP_SIM_F_UNCLEAN_STOP: return KP_SIM_UNCLEAN_NEXT;
-    case KP_SIM_F_SLOW_DISK: return KP_SIM_SLOW;
-    case KP_SIM_F_LOST_SSH: return KP_SIM_NO_SSH;
-    case KP_SIM_F_STALE_METADATA: return KP_SIM_STALE;
-    case KP_SIM_F_CONFIG_BREAKS_START: return KP_SIM_BAD_CONFIG;
-    case KP_SIM_F_DOES_NOT_STOP: return KP_SIM_NO_STOP;
-    case KP_SIM_F_DOES_NOT_REJOIN: return KP_SIM_NO_REJOIN;
-    default: return 0;
+    case KP_SIM_F_UNCLEAN_STOP:
+        return KP_SIM_UNCLEAN_NEXT;
+    case KP_SIM_F_SLOW_DISK:
+        return KP_SIM_SLOW;
+    case KP_SIM_F_LOST_SSH:
+        return KP_SIM_NO_SSH;
+    case KP_SIM_F_STALE_METADATA:
+        return KP_SIM_STALE;
+    case KP_SIM_F_CONFIG_BREAKS_START:
+        return KP_SIM_BAD_CONFIG;
+    case KP_SIM_F_DOES_NOT_STOP:
+        return KP_SIM_NO_STOP;
+    case KP_SIM_F_DOES_NOT_REJOIN:
+        return KP_SIM_NO_REJOIN;
+    default:
+        return 0;
     }
 }
 
@@ -211,7 +225,8 @@ bool kp_sim_faults_count(kp_sim *sim, kp_sim_when when, int32_t node, uint64_t c
 
 static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
 {
-    static const char *const keys[] = { "fault", "node", "rack", "at", "stop", "start", "requests", "lasts", NULL };
+    static const char *const keys[] = { "fault", "node",     "rack",  "at", "stop",
+                                        "start", "requests", "lasts", NULL };
     const char *name, *rack;
     int64_t node, n;
     kp_ms at, lasts;
@@ -219,7 +234,8 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
     KP_TRY(kp_spec_keys(s, keys));
     KP_TRY(kp_spec_text(s, "fault", NULL, &name));
     if (!name)
-        return kp_spec_wrong(s, "fault", "name the fault, as in {fault: crash, node: 2}", "a fault has no name");
+        return kp_spec_wrong(s, "fault", "name the fault, as in {fault: crash, node: 2}",
+                             "a fault has no name");
     f->name = KP_SIM_F_NAMES;
     for (uint8_t i = 0; i < KP_SIM_F_NAMES; i++)
         if (strcmp(names[i], name) == 0)
@@ -230,32 +246,41 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
     KP_TRY(kp_spec_int(s, "node", -1, 0, INT32_MAX, &node));
     KP_TRY(kp_spec_text(s, "rack", NULL, &rack));
     f->node = node < 0 ? KP_SIM_NO_NODE : kp_sim_node_find(sim, (int)node);
-    bool of_rack = f->name == KP_SIM_F_RACK_LOSS, of_nobody = f->name == KP_SIM_F_CONTROLLER_FAILOVER;
+    bool of_rack = f->name == KP_SIM_F_RACK_LOSS,
+         of_nobody = f->name == KP_SIM_F_CONTROLLER_FAILOVER;
     if (node >= 0 && f->node == KP_SIM_NO_NODE)
-        return kp_spec_wrong(s, "node", "give the id of a simulated node", "there is no node %d", (int)node);
+        return kp_spec_wrong(s, "node", "give the id of a simulated node", "there is no node %d",
+                             (int)node);
     if (!of_rack && !of_nobody && f->node == KP_SIM_NO_NODE)
         return kp_spec_wrong(s, "node", "add node: ID", "the fault %s needs a node", name);
     if (of_rack != (rack != NULL))
-        return kp_spec_wrong(s, "rack", "give a rack to rack_loss, and to no other fault", "the fault %s %s", name,
-                             of_rack ? "needs a rack" : "has no rack");
+        return kp_spec_wrong(s, "rack", "give a rack to rack_loss, and to no other fault",
+                             "the fault %s %s", name, of_rack ? "needs a rack" : "has no rack");
     f->rack = 0;
     if (rack) {
         for (uint32_t i = 0; i < sim->h->n_nodes && f->rack == 0; i++)
             if (strcmp(kp_sim_string(sim, sim->node[i].rack), rack) == 0)
                 f->rack = sim->node[i].rack;
         if (f->rack == 0 || rack[0] == '\0')
-            return kp_spec_wrong(s, "rack", "give the rack of a simulated node", "no node is in rack %s", rack);
+            return kp_spec_wrong(s, "rack", "give the rack of a simulated node",
+                                 "no node is in rack %s", rack);
     }
     if (f->name == KP_SIM_F_DOES_NOT_REJOIN && !kp_sim_is_broker(&sim->node[f->node]))
-        return kp_spec_wrong(s, "node", "give the id of a broker", "node %d is no broker", (int)node);
+        return kp_spec_wrong(s, "node", "give the id of a broker", "node %d is no broker",
+                             (int)node);
 
     KP_TRY(kp_spec_duration(s, "lasts", -1, &lasts));
     KP_TRY(kp_spec_duration(s, "at", -1, &at));
     f->lasts = lasts < 0 ? KP_SIM_NEVER : lasts * KP_SIM_MS;
     f->when = KP_SIM_AT;
     f->count = at < 0 ? 0 : (uint64_t)(at * KP_SIM_MS);
-    static const struct { const char *key; uint8_t when; } counting[] = {
-        { "stop", KP_SIM_ON_STOP }, { "start", KP_SIM_ON_START }, { "requests", KP_SIM_ON_REQUEST },
+    static const struct {
+        const char *key;
+        uint8_t when;
+    } counting[] = {
+        { "stop", KP_SIM_ON_STOP },
+        { "start", KP_SIM_ON_START },
+        { "requests", KP_SIM_ON_REQUEST },
     };
     int triggers = at >= 0;
     for (size_t i = 0; i < KP_COUNT(counting); i++) {
@@ -266,10 +291,14 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
         f->when = counting[i].when;
         f->count = (uint64_t)n;
     }
+    if (f->when == KP_SIM_ON_START && (f->name == KP_SIM_F_CRASH || of_rack))
+        f->when = KP_SIM_AFTER_START;
     if (triggers > 1)
-        return kp_spec_wrong(s, "at", "keep one of at, stop, start, requests", "a fault has one moment");
-    if ((f->when == KP_SIM_ON_STOP || f->when == KP_SIM_ON_START) && f->node == KP_SIM_NO_NODE)
-        return kp_spec_wrong(s, "node", "add node: ID, whose requests are counted", "this moment needs a node");
+        return kp_spec_wrong(s, "at", "keep one of at, stop, start, requests",
+                             "a fault has one moment");
+    if (f->when != KP_SIM_AT && f->when != KP_SIM_ON_REQUEST && f->node == KP_SIM_NO_NODE)
+        return kp_spec_wrong(s, "node", "add node: ID, whose requests are counted",
+                             "this moment needs a node");
     return NULL;
 }
 
@@ -283,14 +312,15 @@ kp_err *kp_sim_fault_plan_add(kp_sim *sim, const kp_spec *s)
     while (i < sim->h->n_faults && sim->fault[i].state != KP_SIM_OVER)
         i++;
     if (i == KP_SIM_MAX_FAULTS)
-        return kp_spec_wrong(s, "fault", "plan fewer faults", "more than %u faults", KP_SIM_MAX_FAULTS);
+        return kp_spec_wrong(s, "fault", "plan fewer faults", "more than %u faults",
+                             KP_SIM_MAX_FAULTS);
 
     kp_us in = KP_SIM_NEVER;
     if (f.when == KP_SIM_AT)
         in = (kp_us)f.count;
     else if (f.when == KP_SIM_ON_STOP)
         f.count += sim->node[f.node].asked_stop;
-    else if (f.when == KP_SIM_ON_START)
+    else if (f.when != KP_SIM_ON_REQUEST)
         f.count += sim->node[f.node].asked_start;
     else
         f.count += sim->h->n_requests;

@@ -3,12 +3,13 @@
  * The file is valid when
  *   1  the first eight bytes are the magic (written last, when everything else is in place),
  *   2  format and header size are this build's,
- *   3  the layout computed from the counts in the header is the one the header gives, and its end is
- *      the size of the file,
+ *   3  the layout computed from the counts in the header is the one the header gives, and its end
+ *      is the size of the file,
  *   4  every index in it is in range.
- * It is locked while a process uses it.  `dirty` says that a process ended in the middle of a change:
- * then everything that can be counted is counted again, and what was due is still due (a timer is
- * cleared after its event).  The file needs no sync: it is to survive a kill, not a power cut.
+ * It is locked while a process uses it.  `dirty` says that a process ended in the middle of a
+ * change: then everything that can be counted is counted again, and what was due is still due (a
+ * timer is cleared after its event).  The file needs no sync: it is to survive a kill, not a power
+ * cut.
  */
 #include "sim/oracle.h"
 
@@ -109,14 +110,15 @@ static kp_sim *shell(kp_sim_header *h, int fd)
 {
     kp_sim *sim = kp_malloc(sizeof *sim);
 
-    *sim = (kp_sim){ .world = { .c = &kp_sim_world_class }, .h = h, .fd = fd };
+    *sim = (kp_sim) { .world = { .c = &kp_sim_world_class }, .h = h, .fd = fd };
     point(sim);
     return sim;
 }
 
 static kp_err *file_failed(const char *path, int error)
 {
-    return kp_err_at(kp_err_new(KP_CONFIG, "choose a place for the simulated cluster that can be written",
+    return kp_err_at(kp_err_new(KP_CONFIG,
+                                "choose a place for the simulated cluster that can be written",
                                 "cannot keep a simulated cluster there: %s", strerror(error)),
                      "%s", path);
 }
@@ -140,10 +142,18 @@ static void *map_memory(size_t size)
 kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **ret_sim)
 {
     kp_sim_header head = {
-        .format = KP_SIM_FORMAT, .header_size = sizeof head, .n_nodes = sizes->nodes, .n_brokers = sizes->brokers,
-        .n_topics = sizes->topics, .n_parts = sizes->parts, .n_reps = sizes->reps, .n_moves = sizes->moves,
-        .n_breaking = sizes->breaking, .n_groups = sizes->groups,
-        .max_acts = 8 * sizes->nodes + 4096, .max_claims = 8 * sizes->nodes + 4096,
+        .format = KP_SIM_FORMAT,
+        .header_size = sizeof head,
+        .n_nodes = sizes->nodes,
+        .n_brokers = sizes->brokers,
+        .n_topics = sizes->topics,
+        .n_parts = sizes->parts,
+        .n_reps = sizes->reps,
+        .n_moves = sizes->moves,
+        .n_breaking = sizes->breaking,
+        .n_groups = sizes->groups,
+        .max_acts = 8 * sizes->nodes + 4096,
+        .max_claims = 8 * sizes->nodes + 4096,
         .pool_end = POOL_FIRST,
     };
     void *p;
@@ -156,8 +166,10 @@ kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **r
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
             return file_failed(path, errno);
-        int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, (off_t)head.size) : errno;
-        p = error == 0 ? mmap(NULL, head.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+        int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, (off_t)head.size)
+                                                      : errno;
+        p = error == 0 ? mmap(NULL, head.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                       : MAP_FAILED;
         if (p == MAP_FAILED) {
             if (error == 0)
                 error = errno;
@@ -189,13 +201,17 @@ static void furnish(kp_sim *sim)
     for (uint32_t i = 0; i < h->n_topics; i++) {
         const kp_sim_topic *t = &sim->topic[i];
         kp_view_topic *v = &sim->view_topic[i];
-        *v = (kp_view_topic){ .name = kp_sim_string(sim, t->name), .first = t->first, .n = t->n, .internal = t->internal };
+        *v = (kp_view_topic) { .name = kp_sim_string(sim, t->name),
+                               .first = t->first,
+                               .n = t->n,
+                               .internal = t->internal };
         memcpy(v->id, t->id, sizeof v->id);
     }
     sim->heap = KP_NEW_ARRAY(sim->own, sim->n_timers, uint32_t);
     sim->heap_at = KP_NEW_ARRAY(sim->own, sim->n_timers, uint32_t);
     kp_sim_heap_rebuild(sim);
     sim->flows = KP_NEW_ARRAY(sim->own, h->n_nodes + 1, kp_sim_flows);
+    sim->file = KP_NEW_ARRAY(sim->own, h->n_nodes + 1, kp_sim_file);
     sim->frozen = KP_NEW_ARRAY(sim->own, h->n_nodes + 1, kp_sim_frozen *);
     for (uint32_t i = 0; i < h->n_nodes; i++) {
         if (sim->due[kp_sim_timer_of((int32_t)i, KP_SIM_T_CATCH_UP)] != KP_SIM_NEVER)
@@ -222,8 +238,9 @@ static bool in_range(const kp_sim *sim)
 
     if (strings == 0 || sim->strings[strings - 1] != '\0' || sim->first_rep[0] != 0 ||
         sim->first_rep[h->n_parts] != h->n_reps || sim->by_first[h->n_brokers] != h->n_reps ||
-        h->leader >= (int32_t)h->n_nodes || h->n_faults > KP_SIM_MAX_FAULTS || h->n_acts > h->max_acts ||
-        h->n_claims > h->max_claims || h->n_releases > KP_SIM_MAX_RELEASES || h->n_open > KP_SIM_OPEN_ACTS)
+        h->leader >= (int32_t)h->n_nodes || h->n_faults > KP_SIM_MAX_FAULTS ||
+        h->n_acts > h->max_acts || h->n_claims > h->max_claims ||
+        h->n_releases > KP_SIM_MAX_RELEASES || h->n_open > KP_SIM_OPEN_ACTS)
         return false;
     for (uint32_t i = 0; i < h->n_releases; i++)
         if (!memchr(h->release[i], '\0', sizeof h->release[i]))
@@ -231,16 +248,18 @@ static bool in_range(const kp_sim *sim)
     for (uint32_t i = 0; i < h->n_nodes; i++) {
         const kp_sim_node *n = &sim->node[i];
         const kp_sim_text *t = n->text_now < 2 ? kp_sim_node_text(n) : NULL;
-        if (!t || (uint64_t)t->off + t->n >= pool || n->link >= h->n_releases || n->running >= h->n_releases ||
-            (n->slot != KP_SIM_NO_SLOT && n->slot >= h->n_brokers) || n->host >= strings || n->rack >= strings ||
-            n->config >= strings || n->current >= strings || n->releases_dir >= strings || n->log_dir >= strings)
+        if (!t || (uint64_t)t->off + t->n >= pool || n->link >= h->n_releases ||
+            n->running >= h->n_releases || (n->slot != KP_SIM_NO_SLOT && n->slot >= h->n_brokers) ||
+            n->host >= strings || n->rack >= strings || n->config >= strings ||
+            n->current >= strings || n->releases_dir >= strings || n->log_dir >= strings)
             return false;
     }
     for (uint32_t i = 0; i < h->n_brokers; i++)
         if (sim->broker[i] >= h->n_nodes || sim->by_first[i] > sim->by_first[i + 1])
             return false;
     for (uint32_t i = 0; i < h->n_topics; i++)
-        if (sim->topic[i].name >= strings || (uint64_t)sim->topic[i].first + sim->topic[i].n > h->n_parts)
+        if (sim->topic[i].name >= strings ||
+            (uint64_t)sim->topic[i].first + sim->topic[i].n > h->n_parts)
             return false;
     for (uint32_t p = 0; p < h->n_parts; p++) {
         uint32_t first = sim->first_rep[p], rf = sim->first_rep[p + 1] - first;
@@ -258,17 +277,26 @@ static bool same_layout(const kp_sim_header *h, uint64_t file_size)
 {
     kp_sim_header again = { .max_acts = h->max_acts, .max_claims = h->max_claims };
     const kp_sim_sizes sizes = {
-        .nodes = h->n_nodes, .brokers = h->n_brokers, .topics = h->n_topics, .parts = h->n_parts, .reps = h->n_reps,
-        .moves = h->n_moves, .breaking = h->n_breaking, .groups = h->n_groups,
-        .strings = h->bytes[KP_SIM_P_STRINGS], .pool = h->bytes[KP_SIM_P_POOL],
+        .nodes = h->n_nodes,
+        .brokers = h->n_brokers,
+        .topics = h->n_topics,
+        .parts = h->n_parts,
+        .reps = h->n_reps,
+        .moves = h->n_moves,
+        .breaking = h->n_breaking,
+        .groups = h->n_groups,
+        .strings = h->bytes[KP_SIM_P_STRINGS],
+        .pool = h->bytes[KP_SIM_P_POOL],
     };
 
-    if (h->n_nodes > KP_SIM_MAX_NODES || h->n_brokers > h->n_nodes || h->n_topics > KP_SIM_MAX_TOPICS ||
-        h->n_parts > KP_SIM_MAX_PARTITIONS || h->n_reps > h->n_parts * KP_VIEW_MAX_RF || h->max_acts > 1u << 24 ||
+    if (h->n_nodes > KP_SIM_MAX_NODES || h->n_brokers > h->n_nodes ||
+        h->n_topics > KP_SIM_MAX_TOPICS || h->n_parts > KP_SIM_MAX_PARTITIONS ||
+        h->n_reps > h->n_parts * KP_VIEW_MAX_RF || h->max_acts > 1u << 24 ||
         h->max_claims > 1u << 24 || sizes.strings > file_size || sizes.pool > file_size)
         return false;
     lay_out(&again, &sizes);
-    return again.size == h->size && h->size == file_size && memcmp(again.off, h->off, sizeof h->off) == 0 &&
+    return again.size == h->size && h->size == file_size &&
+           memcmp(again.off, h->off, sizeof h->off) == 0 &&
            memcmp(again.bytes, h->bytes, sizeof h->bytes) == 0;
 }
 
@@ -288,8 +316,9 @@ kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
     kp_sim_header *h = MAP_FAILED;
     if (st.st_size >= (off_t)sizeof *h)
         h = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (h != MAP_FAILED && memcmp(h->magic, magic, sizeof magic) == 0 && h->format == KP_SIM_FORMAT &&
-        h->header_size == sizeof *h && same_layout(h, (uint64_t)st.st_size)) {
+    if (h != MAP_FAILED && memcmp(h->magic, magic, sizeof magic) == 0 &&
+        h->format == KP_SIM_FORMAT && h->header_size == sizeof *h &&
+        same_layout(h, (uint64_t)st.st_size)) {
         kp_sim *sim = shell(h, fd);
         if (in_range(sim)) {
             if (h->dirty)
@@ -345,7 +374,8 @@ void kp_sim_close(kp_sim *sim)
     free(sim);
 }
 
-/* ---- texts: blocks of 64 bytes and their doublings, freed ones chained through their first word ---- */
+/* ---- texts: blocks of 64 bytes and their doublings, freed ones chained through their first
+ * word ---- */
 
 static uint32_t class_of(size_t n)
 {
@@ -387,7 +417,7 @@ bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p, size_t n)
         return false;
     memcpy(sim->pool + off, p, n);
     sim->pool[off + n] = '\0';
-    node->text[!node->text_now] = (kp_sim_text){ .off = off, .n = (uint32_t)n, .size_class = c };
+    node->text[!node->text_now] = (kp_sim_text) { .off = off, .n = (uint32_t)n, .size_class = c };
     atomic_signal_fence(memory_order_seq_cst); /* a kill here leaves the old text */
     node->text_now = !node->text_now;
     node->text_gen++;

@@ -1,12 +1,13 @@
 /* The life of a node's process: start, registration, stop, death.
  *
- * What a start reads is what a real one reads: the release behind the link, and server.properties as
- * text.  Sources of the facts: KafkaServer and BrokerServer (order of startup), BrokerLifecycleManager
- * (registration, heartbeats every 2 s, controlled shutdown of at most 5 min), KafkaZkClient's
- * CheckedEphemeral (a broker does not start beside the ephemeral node of its old session), LogManager
- * (.kafka_cleanshutdown), and the times seen on real clusters: KRaft stops take 0.4 s and then a
- * multiple of the heartbeat, sessions last 9 s (broker.session.timeout.ms) or 18 s
- * (zookeeper.session.timeout.ms), controllers before 4.0 fence a broker that stopped cleanly at once.
+ * What a start reads is what a real one reads: the release behind the link, and server.properties
+ * as text.  Sources of the facts: KafkaServer and BrokerServer (order of startup),
+ * BrokerLifecycleManager (registration, heartbeats every 2 s, controlled shutdown of at most 5
+ * min), KafkaZkClient's CheckedEphemeral (a broker does not start beside the ephemeral node of its
+ * old session), LogManager (.kafka_cleanshutdown), and the times seen on real clusters: KRaft stops
+ * take 0.4 s and then a multiple of the heartbeat, sessions last 9 s (broker.session.timeout.ms) or
+ * 18 s (zookeeper.session.timeout.ms), controllers before 4.0 fence a broker that stopped cleanly
+ * at once.
  */
 #include "sim/oracle.h"
 
@@ -19,6 +20,7 @@
 #define ZOOKEEPER_STOP_LIMIT (15 * KP_SIM_SECOND) /* controlled.shutdown.max.retries 3, every 5 s */
 #define UNFLUSHED 600.0 /* seconds of writes that log recovery reads again */
 #define SLOW 10
+#define LOG_PER_MS 2 /* bytes of server.log */
 
 static bool is_zookeeper(const kp_sim *sim)
 {
@@ -27,7 +29,8 @@ static bool is_zookeeper(const kp_sim *sim)
 
 static void life(kp_sim *sim, int32_t node, kp_us in)
 {
-    kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_LIFE), in == KP_SIM_NEVER ? in : sim->h->now + in);
+    kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_LIFE),
+                     in == KP_SIM_NEVER ? in : sim->h->now + in);
 }
 
 static bool session_open(const kp_sim *sim, int32_t node)
@@ -58,24 +61,35 @@ void kp_sim_node_shown(kp_sim *sim, int32_t node)
     if (n->slot == KP_SIM_NO_SLOT)
         return;
     sim->can_lead[n->slot] = n->listed && !n->in_shutdown;
-    sim->view_broker[n->slot] = (kp_view_broker){
-        .id = n->id, .alive = n->listed, .host = n->listed ? kp_sim_string(sim, n->host) : "",
-        .port = n->listed ? (int)n->port : 0, .rack = kp_sim_string(sim, n->rack),
+    sim->view_broker[n->slot] = (kp_view_broker) {
+        .id = n->id,
+        .alive = n->listed,
+        .host = n->listed ? kp_sim_string(sim, n->host) : "",
+        .port = n->listed ? (int)n->port : 0,
+        .rack = kp_sim_string(sim, n->rack),
     };
+}
+
+/* A process that boots or registers goes on writing its log. */
+int64_t kp_sim_log_size(const kp_sim *sim, const kp_sim_node *n)
+{
+    return n->log_at + (n->log_from ? (sim->h->now - n->log_from) / KP_SIM_MS * LOG_PER_MS : 0);
+}
+
+static void log_grows(kp_sim *sim, kp_sim_node *n, bool grows)
+{
+    n->log_at = kp_sim_log_size(sim, n);
+    n->log_from = grows ? sim->h->now : 0;
 }
 
 void kp_sim_node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg)
 {
     kp_sim_node *n = &sim->node[node];
 
-    n->log_at += 200;
-    n->sign[n->n_signs++ % KP_SIM_SIGNS] = (kp_sim_sign){ .at = n->log_at, .line = line, .arg = arg };
-}
-
-bool kp_sim_line_is_error(uint32_t line)
-{
-    return line != KP_SIM_LINE_STARTED && line != KP_SIM_LINE_STOPPED && line != KP_SIM_LINE_RECOVERY &&
-           line != KP_SIM_LINE_DUPLICATE;
+    n->log_at = kp_sim_log_size(sim, n) + 200;
+    n->log_from = n->log_from ? sim->h->now : 0;
+    n->sign[n->n_signs++ % KP_SIM_SIGNS] =
+        (kp_sim_sign) { .at = n->log_at, .line = line, .arg = arg };
 }
 
 /* ---- what a start reads ---- */
@@ -103,19 +117,22 @@ int32_t kp_sim_ibp_at_start(kp_sim *sim, int32_t node)
     return f.ibp ? kp_sim_ibp_level(f.ibp) : kp_sim_ibp_newest(kp_sim_facts_at(sim, n->link));
 }
 
-typedef struct refusal { kp_sim_line line; int32_t arg; } refusal; /* line 0: it starts */
+typedef struct refusal {
+    kp_sim_line line;
+    int32_t arg;
+} refusal; /* line 0: it starts */
 
 static refusal breaking_key(const kp_sim *sim, const kp_sim_node *n, const kp_value *keys)
 {
     const char *release = sim->h->release[n->running];
 
     if (!kp_streq(kp_get_text(keys, "kplay.sim.breaks_start", "false"), "false"))
-        return (refusal){ KP_SIM_LINE_CONFIG, -1 };
+        return (refusal) { KP_SIM_LINE_CONFIG, -1 };
     for (uint32_t i = 0; i < sim->h->n_breaking; i++)
         if (kp_streq(kp_sim_string(sim, sim->breaking[i].release), release) &&
             kp_get(keys, kp_sim_string(sim, sim->breaking[i].key)))
-            return (refusal){ KP_SIM_LINE_CONFIG, (int32_t)i };
-    return (refusal){ 0, 0 };
+            return (refusal) { KP_SIM_LINE_CONFIG, (int32_t)i };
+    return (refusal) { 0, 0 };
 }
 
 /* Whether the process gets past reading its configuration; sets what it speaks. */
@@ -127,18 +144,19 @@ static refusal read_start(kp_sim *sim, kp_sim_node *n)
     const char *id = kp_get_text(f.keys, "node.id", kp_get_text(f.keys, "broker.id", ""));
 
     if (!kraft && !facts->zookeeper)
-        return (refusal){ KP_SIM_LINE_ROLES, 0 };
+        return (refusal) { KP_SIM_LINE_ROLES, 0 };
     if (f.ibp && facts->zookeeper) {
         int32_t level = kp_sim_ibp_level(f.ibp);
         if (level < 0 || level > kp_sim_ibp_newest(facts))
-            return (refusal){ KP_SIM_LINE_IBP, level };
+            return (refusal) { KP_SIM_LINE_IBP, level };
         n->ibp = level;
     } else {
         n->ibp = kp_sim_ibp_newest(facts);
     }
+    n->ibp_pinned = f.ibp != NULL;
     char *mine = kp_printf(sim->scratch, "%d", n->id);
     if (!kp_streq(id, mine))
-        return (refusal){ KP_SIM_LINE_NODE_ID, 0 };
+        return (refusal) { KP_SIM_LINE_NODE_ID, 0 };
     if (n->troubles & KP_SIM_BAD_CONFIG) {
         if (!n->bad_set) {
             n->bad_set = true;
@@ -146,7 +164,7 @@ static refusal read_start(kp_sim *sim, kp_sim_node *n)
             n->bad_link = n->link;
         }
         if (n->bad_gen == n->text_gen && n->bad_link == n->link)
-            return (refusal){ KP_SIM_LINE_CONFIG, -2 };
+            return (refusal) { KP_SIM_LINE_CONFIG, -2 };
     }
     return breaking_key(sim, n, f.keys);
 }
@@ -157,12 +175,12 @@ static refusal read_features(const kp_sim *sim, const kp_sim_node *n)
     const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
 
     if (is_zookeeper(sim))
-        return (refusal){ 0, 0 };
+        return (refusal) { 0, 0 };
     if (facts->metadata_max < sim->h->metadata_version)
-        return (refusal){ KP_SIM_LINE_METADATA_OLD, 0 };
+        return (refusal) { KP_SIM_LINE_METADATA_OLD, 0 };
     if (facts->metadata_min > sim->h->metadata_version)
-        return (refusal){ KP_SIM_LINE_METADATA_NEW, 0 };
-    return (refusal){ 0, 0 };
+        return (refusal) { KP_SIM_LINE_METADATA_NEW, 0 };
+    return (refusal) { 0, 0 };
 }
 
 static void fail(kp_sim *sim, int32_t node, refusal why, kp_us in)
@@ -190,17 +208,20 @@ static void launch(kp_sim *sim, int32_t node)
         fail(sim, node, why, kp_sim_between(sim, 1500 * KP_SIM_MS, 2500 * KP_SIM_MS));
         return;
     }
-    uint32_t replicas = kp_sim_is_broker(n) ? sim->by_first[n->slot + 1] - sim->by_first[n->slot] : 0;
+    uint32_t replicas = kp_sim_is_broker(n) ? sim->by_first[n->slot + 1] - sim->by_first[n->slot]
+                                            : 0;
     double us = (double)kp_sim_between(sim, t->boot * 9 / 10, t->boot * 12 / 10);
     us += (double)t->boot_per_1000 * replicas / 1000;
     if (!n->clean && kp_sim_is_broker(n)) {
-        double bytes = n->inflow * UNFLUSHED < n->boot_bytes ? n->inflow * UNFLUSHED : n->boot_bytes;
+        double bytes = n->inflow * UNFLUSHED < n->boot_bytes ? n->inflow * UNFLUSHED
+                                                             : n->boot_bytes;
         kp_sim_node_sign(sim, node, KP_SIM_LINE_RECOVERY, 0);
         us += bytes / t->recovery * 1e6;
     }
     if (n->troubles & KP_SIM_SLOW)
         us *= SLOW;
     n->phase = KP_SIM_BOOTING;
+    log_grows(sim, n, true);
     life(sim, node, us < 1e13 ? (kp_us)us : (kp_us)1e13);
 }
 
@@ -223,6 +244,7 @@ static void running(kp_sim *sim, int32_t node)
 
     n->phase = KP_SIM_RUNNING;
     n->down_by = KP_SIM_NOBODY;
+    log_grows(sim, n, false);
     kp_sim_node_sign(sim, node, KP_SIM_LINE_STARTED, 0);
     life(sim, node, KP_SIM_NEVER);
     if (!kp_sim_is_broker(n)) {
@@ -241,7 +263,8 @@ static void running(kp_sim *sim, int32_t node)
         kp_sim_broker_returns(sim, node);
     kp_sim_pins_check(sim);
     if (is_zookeeper(sim) && sim->h->leader == KP_SIM_NO_NODE)
-        kp_sim_timer_set(sim, kp_sim_timer_global(sim, KP_SIM_T_ELECT), sim->h->now + 150 * KP_SIM_MS);
+        kp_sim_timer_set(sim, kp_sim_timer_global(sim, KP_SIM_T_ELECT),
+                         sim->h->now + 150 * KP_SIM_MS);
     kp_sim_catch_up_start(sim, node);
 }
 
@@ -255,7 +278,7 @@ static void join(kp_sim *sim, int32_t node)
     }
     if (is_zookeeper(sim)) {
         if (session_open(sim, node)) {
-            fail(sim, node, (refusal){ KP_SIM_LINE_EXISTS, 0 }, 500 * KP_SIM_MS);
+            fail(sim, node, (refusal) { KP_SIM_LINE_EXISTS, 0 }, 500 * KP_SIM_MS);
             return;
         }
         n->step = 1;
@@ -266,7 +289,9 @@ static void join(kp_sim *sim, int32_t node)
         life(sim, node, 500 * KP_SIM_MS);
         return;
     }
-    if (session_open(sim, node)) { /* DUPLICATE_BROKER_REGISTRATION until the old incarnation's session ends */
+    if (session_open(
+            sim,
+            node)) { /* DUPLICATE_BROKER_REGISTRATION until the old incarnation's session ends */
         kp_us end = sim->due[kp_sim_timer_of(node, KP_SIM_T_SESSION)];
         kp_sim_node_sign(sim, node, KP_SIM_LINE_DUPLICATE, 0);
         life(sim, node, end - sim->h->now + kp_sim_between(sim, 100 * KP_SIM_MS, 1500 * KP_SIM_MS));
@@ -303,8 +328,8 @@ static void booted(kp_sim *sim, int32_t node)
     join(sim, node);
 }
 
-/* A broker whose protocol is newer than the oldest running binary fetches with versions that leaders on that
- * binary refuse; it never gets back into an ISR until either changes. */
+/* A broker whose protocol is newer than the oldest running binary fetches with versions that
+ * leaders on that binary refuse; it never gets back into an ISR until either changes. */
 void kp_sim_pins_check(kp_sim *sim)
 {
     int32_t lowest = INT32_MAX;
@@ -314,7 +339,9 @@ void kp_sim_pins_check(kp_sim *sim)
         return;
     for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
         const kp_sim_node *n = &sim->node[i];
-        int32_t newest = n->phase == KP_SIM_RUNNING ? kp_sim_ibp_newest(kp_sim_facts_at(sim, n->running)) : INT32_MAX;
+        int32_t newest = n->phase == KP_SIM_RUNNING
+                             ? kp_sim_ibp_newest(kp_sim_facts_at(sim, n->running))
+                             : INT32_MAX;
         if (newest < lowest)
             lowest = newest;
     }
@@ -349,9 +376,11 @@ static void begin_stop(kp_sim *sim, int32_t node)
         life(sim, node, kp_sim_between(sim, 100 * KP_SIM_MS, 700 * KP_SIM_MS));
     } else {
         n->step = 0;
-        n->stop_tries_until = sim->h->now + (is_zookeeper(sim) ? ZOOKEEPER_STOP_LIMIT : KRAFT_STOP_LIMIT);
-        life(sim, node, is_zookeeper(sim) ? kp_sim_between(sim, 100 * KP_SIM_MS, 200 * KP_SIM_MS)
-                                          : kp_sim_between(sim, 300 * KP_SIM_MS, 500 * KP_SIM_MS));
+        n->stop_tries_until = sim->h->now +
+                              (is_zookeeper(sim) ? ZOOKEEPER_STOP_LIMIT : KRAFT_STOP_LIMIT);
+        life(sim, node,
+             is_zookeeper(sim) ? kp_sim_between(sim, 100 * KP_SIM_MS, 200 * KP_SIM_MS)
+                               : kp_sim_between(sim, 300 * KP_SIM_MS, 500 * KP_SIM_MS));
     }
 }
 
@@ -418,6 +447,7 @@ static void gone(kp_sim *sim, int32_t node, bool clean)
     n->phase = KP_SIM_OFF;
     n->pid = 0;
     n->stop_asked_at = 0;
+    log_grows(sim, n, false);
     kp_sim_catch_up_stop(sim, node);
     life(sim, node, KP_SIM_NEVER);
     if (n->voter > 0)
@@ -445,13 +475,15 @@ static bool fences_at_once(const kp_sim *sim)
 {
     int32_t leader = sim->h->leader;
 
-    return is_zookeeper(sim) || leader == KP_SIM_NO_NODE || kp_sim_facts_at(sim, sim->node[leader].running)->major < 4;
+    return is_zookeeper(sim) || leader == KP_SIM_NO_NODE ||
+           kp_sim_facts_at(sim, sim->node[leader].running)->major < 4;
 }
 
 static void exited(kp_sim *sim, int32_t node)
 {
     kp_sim_node *n = &sim->node[node];
-    bool killed = (n->troubles & KP_SIM_UNCLEAN_NEXT) != 0, was_listed = n->listed, again = n->again;
+    bool killed = (n->troubles & KP_SIM_UNCLEAN_NEXT) != 0, was_listed = n->listed,
+         again = n->again;
     bool at_once = fences_at_once(sim) && kp_sim_controller_works(sim);
 
     if (!killed) {
@@ -467,7 +499,8 @@ static void exited(kp_sim *sim, int32_t node)
         if (!killed && sim->h->leader == node && is_zookeeper(sim))
             kp_sim_controller_gone(sim, node, 150 * KP_SIM_MS);
         if (killed || !at_once)
-            kp_sim_timer_set(sim, timer, sim->h->now + session(sim) - kp_sim_between(sim, 0, 500 * KP_SIM_MS));
+            kp_sim_timer_set(sim, timer,
+                             sim->h->now + session(sim) - kp_sim_between(sim, 0, 500 * KP_SIM_MS));
         else
             unlisted(sim, node);
     }
@@ -484,7 +517,7 @@ void kp_sim_node_kill(kp_sim *sim, int32_t node, kp_sim_hand hand)
     if (hand == KP_SIM_FAULT)
         n->fault_at = sim->h->now;
     if (n->down_by != KP_SIM_OURS)
-        n->down_by = hand;
+        n->down_by = (uint8_t)hand;
     n->clean = n->clean && n->phase == KP_SIM_FAILING;
     n->service_failed = true;
     n->again = false;
@@ -499,7 +532,8 @@ void kp_sim_session_due(kp_sim *sim, int32_t node)
     if (is_zookeeper(sim) && sim->h->leader == node && !kp_sim_has_process(&sim->node[node]))
         kp_sim_controller_gone(sim, node, 150 * KP_SIM_MS);
     if (!kp_sim_controller_works(sim)) {
-        kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_SESSION), sim->h->now + 500 * KP_SIM_MS);
+        kp_sim_timer_set(sim, kp_sim_timer_of(node, KP_SIM_T_SESSION),
+                         sim->h->now + 500 * KP_SIM_MS);
         return;
     }
     unlisted(sim, node);
@@ -552,7 +586,8 @@ void kp_sim_rejoined(kp_sim *sim, int32_t node)
     kp_sim_node *n = &sim->node[node];
     kp_sim_header *h = sim->h;
 
-    if (n->phase != KP_SIM_RUNNING || !n->listed || n->stop_asked_at != 0 || sim->out[n->slot] > n->out_before)
+    if (n->phase != KP_SIM_RUNNING || !n->listed || n->stop_asked_at != 0 ||
+        sim->out[n->slot] > n->out_before)
         return;
     kp_sim_oracle_synced(sim, node);
     if (n->open_act == 0)

@@ -1,5 +1,5 @@
-/* The rules of oracle.h, checked in constant time per partition change, and in the size of a broker per
- * stop of one.
+/* The rules of oracle.h, checked in constant time per partition change, and in the size of a broker
+ * per stop of one.
  */
 #include "sim/oracle.h"
 
@@ -89,7 +89,8 @@ static void judge_together(kp_sim *sim, int32_t node)
     if (found == 0)
         return;
     const char *name = topic_name(sim, where, &index);
-    violated(sim, 1, "stop of broker %d while %d is down by our hand: %u partitions on both, %s-%u first",
+    violated(sim, 1,
+             "stop of broker %d while %d is down by our hand: %u partitions on both, %s-%u first",
              id_of(sim, node), id_of(sim, other), found, name, index);
 }
 
@@ -103,13 +104,13 @@ static void judge_voters(kp_sim *sim, int32_t node)
         if ((int32_t)i == node || !kp_sim_is_voter(&sim->node[i]))
             continue;
         if (o->node[i].voter_away)
-            violated(sim, 6, "stop of controller %d while %d, stopped before, is not caught up", id_of(sim, node),
-                     id_of(sim, (int32_t)i));
+            violated(sim, 6, "stop of controller %d while %d, stopped before, is not caught up",
+                     id_of(sim, node), id_of(sim, (int32_t)i));
         well += sim->node[i].voter == 2;
     }
     if (well <= sim->h->n_voters / 2)
-        violated(sim, 6, "stop of controller %d leaves %u of %u voters caught up", id_of(sim, node), well,
-                 sim->h->n_voters);
+        violated(sim, 6, "stop of controller %d leaves %u of %u voters caught up", id_of(sim, node),
+                 well, sim->h->n_voters);
 }
 
 /* K7 */
@@ -122,7 +123,8 @@ static void judge_last(kp_sim *sim, int32_t node)
         return;
     for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
         const kp_sim_node *n = &sim->node[i];
-        if ((int32_t)i == node || (zookeeper ? !kp_sim_is_broker(n) : !kp_sim_is_voter(n)) || !kp_sim_has_process(n))
+        if ((int32_t)i == node || (zookeeper ? !kp_sim_is_broker(n) : !kp_sim_is_voter(n)) ||
+            !kp_sim_has_process(n))
             continue;
         if (o->node[i].stops > o->node[node].stops)
             continue;
@@ -141,11 +143,12 @@ static void judge_unfinished(kp_sim *sim, int32_t node)
         if ((int32_t)i == node)
             continue;
         if (o->node[i].unclean)
-            violated(sim, 8, "stop of %d although the stop of %d ended unclean and it is not back in sync",
+            violated(sim, 8,
+                     "stop of %d although the stop of %d ended unclean and it is not back in sync",
                      id_of(sim, node), id_of(sim, (int32_t)i));
         if (o->node[i].rejoining && broker)
-            violated(sim, 9, "stop of broker %d while %d, just started, is not in sync", id_of(sim, node),
-                     id_of(sim, (int32_t)i));
+            violated(sim, 9, "stop of broker %d while %d, just started, is not in sync",
+                     id_of(sim, node), id_of(sim, (int32_t)i));
     }
 }
 
@@ -161,8 +164,9 @@ static void judge_looked(kp_sim *sim, int32_t node)
         answering += sim->node[sim->broker[b]].phase == KP_SIM_RUNNING;
     int seen = (o->looked[0] != KP_SIM_NO_NODE) + (o->looked[1] != KP_SIM_NO_NODE);
     if (seen < 2 && answering >= 2)
-        violated(sim, 9, "stop of broker %d, but since %d was in sync only %d node%s looked at", id_of(sim, node),
-                 id_of(sim, o->last_started), seen, seen == 1 ? " was" : "s were");
+        violated(sim, 9, "stop of broker %d, but since %d was in sync only %d node%s looked at",
+                 id_of(sim, node), id_of(sim, o->last_started), seen,
+                 seen == 1 ? " was" : "s were");
 }
 
 void kp_sim_oracle_stop(kp_sim *sim, int32_t node)
@@ -194,25 +198,28 @@ void kp_sim_oracle_start(kp_sim *sim, int32_t node)
 
     if (sim->h->mode != KP_SIM_ZOOKEEPER) {
         if (f->metadata_max < sim->h->metadata_version)
-            violated(sim, 5, "start of %d with %s, which is older than metadata.version %d", n->id, release,
-                     sim->h->metadata_version);
+            violated(sim, 5, "start of %d with %s, which is older than metadata.version %d", n->id,
+                     release, sim->h->metadata_version);
     } else {
-        int32_t level = kp_sim_ibp_at_start(sim, node), newest = kp_sim_ibp_newest(f), lowest = INT32_MAX;
+        int32_t level = kp_sim_ibp_at_start(sim, node), newest = kp_sim_ibp_newest(f),
+                lowest = INT32_MAX;
         for (uint32_t i = 0; i < sim->h->n_nodes; i++)
-            if ((int32_t)i != node && sim->node[i].phase == KP_SIM_RUNNING && sim->node[i].ibp < lowest)
+            if ((int32_t)i != node && sim->node[i].phase == KP_SIM_RUNNING &&
+                sim->node[i].ibp < lowest)
                 lowest = sim->node[i].ibp;
         if (level > newest || (lowest != INT32_MAX && lowest > newest))
-            violated(sim, 5, "start of %d with %s, which is older than the protocol in use", n->id, release);
+            violated(sim, 5, "start of %d with %s, which is older than the protocol in use", n->id,
+                     release);
         for (uint32_t i = 0; i < sim->h->n_nodes && level > n->ibp && level <= newest; i++) {
             const kp_sim_node *m = &sim->node[i];
             if ((int32_t)i == node)
                 continue;
             if (!kp_sim_has_process(m))
-                violated(sim, 4, "start of %d raises its protocol to %d.%d while %d is down", n->id, level / 10000,
-                         level / 100 % 100, m->id);
+                violated(sim, 4, "start of %d raises its protocol to %d.%d while %d is down", n->id,
+                         level / 10000, level / 100 % 100, m->id);
             else if (kp_sim_ibp_newest(kp_sim_facts_at(sim, m->running)) < level)
-                violated(sim, 4, "start of %d raises its protocol to %d.%d while %d runs %s", n->id, level / 10000,
-                         level / 100 % 100, m->id, sim->h->release[m->running]);
+                violated(sim, 4, "start of %d raises its protocol to %d.%d while %d runs %s", n->id,
+                         level / 10000, level / 100 % 100, m->id, sim->h->release[m->running]);
         }
     }
     if (kp_sim_is_broker(n)) {
@@ -222,7 +229,8 @@ void kp_sim_oracle_start(kp_sim *sim, int32_t node)
     }
 }
 
-/* A fault took one of p's replicas, other than the stopping node's, after the stop was asked for. */
+/* A fault took one of p's replicas, other than the stopping node's, after the stop was asked
+ * for. */
 static bool excused(const kp_sim *sim, uint32_t p, unsigned isr)
 {
     const kp_sim_node *cause = &sim->node[sim->h->cause_node];
@@ -250,11 +258,11 @@ void kp_sim_oracle_partition(kp_sim *sim, uint32_t p, unsigned was_isr, unsigned
     uint32_t index;
     const char *name = topic_name(sim, p, &index);
     if (below)
-        violated(sim, 2, "stop of broker %d leaves %s-%u with %d in sync, min is %d", id_of(sim, sim->h->cause_node),
-                 name, index, n, min);
+        violated(sim, 2, "stop of broker %d leaves %s-%u with %d in sync, min is %d",
+                 id_of(sim, sim->h->cause_node), name, index, n, min);
     if (offline)
-        violated(sim, 3, "stop of broker %d leaves %s-%u without a leader", id_of(sim, sim->h->cause_node), name,
-                 index);
+        violated(sim, 3, "stop of broker %d leaves %s-%u without a leader",
+                 id_of(sim, sim->h->cause_node), name, index);
 }
 
 void kp_sim_oracle_exit(kp_sim *sim, int32_t node, bool clean)

@@ -1,11 +1,12 @@
 /* The oracle: what must never happen to a cluster, judged on the simulated truth.
  *
- * It knows everything, sees every request as it lands and every change of a partition, and shares no
- * code with the engine's guard or with risk.c, so that one mistake cannot blind both.  It forbids
- * nothing; it counts.  "By our hand" is what follows from a request; a fault's doing is not judged.
+ * It knows everything, sees every request as it lands and every change of a partition, and shares
+ * no code with the engine's guard or with risk.c, so that one mistake cannot blind both.  It
+ * forbids nothing; it counts.  "By our hand" is what follows from a request; a fault's doing is not
+ * judged.
  *
- *   K1  a broker is asked to stop while another broker, stopped by our hand, is not back, and both have
- *       replicas of one partition
+ *   K1  a broker is asked to stop while another broker, stopped by our hand, is not back, and both
+ *       have replicas of one partition
  *   K2  our stop leaves a partition with fewer in-sync replicas than min.insync.replicas
  *   K3  our stop leaves a partition without a leader
  *       (K2 and K3 excuse a partition of which a fault took another replica after we had asked)
@@ -13,11 +14,12 @@
  *       broker runs a binary that does not know it, or is down
  *   K5  a start by our hand of a binary older than what is finalized: metadata.version in KRaft; in
  *       ZooKeeper mode the version in its file, or the lowest one the running brokers speak
- *   K6  a voter is asked to stop while another that we stopped is not caught up, or when no majority
- *       of caught-up voters would remain
- *   K7  the active controller is asked to stop before every other controller (ZooKeeper mode: broker)
- *       that is there has been stopped more often than it: it comes last
- *   K8  a node is asked to stop while another, whose stop by our hand ended unclean, is not back in sync
+ *   K6  a voter is asked to stop while another that we stopped is not caught up, or when no
+ *       majority of caught-up voters would remain
+ *   K7  the active controller is asked to stop before every other controller (ZooKeeper mode:
+ *       broker) that is there has been stopped more often than it: it comes last
+ *   K8  a node is asked to stop while another, whose stop by our hand ended unclean, is not back in
+ *       sync
  *   K9  a broker is asked to stop while another that we started is not back in sync, or before the
  *       cluster was looked at twice, from two nodes, since it was
  *
@@ -45,9 +47,9 @@ typedef struct kp_sim_oracle_state {
     uint32_t n_texts;
     char text[KP_SIM_ORACLE_TEXTS][200];
     uint32_t n_down, n_voters_away, n_rejoining, n_unclean;
-    bool restarted;                   /* a broker, by our hand, at some time */
+    bool restarted; /* a broker, by our hand, at some time */
     int32_t last_started;
-    int32_t looked[2];                /* nodes that answered with a view since all were in sync; KP_SIM_NO_NODE */
+    int32_t looked[2]; /* nodes that answered with a view since all were in sync; KP_SIM_NO_NODE */
     kp_sim_judged node[];
 } kp_sim_oracle_state;
 

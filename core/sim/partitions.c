@@ -1,12 +1,12 @@
 /* Partitions: the one way they change, and how leaders and ISRs follow from who is there.
  *
- * kp_sim_partition_set keeps every count, every broker's out-of-sync replicas and leaders, two digests
- * and the oracle up to date in constant time; kp_sim_audit proves it by counting again.
+ * kp_sim_partition_set keeps every count, every broker's out-of-sync replicas and leaders, two
+ * digests and the oracle up to date in constant time; kp_sim_audit proves it by counting again.
  *
  * How a leader is found: the first replica in assignment order that is in the ISR, alive and not
- * shutting down.  A broker that leaves is taken out of every ISR; the last member of an ISR stays in
- * it and the partition has no leader; a broker that comes back moves nobody but leads again what has
- * no leader and has it in the ISR.  (PartitionLeaderElectionAlgorithms and
+ * shutting down.  A broker that leaves is taken out of every ISR; the last member of an ISR stays
+ * in it and the partition has no leader; a broker that comes back moves nobody but leads again what
+ * has no leader and has it in the ISR.  (PartitionLeaderElectionAlgorithms and
  * KafkaController.doControlledShutdown in ZooKeeper mode, ReplicationControlManager in KRaft.)
  */
 #include "sim/oracle.h"
@@ -20,15 +20,16 @@
 #define B6(n) B4(n), B4((n) + 1), B4((n) + 1), B4((n) + 2)
 static const uint8_t ones[256] = { B6(0), B6(1), B6(1), B6(2) };
 
-static void tally(kp_view_counts *c, uint32_t rf, uint32_t min, unsigned isr, unsigned leader, uint32_t one)
+static void tally(kp_view_counts *c, uint32_t rf, uint32_t min, unsigned isr, unsigned leader,
+                  uint32_t one)
 {
     uint32_t n = ones[isr & 0xff];
 
     c->urp += n < rf ? one : 0;
     c->offline += leader == KP_VIEW_NO_LEADER ? one : 0;
     c->under_min_isr += n < min ? one : 0;
-    c->at_min_isr += n == min ? one : 0;
-    c->unpreferred += leader != 0 ? one : 0;
+    c->at_min_isr += min > 0 && n == min ? one : 0;
+    c->unpreferred += leader != 0 && leader != KP_VIEW_NO_LEADER ? one : 0;
 }
 
 static uint64_t digest_of(uint32_t p, unsigned isr, unsigned leader)
@@ -109,7 +110,7 @@ typedef struct counted {
 
 static void count_all(const kp_sim *sim, counted *c)
 {
-    c->counts = (kp_view_counts){ .partitions = sim->h->n_parts };
+    c->counts = (kp_view_counts) { .partitions = sim->h->n_parts };
     c->digest = c->isr_digest = 0;
     memset(c->out, 0, sim->h->n_brokers * sizeof *c->out);
     memset(c->leads, 0, sim->h->n_brokers * sizeof *c->leads);
@@ -140,8 +141,8 @@ void kp_sim_recount(kp_sim *sim)
 static kp_err *differs(const char *what, uint64_t kept, uint64_t counted_now)
 {
     return kp_err_new(KP_INTERNAL, "this is a bug in the simulator: keep the file and report it",
-                      "the simulated cluster's %s is kept as %" PRIu64 " and counted as %" PRIu64, what, kept,
-                      counted_now);
+                      "the simulated cluster's %s is kept as %" PRIu64 " and counted as %" PRIu64,
+                      what, kept, counted_now);
 }
 
 kp_err *kp_sim_audit(const kp_sim *sim)
@@ -152,13 +153,17 @@ kp_err *kp_sim_audit(const kp_sim *sim)
                   .leads = KP_NEW_ARRAY(a, h->n_brokers + 1, uint32_t) };
 
     count_all(sim, &c);
-    const struct { const char *what; uint64_t kept, now; } rows[] = {
+    const struct {
+        const char *what;
+        uint64_t kept, now;
+    } rows[] = {
         { "count of partitions", h->counts.partitions, c.counts.partitions },
         { "count of under-replicated partitions", h->counts.urp, c.counts.urp },
         { "count of offline partitions", h->counts.offline, c.counts.offline },
         { "count of partitions under min ISR", h->counts.under_min_isr, c.counts.under_min_isr },
         { "count of partitions at min ISR", h->counts.at_min_isr, c.counts.at_min_isr },
-        { "count of partitions not led by the preferred leader", h->counts.unpreferred, c.counts.unpreferred },
+        { "count of partitions not led by the preferred leader", h->counts.unpreferred,
+          c.counts.unpreferred },
         { "digest", h->digest, c.digest },
         { "digest of ISRs", h->isr_digest, c.isr_digest },
     };
@@ -228,7 +233,8 @@ kp_sim_left kp_sim_broker_leaves(kp_sim *sim, int32_t node, bool keep_last)
         unsigned rest = isr & ~(1u << s);
         if (rest == 0) {
             unsigned all = (1u << (sim->first_rep[p + 1] - sim->first_rep[p])) - 1;
-            unsigned other = sim->flags[p] & KP_PART_UNCLEAN ? elect(sim, p, all & ~isr) : KP_VIEW_NO_LEADER;
+            unsigned other = sim->flags[p] & KP_PART_UNCLEAN ? elect(sim, p, all & ~isr)
+                                                             : KP_VIEW_NO_LEADER;
             if (other != KP_VIEW_NO_LEADER) {
                 kp_sim_partition_set(sim, p, 1u << other, other);
                 left.moved++;
@@ -274,12 +280,14 @@ void kp_sim_elect_preferred(kp_sim *sim, uint32_t p)
         kp_sim_partition_set(sim, p, sim->isr[p], 0);
 }
 
-/* leader.imbalance.per.broker.percentage = 10: whose preferred leadership is too often elsewhere. */
+/* leader.imbalance.per.broker.percentage = 10: whose preferred leadership is too often
+ * elsewhere. */
 static uint8_t *unbalanced(kp_sim *sim)
 {
     kp_arena_reset(sim->scratch);
     uint32_t n = sim->h->n_brokers;
-    uint32_t *preferred = KP_NEW_ARRAY(sim->scratch, n, uint32_t), *away = KP_NEW_ARRAY(sim->scratch, n, uint32_t);
+    uint32_t *preferred = KP_NEW_ARRAY(sim->scratch, n, uint32_t),
+             *away = KP_NEW_ARRAY(sim->scratch, n, uint32_t);
     uint8_t *is = KP_NEW_ARRAY(sim->scratch, n, uint8_t);
 
     for (uint32_t p = 0; p < sim->h->n_parts; p++) {

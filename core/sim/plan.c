@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMON_KEYS                                                                                       \
-    "mode", "seed", "auto_leader_rebalance", "groups", "breaking", "timing", "accept", "allow", "faults", \
-        "metadata_version"
+#define COMMON_KEYS                                                                                \
+    "mode", "seed", "auto_leader_rebalance", "groups", "breaking", "timing", "accept", "allow",    \
+        "faults", "metadata_version"
 #define DEFAULT_AT INT64_C(1767603600000) /* 2026-01-05 09:00 UTC, a Monday */
 
 static const char *const modes[] = { "zookeeper", "kraft", "combined", NULL };
@@ -28,10 +28,11 @@ kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release, uint8_
         return kp_spec_wrong(p->spec, key, "write a release with its patch, like \"3.7.2\"",
                              "`%.40s` is not a Kafka release", release);
     if (!kp_sim_facts(release))
-        return kp_spec_wrong(p->spec, key, "use a release from 2.0 to 4.3", "the simulator does not know release %s",
-                             release);
+        return kp_spec_wrong(p->spec, key, "use a release from 2.0 to 4.3",
+                             "the simulator does not know release %s", release);
     if (p->n_releases == KP_SIM_MAX_RELEASES)
-        return kp_spec_wrong(p->spec, key, "name fewer releases", "more than %u releases", KP_SIM_MAX_RELEASES);
+        return kp_spec_wrong(p->spec, key, "name fewer releases", "more than %u releases",
+                             KP_SIM_MAX_RELEASES);
     p->release[p->n_releases] = release;
     *ret_i = (uint8_t)p->n_releases++;
     return NULL;
@@ -66,7 +67,7 @@ kp_err *kp_plan_begin(kp_plan *p, const kp_spec *s)
     const char *mode;
     int64_t seed;
 
-    *p = (kp_plan){ .a = s->a, .spec = s, .at = DEFAULT_AT, .controller = -1 };
+    *p = (kp_plan) { .a = s->a, .spec = s, .at = DEFAULT_AT, .controller = -1 };
     KP_TRY(kp_spec_text(s, "mode", "kraft", &mode));
     int m = 0;
     while (modes[m] && strcmp(modes[m], mode) != 0)
@@ -97,9 +98,10 @@ static kp_err *metadata_version(kp_plan *p, const char *release)
         return kp_spec_wrong(p->spec, "metadata_version", "write a level, like \"3.7-IV4\" or 19",
                              "`%.40s` is no metadata.version", text);
     if (p->metadata_version < f->metadata_min || p->metadata_version > f->metadata_max)
-        return kp_spec_wrong(p->spec, "metadata_version", "choose a level that the release supports",
-                             "release %s supports metadata.version %d to %d, not %d", release, f->metadata_min,
-                             f->metadata_max, p->metadata_version);
+        return kp_spec_wrong(p->spec, "metadata_version",
+                             "choose a level that the release supports",
+                             "release %s supports metadata.version %d to %d, not %d", release,
+                             f->metadata_min, f->metadata_max, p->metadata_version);
     return NULL;
 }
 
@@ -108,11 +110,12 @@ static kp_err *release_fits_mode(const kp_plan *p, const kp_spec *s, const char 
     const kp_sim_release_facts *f = kp_sim_facts(release);
 
     if (p->mode == KP_SIM_ZOOKEEPER && !f->zookeeper)
-        return kp_spec_wrong(s, "release", "use a release before 4.0, or mode: kraft", "release %s has no ZooKeeper mode",
-                             release);
+        return kp_spec_wrong(s, "release", "use a release before 4.0, or mode: kraft",
+                             "release %s has no ZooKeeper mode", release);
     if (p->mode != KP_SIM_ZOOKEEPER && f->metadata_max == 0)
         return kp_spec_wrong(s, "release", "use release 3.3 or newer, or mode: zookeeper",
-                             "KRaft of release %s is a preview that the simulator does not know", release);
+                             "KRaft of release %s is a preview that the simulator does not know",
+                             release);
     return NULL;
 }
 
@@ -123,7 +126,8 @@ static kp_err *name_topics(kp_plan *p, const kp_spec *s, const kp_plan_topic *li
     int width = snprintf(NULL, 0, "%" PRId64, count);
 
     if (p->n_topics + count > KP_SIM_MAX_TOPICS)
-        return kp_spec_wrong(s, "count", "describe fewer topics", "more than %u topics", KP_SIM_MAX_TOPICS);
+        return kp_spec_wrong(s, "count", "describe fewer topics", "more than %u topics",
+                             KP_SIM_MAX_TOPICS);
     if (p->n_topics + (uint32_t)count > p->cap_topics) {
         uint32_t cap = 2 * (p->n_topics + (uint32_t)count);
         kp_plan_topic *more = KP_NEW_ARRAY(p->a, cap, kp_plan_topic);
@@ -143,21 +147,23 @@ static kp_err *name_topics(kp_plan *p, const kp_spec *s, const kp_plan_topic *li
 
 static kp_err *describe_topic(kp_plan *p, const kp_spec *s, uint32_t brokers)
 {
-    static const char *const keys[] = { "name", "count",   "partitions", "rf",       "min_isr",
-                                        "size", "rate",    "unclean",    "internal", NULL };
+    static const char *const keys[] = { "name", "count", "partitions", "rf",       "min_isr",
+                                        "size", "rate",  "unclean",    "internal", NULL };
     kp_plan_topic t = { .where = s->where };
     int64_t count, n, rf, min_isr, size, rate;
 
     KP_TRY(kp_spec_keys(s, keys));
     KP_TRY(kp_spec_text(s, "name", NULL, &t.name));
     if (!t.name || *t.name == '\0' || strlen(t.name) > 200)
-        return kp_spec_wrong(s, "name", "give the topic a name of at most 200 bytes", "a topic has no name");
+        return kp_spec_wrong(s, "name", "give the topic a name of at most 200 bytes",
+                             "a topic has no name");
     KP_TRY(kp_spec_int(s, "count", 1, 1, KP_SIM_MAX_TOPICS, &count));
     KP_TRY(kp_spec_int(s, "partitions", 12, 1, 1000000, &n));
     KP_TRY(kp_spec_int(s, "rf", brokers < 3 ? brokers : 3, 1, KP_VIEW_MAX_RF, &rf));
     if (rf > brokers)
         return kp_spec_wrong(s, "rf", "lower rf, or simulate more brokers",
-                             "%d replicas do not fit on %u broker%s", (int)rf, brokers, brokers == 1 ? "" : "s");
+                             "%d replicas do not fit on %u broker%s", (int)rf, brokers,
+                             brokers == 1 ? "" : "s");
     KP_TRY(kp_spec_int(s, "min_isr", rf < 3 ? 1 : 2, 1, 255, &min_isr));
     KP_TRY(kp_spec_bytes(s, "size", 1000000 * n, &size));
     KP_TRY(kp_spec_bytes(s, "rate", 10000 * n, &rate));
@@ -190,8 +196,10 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
     if (ibp && p->mode != KP_SIM_ZOOKEEPER)
         return kp_spec_wrong(s, "ibp", "use metadata_version, or mode: zookeeper",
                              "KRaft ignores inter.broker.protocol.version");
-    if (ibp && (kp_sim_ibp_level(ibp) < 0 || kp_sim_ibp_level(ibp) > kp_sim_ibp_newest(kp_sim_facts(release))))
-        return kp_spec_wrong(s, "ibp", "write a version that the release speaks, like \"3.4\" or \"3.5-IV2\"",
+    if (ibp && (kp_sim_ibp_level(ibp) < 0 ||
+                kp_sim_ibp_level(ibp) > kp_sim_ibp_newest(kp_sim_facts(release))))
+        return kp_spec_wrong(s, "ibp",
+                             "write a version that the release speaks, like \"3.4\" or \"3.5-IV2\"",
                              "release %s does not speak protocol `%.40s`", release, ibp);
     KP_TRY(kp_spec_list(s, "racks", true, &racks));
 
@@ -201,7 +209,9 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
         kp_plan_node *n = &p->nodes[i];
         bool controller = i >= (uint32_t)brokers;
         uint32_t k = controller ? i - (uint32_t)brokers : i;
-        *n = (kp_plan_node){ .release = r, .link = r, .staged = staged | UINT64_C(1) << r, .ibp = ibp, .alive = true };
+        *n = (kp_plan_node) {
+            .release = r, .link = r, .staged = staged | UINT64_C(1) << r, .ibp = ibp, .alive = true
+        };
         n->id = (int)k + (controller ? first_controller : 1);
         n->roles = controller ? KP_CONTROLLER : KP_BROKER;
         if (p->mode == KP_SIM_COMBINED && k < controllers)
@@ -218,17 +228,14 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
 
 static kp_err *describe(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp", "staged", "racks",
-                                        "topics", NULL };
+    static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp",
+                                        "staged",    "racks",   "topics",      NULL };
     int64_t brokers, controllers;
     const kp_value *topics;
 
     KP_TRY(kp_spec_keys(s, keys));
     KP_TRY(kp_plan_begin(p, s));
     KP_TRY(kp_spec_int(s, "brokers", 3, 1, KP_SIM_MAX_NODES - 64, &brokers));
-    if (p->mode == KP_SIM_ZOOKEEPER && kp_get(s->v, "controllers"))
-        return kp_spec_wrong(s, "controllers", "leave it out, or say mode: kraft",
-                             "there are no controller nodes in ZooKeeper mode");
     int64_t most = p->mode == KP_SIM_COMBINED && brokers < 63 ? brokers : 63;
     KP_TRY(kp_spec_int(s, "controllers", most < 3 ? most : 3, 1, most, &controllers));
     KP_TRY(describe_nodes(p, brokers, controllers));
@@ -251,7 +258,12 @@ kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, const char *path
 
 kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **ret_sim)
 {
-    static const struct { const char *name; int n; int64_t size, rate; bool internal; } topics[] = {
+    static const struct {
+        const char *name;
+        int n;
+        int64_t size, rate;
+        bool internal;
+    } topics[] = {
         { "__consumer_offsets", 50, INT64_C(400000000), 200000, true },
         { "audit", 6, INT64_C(2000000000), 100000, false },
         { "clicks", 48, INT64_C(60000000000), 6000000, false },
@@ -261,8 +273,9 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **re
     kp_builder list = kp_list_begin(a), racks = kp_list_begin(a), groups = kp_list_begin(a);
 
     for (size_t i = 0; i < KP_COUNT(topics); i++)
-        kp_list_add(&list, kp_map(a, "name", kp_text(a, topics[i].name), "partitions", kp_int(a, topics[i].n), "size",
-                                  kp_int(a, topics[i].size), "rate", kp_int(a, topics[i].rate), "internal",
+        kp_list_add(&list, kp_map(a, "name", kp_text(a, topics[i].name), "partitions",
+                                  kp_int(a, topics[i].n), "size", kp_int(a, topics[i].size), "rate",
+                                  kp_int(a, topics[i].rate), "internal",
                                   kp_bool(topics[i].internal), NULL));
     static const char *const rack[] = { "a", "b", "c" };
     for (size_t i = 0; i < KP_COUNT(rack); i++)
@@ -270,8 +283,9 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **re
     kp_list_add(&groups, kp_text(a, "billing"));
     kp_list_add(&groups, kp_text(a, "shipping"));
     return kp_sim_from_spec(a,
-                            kp_map(a, "mode", kp_text(a, mode), "topics", kp_list_end(&list), "racks",
-                                   kp_list_end(&racks), "groups", kp_list_end(&groups), NULL),
+                            kp_map(a, "mode", kp_text(a, mode), "topics", kp_list_end(&list),
+                                   "racks", kp_list_end(&racks), "groups", kp_list_end(&groups),
+                                   NULL),
                             path, ret_sim);
 }
 
@@ -294,9 +308,10 @@ static unsigned roles_of(const kp_plan *p, const kp_spec *s, bool broker, bool v
 
 static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node *n)
 {
-    static const char *const keys[] = { "id",     "host",  "rack",       "release", "link_release", "staged",
-                                        "ibp",    "alive", "properties", "config",  "current",      "releases_dir",
-                                        "log_dir", "voter", NULL };
+    static const char *const keys[] = { "id",           "host",   "rack",    "release",
+                                        "link_release", "staged", "ibp",     "alive",
+                                        "properties",   "config", "current", "releases_dir",
+                                        "log_dir",      "voter",  NULL };
     int64_t id;
     const char *release, *link;
     bool voter;
@@ -305,14 +320,14 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     KP_TRY(kp_spec_int(s, "id", -1, 0, INT32_MAX, &id));
     if (id < 0)
         return kp_spec_wrong(s, "id", "give the node's id", "a node has no id");
-    *n = (kp_plan_node){ .id = (int)id };
+    *n = (kp_plan_node) { .id = (int)id };
     KP_TRY(kp_spec_text(s, "host", kp_printf(p->a, "node%d", n->id), &n->host));
     KP_TRY(kp_spec_text(s, "rack", "", &n->rack));
     KP_TRY(kp_spec_text(s, "release", NULL, &release));
     KP_TRY(kp_spec_text(s, "link_release", release, &link));
     if (!release)
-        return kp_spec_wrong(s, "release", "find out which release it runs: kplay health", "node %d has no release",
-                             n->id);
+        return kp_spec_wrong(s, "release", "find out which release it runs: kplay health",
+                             "node %d has no release", n->id);
     KP_TRY(release_fits_mode(p, s, release));
     KP_TRY(kp_plan_release(p, "release", release, &n->release));
     KP_TRY(kp_plan_release(p, "link_release", link, &n->link));
@@ -351,8 +366,8 @@ static bool hex_id(const char *text, uint8_t *id)
 
 static kp_err *seen_topic(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { "name", "id", "internal", "min_isr", "unclean", "size", "rate", "partitions",
-                                        NULL };
+    static const char *const keys[] = { "name", "id",   "internal",   "min_isr", "unclean",
+                                        "size", "rate", "partitions", NULL };
     kp_plan_topic t = { .where = s->where };
     int64_t min_isr, size, rate;
     const char *id;
@@ -380,8 +395,9 @@ static kp_err *seen_topic(kp_plan *p, const kp_spec *s)
 
 static kp_err *seen(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { COMMON_KEYS, "cluster_id", "at", "controller", "brokers", "controllers",
-                                        "topics", "reassignments", NULL };
+    static const char *const keys[] = { COMMON_KEYS,  "cluster_id",    "at",
+                                        "controller", "brokers",       "controllers",
+                                        "topics",     "reassignments", NULL };
     const kp_value *brokers, *controllers, *topics;
     const char *oldest = NULL;
     int64_t at;
@@ -397,17 +413,19 @@ static kp_err *seen(kp_plan *p, const kp_spec *s)
     KP_TRY(kp_spec_list(s, "topics", false, &topics));
     KP_TRY(kp_spec_list(s, "reassignments", false, &p->moves));
     if (kp_len(brokers) == 0 || kp_len(brokers) + kp_len(controllers) > KP_SIM_MAX_NODES)
-        return kp_spec_wrong(s, "brokers", "give 1 to 4096 nodes", "a snapshot of %zu brokers and %zu controllers",
-                             kp_len(brokers), kp_len(controllers));
+        return kp_spec_wrong(s, "brokers", "give 1 to 4096 nodes",
+                             "a snapshot of %zu brokers and %zu controllers", kp_len(brokers),
+                             kp_len(controllers));
     p->nodes = KP_NEW_ARRAY(p->a, kp_len(brokers) + kp_len(controllers), kp_plan_node);
     for (size_t i = 0; i < kp_len(brokers) + kp_len(controllers); i++) {
         bool broker = i < kp_len(brokers);
-        const kp_spec one = kp_spec_item(s, broker ? "brokers" : "controllers", broker ? i : i - kp_len(brokers));
+        const kp_spec one = kp_spec_item(s, broker ? "brokers" : "controllers",
+                                         broker ? i : i - kp_len(brokers));
         kp_plan_node *n = &p->nodes[p->n_nodes++];
         kp_version a, b;
         KP_TRY(seen_node(p, &one, broker, n));
-        if (!oldest || (kp_version_parse(p->release[n->release], &a) && kp_version_parse(oldest, &b) &&
-                        kp_version_cmp(a, b) < 0))
+        if (!oldest || (kp_version_parse(p->release[n->release], &a) &&
+                        kp_version_parse(oldest, &b) && kp_version_cmp(a, b) < 0))
             oldest = p->release[n->release];
     }
     KP_TRY(metadata_version(p, oldest));
@@ -418,7 +436,8 @@ static kp_err *seen(kp_plan *p, const kp_spec *s)
     return NULL;
 }
 
-kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path, kp_sim **ret_sim)
+kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path,
+                             kp_sim **ret_sim)
 {
     const kp_spec s = { .a = a, .v = snapshot, .where = "snapshot" };
     kp_plan p;

@@ -1,14 +1,17 @@
 /* What Kafka releases are, as far as a simulated cluster needs to know.
  *
- * Sources: MetadataVersion.java and ApiVersion.scala of the releases (newest inter.broker.protocol.version
- * and metadata.version levels), the SupportedFeatures that real binaries answer in ApiVersions, and the
- * upgrade notes.  A metadata.version level N of a line is its IV0 level plus the IV number.
+ * Kept apart from cluster/release.c on purpose: the guard concludes from that table and the
+ * simulator behaves by this one, so that a wrong row is seen; a test compares them.  Sources:
+ * MetadataVersion.java and ApiVersion.scala of the releases (newest inter.broker.protocol.version
+ * and metadata.version levels), the SupportedFeatures that real binaries answer in ApiVersions, and
+ * the upgrade notes. A metadata.version level of a line is the level of its IV0 plus the IV number.
  */
 #include "sim/state.h"
 
 #include <string.h>
 
-/* 3.0 to 3.2 run KRaft without the metadata.version feature (a preview): ZooKeeper mode only here. */
+/* 3.0 to 3.2 run KRaft without the metadata.version feature (a preview): ZooKeeper mode only
+ * here. */
 static const kp_sim_release_facts lines[] = {
     { 2, 0, 1, 0, 0, true },   { 2, 1, 2, 0, 0, true },   { 2, 2, 1, 0, 0, true },
     { 2, 3, 1, 0, 0, true },   { 2, 4, 1, 0, 0, true },   { 2, 5, 0, 0, 0, true },
@@ -21,9 +24,10 @@ static const kp_sim_release_facts lines[] = {
 };
 
 const char *const kp_sim_known_releases[] = {
-    "2.4.1", "2.5.1", "2.6.3", "2.7.2", "2.8.0", "2.8.1", "2.8.2", "3.0.0", "3.0.1", "3.0.2", "3.1.0", "3.1.1",
-    "3.1.2", "3.2.0", "3.2.1", "3.2.3", "3.3.1", "3.3.2", "3.4.0", "3.4.1", "3.5.0", "3.5.1", "3.5.2", "3.6.0",
-    "3.6.1", "3.6.2", "3.7.0", "3.7.1", "3.7.2", "3.8.0", "3.8.1", "3.9.0", "3.9.1", "3.9.2", "4.0.0", "4.0.1",
+    "2.4.1", "2.5.1", "2.6.3", "2.7.2", "2.8.0", "2.8.1", "2.8.2", "3.0.0", "3.0.1",
+    "3.0.2", "3.1.0", "3.1.1", "3.1.2", "3.2.0", "3.2.1", "3.2.3", "3.3.1", "3.3.2",
+    "3.4.0", "3.4.1", "3.5.0", "3.5.1", "3.5.2", "3.6.0", "3.6.1", "3.6.2", "3.7.0",
+    "3.7.1", "3.7.2", "3.8.0", "3.8.1", "3.9.0", "3.9.1", "3.9.2", "4.0.0", "4.0.1",
     "4.0.2", "4.1.0", "4.1.1", "4.1.2", "4.2.0", "4.2.1", "4.3.0", "4.3.1", NULL,
 };
 
@@ -99,7 +103,8 @@ int32_t kp_sim_metadata_level(const char *text)
     kp_version v;
     int iv;
 
-    if (text[0] >= '1' && text[0] <= '9' && strspn(text, "0123456789") == strlen(text) && strlen(text) <= 3) {
+    if (text[0] >= '1' && text[0] <= '9' && strspn(text, "0123456789") == strlen(text) &&
+        strlen(text) <= 3) {
         int32_t n = 0;
         for (const char *c = text; *c; c++)
             n = n * 10 + (*c - '0');

@@ -32,54 +32,69 @@ typedef struct kp_sim kp_sim;
 /* ---- make ----
  *
  * `path` NULL keeps the cluster in memory, otherwise it is made as that file, which must not exist.
- * The arena is for the while of the call.  Errors are KP_CONFIG with `where` = "simulate.topics[1].rf".
- * Numbers, sizes and flags may be given as text: "3", "true", "10GB", "2MB".
+ * The arena is for the while of the call.  Errors are KP_CONFIG, with a `where` like
+ * "simulate.topics[1].rf".  Numbers, sizes and flags may be given as text: "3", "true", "10GB".
  *
  * A description (every key is optional):
- *   mode      "kraft" (default), "zookeeper", "combined" (every node is broker and controller)
+ *   mode      "kraft" (default), "zookeeper", "combined"
  *   brokers   how many, default 3; ids 1, 2, ...
- *   controllers  how many, default 3; ids 3001, ... (combined: the first ones of the nodes)
+ *   controllers  how many, default 3; ids 3001, ...; combined: so many of the brokers, the first
+ *             ones, are controllers as well; ignored in ZooKeeper mode
  *   release   "3.7.2", what every node runs.  KRaft needs 3.3 or newer, ZooKeeper older than 4.0
  *   ibp       ZooKeeper: written into every server.properties; absent: not pinned
- *   metadata_version  KRaft: finalized, "3.7", "3.7-IV4" or the level; default: the release's newest
+ *   metadata_version  KRaft: finalized, "3.7", "3.7-IV4" or the level; default: the newest that
+ *             the release knows
  *   staged    releases on every host, default all that are known
  *   racks     list of names, given to brokers in turn
- *   topics    list of {name, count = 1 (more: NAME-1 ..), partitions = 12, rf = 3, min_isr (default 2, for rf < 3: 1),
- *             size (bytes of the topic, one copy), rate (bytes/s written), unclean = false}
+ *   topics    list of {name, count = 1 (more: NAME-1 ..), partitions = 12, rf = 3, min_isr (default
+ *             2, for rf < 3: 1), size (bytes of the topic, one copy), rate (bytes/s written),
+ *             unclean = false}
  *   auto_leader_rebalance  false (default) or true, every 300 s
  *   groups    consumer groups, by name; group i reads topic i
- *   breaking  {"3.9.1" = [config keys that release does not start with]}.  The key kplay.sim.breaks_start stops every
- *             start unless its value is "false"
- *   timing    {boot, boot_per_1000 (replicas), stop_per_1000 (leaders), recovery, link}: durations; recovery (log recovery
- *             after an unclean stop) and link are bytes per second of one broker
- *   accept    topics the oracle does not judge (K1, K2, K3)      allow  rules it does not judge: ["K7"]
+ *   breaking  {"3.9.1" = [config keys that release does not start with]}.  The key
+ *             kplay.sim.breaks_start stops every start unless its value is "false"
+ *   timing    {boot, boot_per_1000 (replicas), stop_per_1000 (leaders): durations; recovery (of
+ *             logs, after an unclean stop), link: bytes per second of one broker}
+ *   accept    topics the oracle does not judge (K1, K2, K3)
+ *   allow     rules it does not judge: ["K7"]
  *   seed      of all chance, default 1
- *   faults    list of faults, see kp_sim_fault
+ *   faults    list of faults, see kp_sim_fault.  A crash or rack_loss without moment and end is
+ *             past: the cluster begins when it has noticed
  */
-kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, const char *path, kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, const char *path,
+                         kp_sim **ret_sim) KP_MUST_USE;
 
-/* Three brokers with a few topics: "kraft" and "combined" 3.7.2 with three controllers, "zookeeper" 3.4.1. */
+/* Three brokers with a few topics: "kraft" and "combined" 3.7.2 with three controllers,
+ * "zookeeper" 3.4.1. */
 kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **ret_sim) KP_MUST_USE;
 
 /* From a snapshot of a live cluster, a map:
- *   cluster_id, mode ("kraft", "zookeeper", "combined"), at (UTC ms), metadata_version (level, KRaft),
- *   controller (id: the quorum's leader; ZooKeeper: the controller broker; default the first one)
- *   brokers   list of nodes, combined ones too       controllers  list of nodes, pure ones only
- *             node: {id, host, rack, release (running), link_release (default release), staged (default all known), ibp,
- *             alive = true, properties (text of its server.properties; default: made up), config, current, releases_dir,
- *             log_dir (paths), voter (combined: default true)}
+ *   cluster_id
+ *   mode      "kraft" (default), "zookeeper", "combined"
+ *   at        when, UTC ms
+ *   metadata_version  level, KRaft
+ *   controller  id of the quorum's leader, or of the controller broker; default: the first one
+ *   brokers   list of nodes, combined ones too
+ *   controllers  list of nodes, pure ones only
+ *             node: {id, host, rack, release (running), link_release (default release), staged
+ *             (default all known), ibp, alive = true, properties (text of its server.properties;
+ *             default: made up), config, current, releases_dir, log_dir (paths), voter = true (mode
+ *             combined; a process.roles in properties says it better)}
  *   topics    list of {name, id (32 hex digits), internal, min_isr, unclean, size, rate,
  *             partitions = [[[replica ids], [ISR ids], leader id or -1], ...]}
  *   reassignments  list of {topic, partition, replicas, adding, removing}, which last
- *   auto_leader_rebalance, groups, breaking, timing, accept, allow, seed, faults   as in a description
+ *   auto_leader_rebalance, groups, breaking, timing, accept, allow, seed, faults: as above
  * A broker that is not alive is simulated as stopped cleanly at `at`. */
-kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path, kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path,
+                             kp_sim **ret_sim) KP_MUST_USE;
 
-/* The simulated cluster in a file.  When the process that used it was killed in the middle of a change, counts are
- * recounted and what was due is done again.  Errors: KP_CONFIG (not such a file, in use). */
+/* The simulated cluster in a file.  When the process that used it was killed in the middle of a
+ * change, counts are recounted and what was due is done again.  Errors: KP_CONFIG (not such a file,
+ * in use). */
 kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim) KP_MUST_USE;
 
-/* The same cluster once more, in memory of its own: state and clock, not the requests under way.  For a sweep's branches. */
+/* The same cluster once more, in memory of its own: state and clock, not the requests under way.
+ * For a sweep's branches. */
 kp_sim *kp_sim_copy(const kp_sim *sim);
 
 void kp_sim_close(kp_sim *sim); /* takes NULL.  The same as the world's `done` */
@@ -88,7 +103,8 @@ void kp_sim_close(kp_sim *sim); /* takes NULL.  The same as the world's `done` *
 
 kp_world *kp_sim_world(kp_sim *sim);
 
-/* The simulated nodes as an inventory.  Policy, playbooks, rules and runs are those of `policy`, which may be NULL. */
+/* The simulated nodes as an inventory.  Policy, playbooks, rules and runs are those of `policy`,
+ * which may be NULL. */
 const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_inventory *policy);
 
 /* Count SIGINT and SIGTERM of this process as interrupts from now on. */
@@ -96,9 +112,11 @@ void kp_sim_catch_signals(kp_sim *sim);
 void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been pressed */
 
 /* Plan a fault, a map {fault = NAME, ...}:
- *   when   one of  at = duration from now; stop = n, start = n (the n-th request of that kind the host of `node` gets from
- *          now, 1 = the next); requests = n (after n more requests).  Default: at once
- *   lasts  duration; then it is repaired (a crashed node's service is started again).  Default: for good, or until used
+ *   when   one of  at = duration from now; stop = n, start = n (the n-th request of that kind the
+ *          host of `node` gets from now, 1 = the next); requests = n (after n more requests).
+ *          Default: at once
+ *   lasts  duration; then it is repaired (a crashed node's service is started again).  Default: for
+ *          good, or until used
  *   node   id; rack for rack_loss
  * Names:
  *   crash               the process is killed; nobody's hand
@@ -108,34 +126,36 @@ void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been
  *   lost_ssh            requests to the host fail; the one that triggers it still acts
  *   controller_failover another controller becomes active; no node needed
  *   stale_metadata      the node goes on answering with the view it has now
- *   config_breaks_start the node does not start with the file and release that it has at its next start
+ *   config_breaks_start the node does not start with the file and release that it has at its next
+ *                       start
  *   does_not_stop       the process stays when asked to stop
- *   does_not_rejoin     the broker starts and never gets back into an ISR                                           */
+ *   does_not_rejoin     the broker starts and never gets back into an ISR */
 kp_err *kp_sim_fault(kp_sim *sim, const kp_value *fault) KP_MUST_USE;
 
 /* ---- what was done, on the simulated truth ---- */
 
-/* {violations, K1 .. K9 = counts, first = [texts of the first ones]}.  The oracle judges every request against the truth,
- * whoever asked and whatever it knew (oracle.h says what each rule is). */
+/* {violations, K1 .. K9 = counts, first = [texts of the first ones]}.  The oracle judges every
+ * request against the truth, whoever asked and whatever it knew; oracle.h has the rules. */
 const kp_value *kp_sim_oracle(kp_arena *a, const kp_sim *sim);
 
 /* Do not judge a topic (K1, K2, K3), or a whole rule ("K7").  False when there is neither. */
 bool kp_sim_oracle_allow(kp_sim *sim, const char *topic_or_rule);
 
-/* Every request that acted, in order: list of {at, act = "stop"|"start"|..., node, op (hash, hex), epoch}; a stop of a broker
- * also has leaders_moved, peak_urp, peak_at_min_isr (the highest counts of the cluster until it was back in sync),
- * rejoined (UTC ms, absent while it is not). */
+/* Every request that acted, in order: list of {at, act = "stop"|"start"|..., node, op (hash, hex),
+ * epoch}; a stop of a broker also has leaders_moved, peak_urp, peak_at_min_isr (the highest counts
+ * of the cluster until it was back in sync), rejoined (UTC ms, absent while it is not). */
 const kp_value *kp_sim_acts(kp_arena *a, const kp_sim *sim);
 
-/* What acted on a host: {stops, starts, links, files, jobs, fences, repeated (requests whose op id had acted before),
- * refused (wrong epoch)}; nil for an unknown node. */
+/* What acted on a host: {stops, starts, links, files, jobs, fences, repeated (requests whose op id
+ * had acted before), refused (wrong epoch)}; nil for an unknown node. */
 const kp_value *kp_sim_host_counts(kp_arena *a, const kp_sim *sim, int node);
 
 /* How often a request with this op id acted on the host (0 or 1), and how often it was asked. */
-void kp_sim_op_counts(const kp_sim *sim, int node, const char *op_id, uint32_t *ret_acted, uint32_t *ret_asked);
+void kp_sim_op_counts(const kp_sim *sim, int node, const char *op_id, uint32_t *ret_acted,
+                      uint32_t *ret_asked);
 
 typedef struct kp_sim_stats {
-    uint64_t changes;    /* of one partition's ISR or leader */
+    uint64_t changes; /* of one partition's ISR or leader */
     uint64_t events;
     uint64_t requests;
     uint64_t trace;      /* hash of every event and its time, in order */

@@ -17,15 +17,18 @@ kp_err *kp_spec_wrong(const kp_spec *s, const char *key, const char *next, const
     return key ? kp_err_at(e, "%s.%s", s->where, key) : kp_err_at(e, "%s", s->where);
 }
 
-kp_err *kp_spec_unknown(const kp_spec *s, const char *key, const char *word, const char *const *names)
+kp_err *kp_spec_unknown(const kp_spec *s, const char *key, const char *word,
+                        const char *const *names)
 {
     const char *near = kp_did_you_mean(word, names);
     KP_AUTO_BUF all = KP_BUF_INIT(4096);
 
     for (size_t i = 0; names[i]; i++)
         kp_buf_fmt(&all, "%s%s", i > 0 ? ", " : "", names[i]);
-    kp_err *e = near ? kp_spec_wrong(s, key, "correct the word", "unknown word `%s`; did you mean `%s`?", word, near)
-                     : kp_spec_wrong(s, key, "use one of the known words", "unknown word `%s`", word);
+    kp_err *e = near ? kp_spec_wrong(s, key, "correct the word",
+                                     "unknown word `%s`; did you mean `%s`?", word, near)
+                     : kp_spec_wrong(s, key, "use one of the known words", "unknown word `%s`",
+                                     word);
     return kp_err_detail(e, "  known: %s\n", kp_buf_text(&all));
 }
 
@@ -39,8 +42,8 @@ kp_err *kp_spec_keys(const kp_spec *s, const char *const *keys)
     if (is_nil(s->v))
         return NULL;
     if (s->v->type != KP_MAP)
-        return kp_spec_wrong(s, NULL, "write a map: { key: value, ... }", "a map is needed here, not a %s",
-                             kp_type_name(s->v->type));
+        return kp_spec_wrong(s, NULL, "write a map: { key: value, ... }",
+                             "a map is needed here, not a %s", kp_type_name(s->v->type));
     for (uint32_t i = 0; i < s->v->n; i++) {
         size_t k = 0;
         while (keys[k] && strcmp(keys[k], s->v->keys[i]) != 0)
@@ -56,11 +59,14 @@ static kp_err *wrong_type(const kp_spec *s, const char *key, const kp_value *v, 
     KP_AUTO_ARENA a = kp_arena_new("a wrong value", (size_t)1 << 20);
 
     if (v->type == KP_BYTES)
-        return kp_spec_wrong(s, key, kp_printf(a, "write %s", want), "`%.60s` is not %s", v->u.s, want);
-    return kp_spec_wrong(s, key, kp_printf(a, "write %s", want), "a %s is not %s", kp_type_name(v->type), want);
+        return kp_spec_wrong(s, key, kp_printf(a, "write %s", want), "`%.60s` is not %s", v->u.s,
+                             want);
+    return kp_spec_wrong(s, key, kp_printf(a, "write %s", want), "a %s is not %s",
+                         kp_type_name(v->type), want);
 }
 
-kp_err *kp_spec_text(const kp_spec *s, const char *key, const char *otherwise, const char **ret_text)
+kp_err *kp_spec_text(const kp_spec *s, const char *key, const char *otherwise,
+                     const char **ret_text)
 {
     const kp_value *v = kp_get(s->v, key);
 
@@ -92,7 +98,8 @@ static const char *digits(const char *t, int64_t *ret_i)
     return p > t ? p : NULL;
 }
 
-kp_err *kp_spec_int(const kp_spec *s, const char *key, int64_t otherwise, int64_t min, int64_t max, int64_t *ret_i)
+kp_err *kp_spec_int(const kp_spec *s, const char *key, int64_t otherwise, int64_t min, int64_t max,
+                    int64_t *ret_i)
 {
     const kp_value *v = kp_get(s->v, key);
     int64_t i = 0;
@@ -136,13 +143,12 @@ kp_err *kp_spec_bool(const kp_spec *s, const char *key, bool otherwise, bool *re
 
 kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise, int64_t *ret_n)
 {
-    static const struct { const char *unit; int64_t by; } units[] = {
-        { "", 1 },
-        { "B", 1 },
-        { "kB", 1000 },
-        { "MB", 1000000 },
-        { "GB", 1000000000 },
-        { "TB", 1000000000000 },
+    static const struct {
+        const char *unit;
+        int64_t by;
+    } units[] = {
+        { "", 1 },         { "B", 1 },           { "kB", 1000 },
+        { "MB", 1000000 }, { "GB", 1000000000 }, { "TB", 1000000000000 },
     };
     const kp_value *v = kp_get(s->v, key);
     int64_t n;
@@ -160,7 +166,8 @@ kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise, int6
         end++;
     for (size_t i = 0; end && i < KP_COUNT(units); i++) {
         size_t len = strlen(units[i].unit);
-        if (strncmp(end, units[i].unit, len) != 0 || (end[len] != '\0' && strcmp(end + len, "/s") != 0))
+        if (strncmp(end, units[i].unit, len) != 0 ||
+            (end[len] != '\0' && strcmp(end + len, "/s") != 0))
             continue;
         if (n > INT64_C(1000000000000000) / units[i].by)
             break;
@@ -206,11 +213,14 @@ kp_err *kp_spec_list(const kp_spec *s, const char *key, bool texts, const kp_val
 
 kp_spec kp_spec_of(const kp_spec *s, const char *key)
 {
-    return (kp_spec){ .a = s->a, .v = kp_get(s->v, key), .where = kp_printf(s->a, "%s.%s", s->where, key) };
+    return (kp_spec) { .a = s->a,
+                       .v = kp_get(s->v, key),
+                       .where = kp_printf(s->a, "%s.%s", s->where, key) };
 }
 
 kp_spec kp_spec_item(const kp_spec *s, const char *key, size_t i)
 {
-    return (kp_spec){ .a = s->a, .v = kp_at(kp_get(s->v, key), i),
-                      .where = kp_printf(s->a, "%s.%s[%zu]", s->where, key, i) };
+    return (kp_spec) { .a = s->a,
+                       .v = kp_at(kp_get(s->v, key), i),
+                       .where = kp_printf(s->a, "%s.%s[%zu]", s->where, key, i) };
 }

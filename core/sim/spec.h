@@ -11,28 +11,36 @@
 
 typedef struct kp_spec {
     kp_arena *a;
-    const kp_value *v;  /* the map; NULL and nil: empty */
+    const kp_value *v; /* the map; NULL and nil: empty */
     const char *where;
 } kp_spec;
 
-kp_err *kp_spec_keys(const kp_spec *s, const char *const *keys) KP_MUST_USE; /* keys ends with NULL */
+kp_err *kp_spec_keys(const kp_spec *s,
+                     const char *const *keys) KP_MUST_USE; /* keys ends with NULL */
 
 /* Each gives `otherwise` when the key is absent. */
-kp_err *kp_spec_text(const kp_spec *s, const char *key, const char *otherwise, const char **ret_text) KP_MUST_USE;
+kp_err *kp_spec_text(const kp_spec *s, const char *key, const char *otherwise,
+                     const char **ret_text) KP_MUST_USE;
 kp_err *kp_spec_int(const kp_spec *s, const char *key, int64_t otherwise, int64_t min, int64_t max,
                     int64_t *ret_i) KP_MUST_USE;
 kp_err *kp_spec_bool(const kp_spec *s, const char *key, bool otherwise, bool *ret_b) KP_MUST_USE;
-kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise, int64_t *ret_n) KP_MUST_USE;
-kp_err *kp_spec_duration(const kp_spec *s, const char *key, kp_ms otherwise, kp_ms *ret_d) KP_MUST_USE;
+kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise,
+                      int64_t *ret_n) KP_MUST_USE;
+kp_err *kp_spec_duration(const kp_spec *s, const char *key, kp_ms otherwise,
+                         kp_ms *ret_d) KP_MUST_USE;
 /* A list (never NULL); of texts, each checked, when `texts`. */
-kp_err *kp_spec_list(const kp_spec *s, const char *key, bool texts, const kp_value **ret_list) KP_MUST_USE;
+kp_err *kp_spec_list(const kp_spec *s, const char *key, bool texts,
+                     const kp_value **ret_list) KP_MUST_USE;
 
-kp_spec kp_spec_of(const kp_spec *s, const char *key);                /* the map below a key */
-kp_spec kp_spec_item(const kp_spec *s, const char *key, size_t i);    /* an item of the list below a key */
+kp_spec kp_spec_of(const kp_spec *s, const char *key); /* the map below a key */
+kp_spec kp_spec_item(const kp_spec *s, const char *key,
+                     size_t i); /* an item of the list below a key */
 
-kp_err *kp_spec_wrong(const kp_spec *s, const char *key, const char *next, const char *fmt, ...) KP_PRINTF(4, 5);
+kp_err *kp_spec_wrong(const kp_spec *s, const char *key, const char *next, const char *fmt, ...)
+    KP_PRINTF(4, 5);
 /* A word that is none of `names` (which ends with NULL). */
-kp_err *kp_spec_unknown(const kp_spec *s, const char *key, const char *word, const char *const *names);
+kp_err *kp_spec_unknown(const kp_spec *s, const char *key, const char *word,
+                        const char *const *names);
 
 /* faults.c */
 kp_err *kp_sim_fault_plan_add(kp_sim *sim, const kp_spec *s) KP_MUST_USE;
@@ -45,8 +53,8 @@ typedef struct kp_plan_node {
     const char *host, *rack, *config, *current, *releases_dir, *log_dir;
     uint8_t release, link; /* in kp_plan.release */
     uint64_t staged;
-    const char *ibp;       /* written into its file; NULL: not */
-    const char *text;      /* server.properties; NULL: made up */
+    const char *ibp;  /* written into its file; NULL: not */
+    const char *text; /* server.properties; NULL: made up */
     size_t n_text;
     bool alive;
 } kp_plan_node;
@@ -63,28 +71,31 @@ typedef struct kp_plan_topic {
 
 typedef struct kp_plan {
     kp_arena *a;
-    const kp_spec *spec;        /* what the common keys below are read from */
+    const kp_spec *spec; /* what the common keys below are read from */
     kp_sim_mode mode;
-    const char *cluster_id;     /* NULL: made up */
+    const char *cluster_id; /* NULL: made up */
     kp_ms at;
     uint64_t seed;
     int32_t metadata_version;
-    int64_t controller;         /* id, -1: the first one */
+    int64_t controller; /* id, -1: the first one */
     uint32_t n_nodes, n_topics, cap_topics, n_releases;
-    kp_plan_node *nodes;        /* in any order */
-    kp_plan_topic *topics;      /* in any order */
+    kp_plan_node *nodes;   /* in any order */
+    kp_plan_topic *topics; /* in any order */
     const char *release[KP_SIM_MAX_RELEASES];
-    const kp_value *moves;      /* snapshot: reassignments */
+    const kp_value *moves; /* snapshot: reassignments */
 } kp_plan;
 
-/* plan.c.  The index of a release, added when it is new; KP_CONFIG when it is not one the simulator knows. */
-kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release, uint8_t *ret_i) KP_MUST_USE;
+/* plan.c.  The index of a release, added when it is new; KP_CONFIG when it is not one the
+ * simulator knows. */
+kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release,
+                        uint8_t *ret_i) KP_MUST_USE;
 kp_err *kp_plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_mask) KP_MUST_USE;
 kp_err *kp_plan_begin(kp_plan *p, const kp_spec *s) KP_MUST_USE; /* mode, seed, releases */
-extern const char *const kp_plan_common_keys[];
 
-/* build.c: the cluster, with its common keys (timing, groups, breaking, accept, allow, faults ...) */
+/* build.c: the cluster, with its common keys (timing, groups, breaking, accept, allow, faults
+ * ...) */
 kp_err *kp_sim_build(kp_plan *p, const char *path, kp_sim **ret_sim) KP_MUST_USE;
-char *kp_sim_properties(kp_arena *a, const kp_plan *p, const kp_plan_node *n); /* a made-up server.properties */
+char *kp_sim_properties(kp_arena *a, const kp_plan *p,
+                        const kp_plan_node *n); /* a made-up server.properties */
 
 #endif

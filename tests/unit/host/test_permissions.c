@@ -60,7 +60,7 @@ static void test_all_is_well(void **state)
     good_host(p);
     place_write(p, "data1/meta.properties", "broker.id=1\n");
     int pid = place_broker(p, "3.5.2", p->config);
-    const char *look = kp_printf(p->a, "ls -laR --full-time %s", p->dir);
+    const char *look = kp_printf(p->a, "find %s -printf '%%p %%m %%s %%T@ %%l\n' | sort", p->dir);
     const char *before = place_sh(p, place_host(p), look);
     demand(p, (const char *const[]){ NULL });
     assert_string_equal(place_sh(p, place_host(p), look), before);

@@ -1,0 +1,196 @@
+/* Hosts: what a node's host shows of its process, release, file, log and fence.
+ *
+ * Every process is found, whatever its brokers say: this is the side of a node that is seen over
+ * SSH.
+ */
+#include "sim/oracle.h"
+
+#include <string.h>
+
+#define DISK_BYTES INT64_C(2000000000000)
+
+/* What a job that has ended staged is there from then on. */
+void kp_sim_staging_settle(kp_sim *sim, int32_t node)
+{
+    kp_sim_node *n = &sim->node[node];
+
+    if (n->staging_until == 0 || sim->h->now < n->staging_until)
+        return;
+    n->staged |= n->staging;
+    n->staging = 0;
+    n->staging_until = 0;
+}
+
+/* The list of releases of a mask; most hosts have the same. */
+static const kp_value *staged_list(kp_sim *sim, kp_arena *a, uint64_t mask)
+{
+    size_t i = 0;
+
+    while (i < KP_COUNT(sim->staged) && sim->staged[i].list && sim->staged[i].mask != mask)
+        i++;
+    if (i < KP_COUNT(sim->staged) && sim->staged[i].list)
+        return sim->staged[i].list;
+    kp_arena *to = i < KP_COUNT(sim->staged) ? sim->own : a;
+    kp_builder b = kp_list_begin(to);
+    for (uint32_t r = 0; r < sim->h->n_releases; r++)
+        if (mask >> r & 1)
+            kp_list_add(&b, kp_text(to, sim->h->release[r]));
+    const kp_value *list = kp_list_end(&b);
+    if (to == sim->own) {
+        sim->staged[i].mask = mask;
+        sim->staged[i].list = list;
+    }
+    return list;
+}
+
+static const char *roles_text(unsigned roles)
+{
+    return roles == (KP_BROKER | KP_CONTROLLER) ? "broker,controller"
+           : roles == KP_CONTROLLER             ? "controller"
+                                                : "broker";
+}
+
+const kp_sim_file *kp_sim_file_of(kp_sim *sim, int32_t node)
+{
+    const kp_sim_node *n = &sim->node[node];
+    const kp_sim_text *t = kp_sim_node_text(n);
+    kp_sim_file *f = &sim->file[node];
+
+    if (f->gen == n->text_gen + 1)
+        return f;
+    kp_arena_reset(sim->scratch);
+    const kp_value *keys = kp_properties_parse(sim->scratch, sim->pool + t->off, t->n);
+    const char *id = kp_get_text(keys, "node.id", kp_get_text(keys, "broker.id", ""));
+    const char *roles = kp_get_text(keys, "process.roles", "broker");
+    *f = (kp_sim_file) { .has_id = *id != '\0',
+                         .roles = (strstr(roles, "broker") ? KP_BROKER : 0u) |
+                                  (strstr(roles, "controller") ? KP_CONTROLLER : 0u) };
+    for (const char *c = id; *c >= '0' && *c <= '9' && f->node_id < INT32_MAX; c++)
+        f->node_id = f->node_id * 10 + (*c - '0');
+    memcpy(f->sha256, kp_sha256_hex(sim->scratch, sim->pool + t->off, t->n), sizeof f->sha256);
+    f->gen = n->text_gen + 1;
+    return f;
+}
+
+static const kp_value *signs_of(const kp_sim *sim, kp_arena *a, const kp_sim_node *n, int64_t since)
+{
+    kp_builder errors = kp_list_begin(a), b = kp_map_begin(a);
+    uint32_t first = n->n_signs > KP_SIM_SIGNS ? n->n_signs - KP_SIM_SIGNS : 0;
+
+    for (uint32_t i = first; i < n->n_signs; i++) {
+        const kp_sim_sign *s = &n->sign[i % KP_SIM_SIGNS];
+        if (s->at <= since)
+            continue;
+        if (kp_sim_line_is_error(s->line))
+            kp_list_add(&errors, kp_text(a, kp_sim_line_text(a, sim, n, s)));
+        if (s->line == KP_SIM_LINE_STARTED)
+            kp_map_add(&b, "started", kp_bool(true));
+        else if (s->line == KP_SIM_LINE_DUPLICATE)
+            kp_map_add(&b, "duplicate_registration", kp_bool(true));
+        else if (s->line == KP_SIM_LINE_FETCH)
+            kp_map_add(&b, "mis_pinned", kp_bool(true));
+        else if (s->line == KP_SIM_LINE_RECOVERY)
+            kp_map_add(&b, "recovering", kp_bool(true));
+        else if (s->line == KP_SIM_LINE_UNCLEAN)
+            kp_map_add(&b, "stop_timed_out", kp_bool(true));
+    }
+    kp_map_add(&b, "errors", kp_list_end(&errors));
+    return kp_map_end(&b);
+}
+
+static const char *service_state(const kp_sim_node *n)
+{
+    switch ((kp_sim_phase)n->phase) {
+    case KP_SIM_OFF:
+        return n->service_failed ? "failed" : "inactive";
+    case KP_SIM_STOPPING:
+        return "deactivating";
+    default:
+        return n->stop_asked_at != 0 ? "deactivating" : "active";
+    }
+}
+
+static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, int64_t since)
+{
+    const kp_sim_node *n = &sim->node[node];
+    const kp_sim_file *file = kp_sim_file_of(sim, node);
+    const char *config = kp_sim_string(sim, n->config);
+    bool up = kp_sim_has_process(n);
+    uint64_t boot = kp_sim_mix(sim->h->seed ^ (uint64_t)n->id << 20);
+    const kp_value *process = NULL;
+
+    if (up)
+        process = kp_map(a, "config", kp_text(a, config), "node_id", kp_int(a, n->id), "cluster_id",
+                         kp_text(a, sim->h->cluster_id), "roles", kp_text(a, roles_text(n->roles)),
+                         NULL);
+    kp_builder b = kp_map_begin(a);
+    kp_map_add(&b, "boot_id",
+               kp_textf(a, "%08x-%04x-4000-8000-%012x", (unsigned)(boot >> 32),
+                        (unsigned)(boot >> 16 & 0xffff), (unsigned)(boot & 0xffff)));
+    kp_map_add(&b, "pid", kp_int(a, up ? n->pid : 0));
+    kp_map_add(&b, "start_time", up ? kp_int(a, n->started_at / (10 * KP_SIM_MS)) : NULL);
+    kp_map_add(&b, "process", process);
+    kp_map_add(&b, "config",
+               kp_map(a, "node_id", file->has_id ? kp_int(a, file->node_id) : NULL, "cluster_id",
+                      kp_text(a, sim->h->cluster_id), "roles", kp_text(a, roles_text(file->roles)),
+                      NULL));
+    kp_map_add(&b, "running_release", up ? kp_text(a, sim->h->release[n->running]) : NULL);
+    kp_map_add(&b, "link",
+               kp_textf(a, "%s/kafka_2.13-%s", kp_sim_string(sim, n->releases_dir),
+                        sim->h->release[n->link]));
+    kp_map_add(&b, "link_release", kp_text(a, sim->h->release[n->link]));
+    kp_map_add(&b, "releases", staged_list(sim, a, n->staged));
+    kp_map_add(&b, "dirs", kp_int(a, 1));
+    kp_map_add(&b, "clean_dirs", kp_int(a, n->clean));
+    kp_map_add(&b, "config_sha256", kp_text(a, file->sha256));
+    kp_map_add(&b, "log_size", kp_int(a, kp_sim_log_size(sim, n)));
+    kp_map_add(&b, "signs", since >= 0 ? signs_of(sim, a, n, since) : NULL);
+    kp_map_add(&b, "service",
+               kp_map(a, "manager", kp_text(a, "systemd"), "state", kp_text(a, service_state(n)),
+                      "restarts", kp_int(a, n->restarts), NULL));
+    kp_map_add(&b, "fence",
+               kp_map(a, "epoch", kp_int(a, n->fence), "holder",
+                      *n->holder ? kp_text(a, n->holder) : NULL, NULL));
+    kp_map_add(&b, "free", kp_int(a, DISK_BYTES - (int64_t)n->boot_bytes));
+    return kp_map_end(&b);
+}
+
+static const kp_value *job_state(const kp_sim *sim, kp_arena *a, const kp_sim_claim *claim)
+{
+    if (!claim || !claim->acted)
+        return kp_map(a, "state", kp_text(a, "none"), NULL);
+    if (sim->h->now < claim->ends)
+        return kp_map(a, "state", kp_text(a, "running"), NULL);
+    return kp_map(a, "state", kp_text(a, "done"), "rc", kp_int(a, claim->rc), "output",
+                  kp_text(a, ""), NULL);
+}
+
+kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
+{
+    kp_arena *a = c->a;
+    const kp_sim_node *n = &sim->node[c->node];
+    const kp_sim_text *t = kp_sim_node_text(n);
+    kp_builder none;
+
+    kp_sim_staging_settle(sim, c->node);
+    switch (c->q.kind) {
+    case KP_Q_FILE:
+        *ret_v = kp_map(a, "path", kp_text(a, kp_sim_string(sim, n->config)), "bytes",
+                        kp_bytes(a, sim->pool + t->off, t->n), "sha256",
+                        kp_text(a, kp_sim_file_of(sim, c->node)->sha256), NULL);
+        return NULL;
+    case KP_Q_GRANTS:
+        none = kp_list_begin(a);
+        *ret_v = kp_list_end(&none);
+        return NULL;
+    case KP_Q_JOB:
+        if (!c->q.op_id)
+            return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
+                              "a job without op id");
+        *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op_id));
+        return NULL;
+    default:
+        *ret_v = host_state(sim, a, c->node, c->q.since);
+        return NULL;
+    }
+}

@@ -8,14 +8,16 @@ local gate = require "gate"
 
 local node = {}
 
-local function has(ids, wanted)
-  for _, id in ipairs(ids) do
-    if id == wanted then return true end
-  end
-  return false
-end
+-- Asked once: a large cluster's list would fill the journal.
+local is_a_broker
 
-local function is_broker(id) return has(brokers(), id) end
+local function is_broker(id)
+  if not is_a_broker then
+    is_a_broker = {}
+    for _, broker_id in ipairs(brokers()) do is_a_broker[broker_id] = true end
+  end
+  return is_a_broker[id] == true
+end
 
 --- "broker 3", "controller 3001"
 function node.name(id)

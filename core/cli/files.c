@@ -41,12 +41,10 @@ static const char *shipped(kp_arena *a)
         const char *beside = kp_printf(a, "%s/../share/kplay", self);
         if (is_dir(kp_printf(a, "%s/stdlib", beside)))
             return beside;
-        /* A build directory is build/<preset> below the sources. */
-        const char *tree = kp_printf(a, "%s/../..", self);
-        if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) &&
-            is_dir(kp_printf(a, "%s/stdlib", tree)))
-            return tree;
-        if (is_file(kp_printf(a, "%s/CMakeCache.txt", self)) && is_dir(KPLAY_SOURCE_DIR "/stdlib"))
+        /* The program is at the top of a build directory, benches one below. */
+        bool built = is_file(kp_printf(a, "%s/CMakeCache.txt", self)) ||
+                     is_file(kp_printf(a, "%s/../CMakeCache.txt", self));
+        if (built && is_dir(KPLAY_SOURCE_DIR "/stdlib"))
             return KPLAY_SOURCE_DIR;
     }
     return KPLAY_DATADIR;

@@ -62,6 +62,8 @@ bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **
 /* A view with epochs older than the run has seen comes from a stale cache. */
 static bool stale(kp_run *r, const kp_view *v)
 {
+    if (r->view && v->leader_epoch == r->view->leader_epoch)
+        return false; /* the same array */
     if (!v->leader_epoch || !r->view || !r->view->leader_epoch || r->view->n_parts != v->n_parts)
         return false;
     if (v->n_topics == 0 || r->view->n_topics != v->n_topics ||

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+/* Other brokers asked, one by one, whether they answer; in larger clusters the rest is known by the views alone. */
+#define ANSWERS_ASKED 100
 #define HEAL_STALL (2 * KP_MINUTE)
 
 const kp_guard_row kp_guard_rows[] = {
@@ -435,6 +437,24 @@ static void one_controller(kp_run *r, const kp_reply *reply, size_t n, kp_findin
     }
 }
 
+static void silent_ones(kp_run *r, const kp_request *q, const kp_reply *reply, size_t n,
+                        kp_findings *fs)
+{
+    for (size_t i = 0; i < n; i++) {
+        const kp_known *k = kp_known_node(r, q[i].node);
+        if (reply[i].err && !(k && k->down)) /* one that is not listed has its own finding */
+            kp_find_add(fs, (kp_finding) {
+                                .row = "node-down",
+                                .heals = true,
+                                .measure = 1,
+                                .text = kp_printf(r->call, "broker %d does not answer", q[i].node),
+                                .detail = kp_printf(r->call, "  %s\n", reply[i].err->what),
+                                .next = kp_printf(
+                                    r->call, "look at broker %d; when it answers: kplay resume",
+                                    q[i].node) });
+    }
+}
+
 static void moves(kp_run *r, const kp_reply *reply, kp_findings *fs)
 {
     uint32_t n = (uint32_t)kp_len(reply->value);
@@ -469,7 +489,8 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     /* Everything else in one round of questions: each node itself, the reassignments, the quorum or the other brokers. */
     for (size_t i = 0; i < c->n; i++)
         q[n++] = (kp_request) { .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
-    for (uint32_t i = 0; r->zookeeper && i < r->inv->n_nodes; i++)
+    /* A broker that was killed is listed until its session ends; it does not answer. */
+    for (uint32_t i = 0; i < r->inv->n_nodes && (r->zookeeper || n < c->n + ANSWERS_ASKED); i++)
         if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && !in(c->nodes, c->n, r->inv->nodes[i].id))
             q[n++] = (kp_request) { .kind = KP_Q_NODE,
                                     .node = r->inv->nodes[i].id,
@@ -481,6 +502,7 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     kp_ask_all(r, a, q, n, reply);
 
     identity(r, c, reply, fs);
+    silent_ones(r, q + c->n, reply + c->n, asked - c->n, fs);
     moves(r, &reply[asked], fs);
     if (r->zookeeper)
         one_controller(r, reply, asked, fs);

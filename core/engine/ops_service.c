@@ -92,9 +92,12 @@ static kp_err *stop_ask(kp_step *s, const void *args)
     return NULL;
 }
 
-/* Has the host begun to carry out this op id? */
-static bool claimed(kp_step *s)
+/* Has the host begun to carry out this op id?  A command leaves a claim; a service manager says what it is doing. */
+static bool claimed(kp_step *s, const kp_value *state)
 {
+    const char *doing = kp_get_text(kp_get(state, "service"), "state", "");
+    if (kp_streq(doing, "deactivating") || kp_streq(doing, "activating"))
+        return true;
     kp_request q = { .kind = KP_Q_JOB, .node = s->node, .op_id = s->op_id };
     const kp_value *job;
     kp_err *e = kp_ask_value(s->r, s->a, &q, &job);
@@ -140,7 +143,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
                     kp_int(s->a, dirs), NULL);
 
     if (same && !rebooted) {
-        if (s->intended && claimed(s)) {
+        if (s->intended && claimed(s, state)) {
             s->say = "shutting down";
             return KP_UNDER_WAY;
         }
@@ -276,7 +279,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
         return KP_DID_FAIL;
     }
     if (pid == 0) {
-        if (s->intended && claimed(s)) {
+        if (s->intended && claimed(s, state)) {
             /* The start was carried out.  The process may not be there yet, or not any more. */
             kp_ms since = kp_mono(s->r->w) - s->asked_at;
             if (s->progress > kp_get_int(was, "log_size", 0) || since > 3 * KP_SECOND) {
@@ -287,6 +290,12 @@ static kp_verdict start_probe(kp_step *s, const void *args)
             }
             s->say = "its process is not there yet";
             return KP_UNDER_WAY;
+        }
+        if (s->asked && kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "failed")) {
+            s->why = "the service manager gave up starting it";
+            s->next = "read its log; when it is mended: kplay resume";
+            s->detail = error_lines(s->a, signs);
+            return KP_DID_FAIL;
         }
         return KP_NOT_YET;
     }
@@ -305,6 +314,8 @@ static void start_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->r, s->node);
     (void)args;
+    if (k)
+        k->log_from = kp_get_int(kp_get(s->pre, "host"), "log_size", -1);
     if (k && !kp_get_bool(s->result, "already", false))
         k->restarted = kp_mono(s->r->w);
     if (kp_node_is(node_of(s), KP_BROKER))

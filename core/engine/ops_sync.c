@@ -146,6 +146,42 @@ static kp_verdict controller_back(kp_step *s, int node)
     return KP_DID_FAIL;
 }
 
+/* Every two seconds: a node whose process died is not waited for until the stall, nor one whose fetches are refused
+ * because it speaks a newer protocol than the others (its own log says that they fail, again and again). */
+static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_far)
+{
+    kp_run *r = s->r;
+    kp_known *k = kp_known_node(r, node->id);
+    const kp_value *state;
+    kp_ms now = kp_mono(r->w);
+
+    if (!k || now - k->looked < 2 * KP_SECOND)
+        return so_far;
+    k->looked = now;
+    kp_err *e = kp_ask_host(r, s->a, node->id, k->log_from > 0 ? k->log_from : -1, &state, NULL);
+    if (e) {
+        kp_err_drop(e);
+        return so_far;
+    }
+    if (kp_get_int(state, "pid", 0) == 0) {
+        s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r, node->id));
+        s->next = "find out what ended it; when it runs again: kplay resume";
+        return KP_DID_FAIL;
+    }
+    const kp_value *signs = kp_get(state, "signs");
+    bool refused = kp_get_bool(signs, "mis_pinned", false) ||
+                   (r->zookeeper && kp_get_bool(signs, "fetch_errors", false) && k->restarted &&
+                    now - k->restarted > 30 * KP_SECOND);
+    if (refused) {
+        s->why = kp_printf(
+            s->a, "the fetches of %s are refused: it speaks a newer protocol than the others",
+            kp_node_word(s->a, r, node->id));
+        s->next = "stop it, pin inter.broker.protocol.version in its file, start it again";
+        return KP_DID_FAIL;
+    }
+    return so_far;
+}
+
 static kp_verdict sync_probe(kp_step *s, const void *args)
 {
     const sync_args *a = args;
@@ -158,21 +194,8 @@ static kp_verdict sync_probe(kp_step *s, const void *args)
             worst = controller_back(s, node->id);
         if (worst == KP_SO && kp_node_is(node, KP_BROKER))
             worst = broker_back(s, node->id);
-        /* A node whose process died is not waited for until the stall. */
-        kp_known *k = kp_known_node(r, node->id);
-        if (worst != KP_SO && worst != KP_DID_FAIL && k &&
-            kp_mono(r->w) - k->looked > 2 * KP_SECOND) {
-            const kp_value *state;
-            k->looked = kp_mono(r->w);
-            kp_err *e = kp_ask_host(r, s->a, node->id, -1, &state, NULL);
-            if (!e && kp_get_int(state, "pid", 0) == 0) {
-                s->why = kp_printf(s->a, "the process of %s is gone",
-                                   kp_node_word(s->a, r, node->id));
-                s->next = "find out what ended it; when it runs again: kplay resume";
-                worst = KP_DID_FAIL;
-            }
-            kp_err_drop(e);
-        }
+        if (worst != KP_SO && worst != KP_DID_FAIL)
+            worst = look_at_host(s, node, worst);
     }
     return worst;
 }

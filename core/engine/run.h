@@ -40,10 +40,11 @@ typedef struct kp_scope {
 typedef struct kp_known {
     int id;
     const kp_value
-        *excused;    /* replicas that were behind before it was stopped (kp_view_behind_keys) */
-    kp_ms restarted; /* world monotonic time of the last start this process saw; 0 never */
-    kp_ms looked;    /* when its host was last asked whether the process is still there */
-    bool down;       /* not listed in the newest view */
+        *excused;     /* replicas that were behind before it was stopped (kp_view_behind_keys) */
+    kp_ms restarted;  /* world monotonic time of the last start this process saw; 0 never */
+    kp_ms looked;     /* when its host was last asked whether the process is still there */
+    int64_t log_from; /* size of its log before its last start; -1 not known */
+    bool down;        /* not listed in the newest view */
     const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
 } kp_known;
 

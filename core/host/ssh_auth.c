@@ -216,7 +216,7 @@ kp_err *kp_ssh_auth_begin(kp_ssh_auth *auth, LIBSSH2_SESSION *s, const kp_host *
     *auth = (kp_ssh_auth){ .key_type = "" };
     if (!*h->spec.identity)
         return agent_begin(auth, s, h, "no ssh.identity is named");
-    key_facts facts;
+    key_facts facts = { .type = "" };
     KP_TRY(look_at_key(h, &facts));
     auth->key_type = facts.type;
     if (facts.encrypted)

@@ -12,7 +12,6 @@ typedef struct node_ask {
     const kp_api_versions_response *versions;
     const char *cluster_id; /* NULL: not told */
     int controller;         /* -1: not told */
-    const kp_value *brokers;
     int legs; /* not answered yet */
 } node_ask;
 
@@ -59,7 +58,7 @@ static void finish(kp_task *t, int listener)
         range ? kp_int(a, range->max_version) : NULL, "features", kp_map_end(&features),
         "zk_migration_ready", kp_bool(r->zk_migration_ready), "cluster_id",
         kp_text(a, ask->cluster_id), "controller",
-        ask->controller >= 0 ? kp_int(a, ask->controller) : NULL, "brokers", ask->brokers, NULL);
+        ask->controller >= 0 ? kp_int(a, ask->controller) : NULL, NULL);
     kp_task_done(t, listener, v);
 }
 
@@ -78,10 +77,6 @@ static void on_metadata(kp_task *t, int listener, kp_err *e, const void *respons
         kp_task_fail(t, e);
         return;
     }
-    kp_builder ids = kp_list_begin(t->a);
-    for (int32_t i = 0; i < m->brokers.n; i++)
-        kp_list_add(&ids, kp_int(t->a, m->brokers.v[i].node_id));
-    ask->brokers = kp_list_end(&ids);
     ask->cluster_id = m->cluster_id;
     ask->controller = m->controller_id;
     kp_live_learn(t->lv, m->cluster_id, m->controller_id);

@@ -93,16 +93,6 @@ static const char *mode_of(const kp_sim *sim, const kp_sim_node *n)
     return kp_sim_is_broker(n) ? "kraft" : "controller";
 }
 
-static const kp_value *live_ids(kp_arena *a, const kp_sim *sim)
-{
-    kp_builder b = kp_list_begin(a);
-
-    for (uint32_t i = 0; i < sim->h->n_brokers; i++)
-        if (sim->view_broker[i].alive)
-            kp_list_add(&b, kp_int(a, sim->view_broker[i].id));
-    return kp_list_end(&b);
-}
-
 static const kp_value *answer_node(kp_sim *sim, kp_arena *a, int32_t node)
 {
     const kp_sim_node *n = &sim->node[node];
@@ -123,8 +113,7 @@ static const kp_value *answer_node(kp_sim *sim, kp_arena *a, int32_t node)
         "metadata_version_min", kraft ? kp_int(a, f->metadata_min) : NULL, "metadata_version_max",
         kraft ? kp_int(a, f->metadata_max) : NULL, "features", kp_map_end(&features),
         "zk_migration_ready", kp_bool(false), "cluster_id", kp_text(a, sim->h->cluster_id),
-        "controller", controller >= 0 ? kp_int(a, controller) : NULL, "brokers",
-        kp_sim_is_broker(n) ? live_ids(a, sim) : NULL, NULL);
+        "controller", controller >= 0 ? kp_int(a, controller) : NULL, NULL);
 }
 
 static const kp_value *answer_quorum(const kp_sim *sim, kp_arena *a)

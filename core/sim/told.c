@@ -50,7 +50,7 @@ const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_in
         *inv = *policy;
     else
         *inv = (kp_inventory) { .path = "simulated",
-                                .cluster = "sim",
+                                .cluster = "demo",
                                 .kafka = kp_map(a, NULL),
                                 .accept = kp_list_end(&none),
                                 .playbooks = kp_map(a, NULL),

@@ -29,7 +29,7 @@ typedef enum kp_req {
     /* What `node` says of itself (ApiVersions, KIP-584; DescribeCluster where it serves it) -> map
      *   {release = "3.9", mode = "zookeeper"|"kraft"|"controller"|"hybrid", metadata_version = finalized level or nil,
      *    metadata_version_max, metadata_version_min (supported by the binary, KRaft), features = {name -> level},
-     *    zk_migration_ready, cluster_id, controller (as it says; see kp_view.controller), brokers = [live ids]} */
+     *    zk_migration_ready, cluster_id, controller (as it says; see kp_view.controller)} */
 
     KP_Q_QUORUM,
     /* DescribeQuorum of the leader, found by asking the controllers -> map

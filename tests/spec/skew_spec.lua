@@ -5,7 +5,10 @@ local function skew(from, mode)
   return kplay.stdlib("skew", {
     brokers = function() return { 1, 2, 3 } end,
     controllers = function() return {} end,
-    version = function(id) return type(from) == "table" and from[id] or from end,
+    version = function(id)
+      if type(from) == "table" then return from[id] end
+      return from
+    end,
     cluster = function() return { mode = mode or "zookeeper" } end,
     fail = function(what) error(what, 0) end,
   })

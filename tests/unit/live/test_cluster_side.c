@@ -342,7 +342,7 @@ static void test_what_a_node_says_of_itself(void **state)
     x->f->versions.finalized_features.v = is;
     x->f->versions.finalized_features.n = 1;
     assert_json(s, site_value(s, ask(KP_Q_NODE, 1)),
-                "{\"brokers\":[2,1],\"cluster_id\":\"cluster-1\",\"controller\":2,\"features\":"
+                "{\"cluster_id\":\"cluster-1\",\"controller\":2,\"features\":"
                 "{\"metadata.version\":17},\"metadata_version\":17,\"metadata_version_max\":19,"
                 "\"metadata_version_min\":1,\"mode\":\"kraft\",\"release\":\"3.7\","
                 "\"zk_migration_ready\":false}");

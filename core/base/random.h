@@ -1,4 +1,5 @@
-/* Random numbers from the kernel, for names and seeds; nothing that must be replayed comes from here. */
+/* Random numbers from the kernel, for names and seeds; nothing that must be replayed comes from
+ * here. */
 #ifndef KP_BASE_RANDOM_H
 #define KP_BASE_RANDOM_H
 

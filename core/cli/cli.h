@@ -1,4 +1,5 @@
-/* cli: the composition root.  It alone names a world (live or sim), finds files and reads the command line.
+/* cli: the composition root.  It alone names a world (live or sim), finds files and reads the
+ * command line.
  *
  * main.c      which command
  * options.c   a command's options: one table prints the help and reads the line
@@ -84,7 +85,8 @@ typedef struct kp_files {
     const char *shipped; /* where playbooks/ and stdlib/ are */
 } kp_files;
 kp_err *kp_files_init(kp_arena *a, const char *cluster_file, kp_files *ret_files) KP_MUST_USE;
-/* A kp_find_fn over kp_files: a path as given, the team's playbooks/NAME, the shipped playbooks/NAME. */
+/* A kp_find_fn over kp_files: a path as given, the team's playbooks/NAME, the shipped
+ * playbooks/NAME. */
 kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path,
                       const char **ret_text, size_t *ret_n);
 
@@ -100,8 +102,8 @@ typedef struct kp_open_cluster {
     kp_files files;
 } kp_open_cluster;
 
-/* The cluster a command is about.  `new_demo`: make a fresh simulated cluster for --demo (else the one that is there).
- * Nothing is contacted.  No cluster anywhere is an error that names --demo. */
+/* The cluster a command is about.  `new_demo`: make a fresh simulated cluster for --demo (else the
+ * one that is there). Nothing is contacted.  No cluster anywhere is an error that names --demo. */
 kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo,
                         kp_open_cluster *ret_c) KP_MUST_USE;
 void kp_cluster_close(kp_open_cluster *c);

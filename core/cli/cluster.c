@@ -80,7 +80,8 @@ static bool unfinished(kp_arena *a, const char *runs)
     return false;
 }
 
-/* The simulated cluster behind `make`, in <runs>/cluster.sim: kept while a run on it is unfinished. */
+/* The simulated cluster behind `make`, in <runs>/cluster.sim: kept while a run on it is unfinished.
+ */
 static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_value *spec,
                         kp_open_cluster *c)
 {

@@ -1,8 +1,8 @@
 /* kplay check FILE: is a playbook sound, before any cluster sees it?
  *
- * It is compiled, its header is checked, and it runs on a fixed set of simulated clusters - ZooKeeper,
- * KRaft, combined - to see which effects it uses: one it uses and does not declare is refused there as
- * it would be on a real cluster; one it declares and never uses is said.
+ * It is compiled, its header is checked, and it runs on a fixed set of simulated clusters -
+ * ZooKeeper, KRaft, combined - to see which effects it uses: one it uses and does not declare is
+ * refused there as it would be on a real cluster; one it declares and never uses is said.
  */
 #include "cli/cli.h"
 
@@ -25,7 +25,8 @@ typedef struct outcome {
     unsigned used;
 } outcome;
 
-/* A value for an argument nobody gave: a release that may follow the simulated one, where a version is asked for. */
+/* A value for an argument nobody gave: a release that may follow the simulated one, where a version
+ * is asked for. */
 static const kp_value *arguments(kp_arena *a, const kp_header *h, const kp_value *given,
                                  const char *mode)
 {
@@ -90,7 +91,8 @@ static int check_main(kp_arena *a, const kp_line *line)
     for (size_t i = 0; i < KP_COUNT(o); i++) {
         try_on(a, line->word[0], &f, line->extra, h, &o[i]);
         used |= o[i].used;
-        /* A refusal by the playbook's own check, or a question for a mode it is not for, is an outcome, not a fault. */
+        /* A refusal by the playbook's own check, or a question for a mode it is not for, is an
+         * outcome, not a fault. */
         bool fault = o[i].err && (o[i].err->cls == KP_PLAYBOOK || o[i].err->cls == KP_INTERNAL ||
                                   o[i].err->cls == KP_USAGE);
         if (fault && code == 0) {

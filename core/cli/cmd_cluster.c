@@ -33,7 +33,8 @@ static void show(kp_arena *a, const kp_inventory *inv, bool json)
     }
 }
 
-/* One line a node: what its listener says, what its host says, and what the SSH user may not do.  Returns the worst class. */
+/* One line a node: what its listener says, what its host says, and what the SSH user may not do.
+ * Returns the worst class. */
 static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
 {
     const kp_inventory *inv = c->inventory;

@@ -180,7 +180,11 @@ static int run_main(kp_arena *a, const kp_line *line)
             spec.simulated = true;
             spec.runs = NULL;
             spec.assume_yes = true;
+            kp_sim_keep_leaders(copy);
             e = kp_run_first(a, &spec, NULL);
+            if (json)
+                puts(kp_json_text(a, kp_map(a, "event", kp_text(a, "rehearsed"), "acts",
+                                            kp_sim_acts(a, copy), NULL)));
             kp_sim_close(copy);
         }
     } else if (!e) {

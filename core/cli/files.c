@@ -1,5 +1,5 @@
-/* Where files are found: playbooks of the team first, then the shipped ones; stdlib always the shipped
- * one; team modules always beside the cluster file.  No shadowing of stdlib, ever.
+/* Where files are found: playbooks of the team first, then the shipped ones; stdlib always the
+ * shipped one; team modules always beside the cluster file.  No shadowing of stdlib, ever.
  */
 #include "cli/cli.h"
 
@@ -27,8 +27,8 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* From the build tree while it is there, from the prefix otherwise: ../share/kplay beside the binary, then the
- * configured prefix. */
+/* From the build tree while it is there, from the prefix otherwise: ../share/kplay beside the
+ * binary, then the configured prefix. */
 static const char *shipped(kp_arena *a)
 {
     char self[4096];

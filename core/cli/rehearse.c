@@ -1,7 +1,7 @@
 /* The plan snapshot: a simulated copy of the live cluster, for --dry-run.
  *
- * Everything is asked and nothing is changed: views, configurations, each node's host and file.  What
- * is not known is left to the simulator's defaults and said by the rehearsal's assumptions.
+ * Everything is asked and nothing is changed: views, configurations, each node's host and file.
+ * What is not known is left to the simulator's defaults and said by the rehearsal's assumptions.
  */
 #include "cli/cli.h"
 

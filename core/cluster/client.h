@@ -4,8 +4,9 @@
 
 #include "cluster/schema.h"
 
-/* Checks the section and returns it with ~/ and relative paths resolved.  Values are text, or a map that says where a
- * secret is (see kp_secret_resolve). */
-kp_err *kp_client_read(const kp_reading *in, const kp_value *section, const kp_value **ret_section) KP_MUST_USE;
+/* Checks the section and returns it with ~/ and relative paths resolved.  Values are text, or a map
+ * that says where a secret is (see kp_secret_resolve). */
+kp_err *kp_client_read(const kp_reading *in, const kp_value *section,
+                       const kp_value **ret_section) KP_MUST_USE;
 
 #endif

@@ -35,7 +35,7 @@ typedef struct scanner {
 
 static scanner scanner_of(const char *text, size_t n)
 {
-    return (scanner){
+    return (scanner) {
         .text = text,
         .n = n,
         .chars = KP_BUF_INIT(n),
@@ -94,7 +94,7 @@ static bool next_chars(scanner *s, line *l)
     size_t natural = s->at, i = s->at;
     kp_buf_clear(&s->chars);
     kp_buf_clear(&s->places);
-    *l = (line){ .start = s->at };
+    *l = (line) { .start = s->at };
     while (i < s->n) {
         char c = s->text[i];
         if (skip_blanks) {
@@ -191,7 +191,8 @@ static void add_utf8(kp_buf *b, uint32_t c)
         kp_buf_chr(b, (char)(0x80 | (c >> (6 * more) & 0x3f)));
 }
 
-/* Adds the character of the \uXXXX at p, or of two that are a surrogate pair; returns their length. */
+/* Adds the character of the \uXXXX at p, or of two that are a surrogate pair; returns their length.
+ */
 static size_t add_unicode(kp_buf *b, const char *p, size_t n)
 {
     int32_t high = unit_at(p, n), low = n >= 12 ? unit_at(p + 6, n - 6) : -1;

@@ -1,7 +1,7 @@
-/* server.properties: the java.util.Properties format as brokers read it, and edits that keep the file
- * a person's: comments, order, blank lines and the spelling of untouched lines stay byte for byte.
- * Sources: java.util.Properties.load (separators '=', ':' or blank; '\' continues and escapes; the LAST
- * of equal keys wins, which is why a duplicate is reported).
+/* server.properties: the java.util.Properties format as brokers read it, and edits that keep the
+ * file a person's: comments, order, blank lines and the spelling of untouched lines stay byte for
+ * byte. Sources: java.util.Properties.load (separators '=', ':' or blank; '\' continues and
+ * escapes; the LAST of equal keys wins, which is why a duplicate is reported).
  */
 #ifndef KP_CLUSTER_PROPERTIES_H
 #define KP_CLUSTER_PROPERTIES_H
@@ -16,10 +16,11 @@ const kp_value *kp_properties_parse(kp_arena *a, const char *text, size_t n);
 /* How many times `key` is set. */
 uint32_t kp_properties_count(const char *text, size_t n, const char *key);
 
-/* The file with every key of `edits` (map of text; a nil or absent value can not be given: use kp_bool(false) to
- * remove a key) set or removed: a set key keeps its line's place, a new one goes to the end, on a line of its own.
- * An edit that changes nothing gives equal bytes.  Fails (KP_CONFIG) when an edited key is set twice in the file. */
-kp_err *kp_properties_edit(kp_arena *a, const char *text, size_t n, const kp_value *edits, char **ret_text,
-                           size_t *ret_n) KP_MUST_USE;
+/* The file with every key of `edits` (map of text; a nil or absent value can not be given: use
+ * kp_bool(false) to remove a key) set or removed: a set key keeps its line's place, a new one goes
+ * to the end, on a line of its own. An edit that changes nothing gives equal bytes.  Fails
+ * (KP_CONFIG) when an edited key is set twice in the file. */
+kp_err *kp_properties_edit(kp_arena *a, const char *text, size_t n, const kp_value *edits,
+                           char **ret_text, size_t *ret_n) KP_MUST_USE;
 
 #endif

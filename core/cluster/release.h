@@ -1,16 +1,17 @@
 /* Release facts the guard needs: what a binary supports.  Policy (what may follow what) is Lua's.
  *
  * metadata.version levels: org.apache.kafka.server.common.MetadataVersion of each release (min 1 in
- * 3.3-3.9, 7 = 3.3-IV3 from 4.0 on).  inter.broker.protocol.version: a short string means the newest
- * production -IVn of its line (MetadataVersion.fromVersionString, kafka.api.ApiVersion before 3.3).
+ * 3.3-3.9, 7 = 3.3-IV3 from 4.0 on).  inter.broker.protocol.version: a short string means the
+ * newest production -IVn of its line (MetadataVersion.fromVersionString, kafka.api.ApiVersion
+ * before 3.3).
  */
 #ifndef KP_CLUSTER_RELEASE_H
 #define KP_CLUSTER_RELEASE_H
 
 #include "value/value.h"
 
-/* Lowest and highest finalised metadata.version a binary of that line can run with.  False: not a KRaft release, or
- * newer than this table. */
+/* Lowest and highest finalised metadata.version a binary of that line can run with.  False: not a
+ * KRaft release, or newer than this table. */
 bool kp_release_metadata_levels(kp_version v, int *ret_min, int *ret_max);
 
 /* "2.8", "3.5-IV2", "3.9.1" -> a number that grows with the protocol; -1: not one. */

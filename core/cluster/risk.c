@@ -5,9 +5,9 @@
  * is judged once, at the first of its replicas that goes.
  *
  * What remains is counted twice.  The ISR that the cluster would show decides the counts; of it,
- * the replicas on live brokers decide what is listed as offline or below min ISR, because an in-sync
- * replica on a broker that is down serves nobody.  A replica that is not in sync is listed too when
- * its partition is under min ISR already: it may be the first to catch up.
+ * the replicas on live brokers decide what is listed as offline or below min ISR, because an
+ * in-sync replica on a broker that is down serves nobody.  A replica that is not in sync is listed
+ * too when its partition is under min ISR already: it may be the first to catch up.
  */
 #include "cluster/risk.h"
 

@@ -17,7 +17,8 @@ typedef enum kp_field_kind {
     KP_FIELD_WORD,    /* no blanks, no '-' in front: safe as an argument of a command */
     KP_FIELD_HOST,    /* host name or IP address */
     KP_FIELD_ADDRESS, /* host:port */
-    KP_FIELD_LOCAL,   /* a path on this machine: ~/ is the home directory, relative to the cluster file's directory */
+    KP_FIELD_LOCAL,   /* a path on this machine: ~/ is the home directory, relative to the cluster
+                         file's directory */
     KP_FIELD_REMOTE,  /* an absolute path on the node's host; slashes at its end are dropped */
     KP_FIELD_RELEASE, /* a directory name with {version} in it */
     KP_FIELD_CHOICE,  /* one of `choices` */
@@ -28,7 +29,7 @@ typedef enum kp_field_kind {
     KP_FIELD_PORT,
     KP_FIELD_ID,
     /* stored as const kp_value * */
-    KP_FIELD_ARGV,    /* a list of texts, not empty */
+    KP_FIELD_ARGV, /* a list of texts, not empty */
     KP_FIELD_LIST,
     KP_FIELD_MAP,
 } kp_field_kind;
@@ -67,14 +68,16 @@ const char *kp_reading_path(const kp_reading *in, const char *path, const char *
 /* Store the defaults of a level.  Texts without one become "". */
 void kp_level_defaults(const kp_reading *in, const kp_level *level, void *into);
 
-/* Check `map` (NULL: nothing to do) and store what it gives.  On failure `into` may be half filled. */
-kp_err *kp_level_read(const kp_reading *in, const kp_level *level, const char *path, const kp_value *map,
-                      void *into) KP_MUST_USE;
+/* Check `map` (NULL: nothing to do) and store what it gives.  On failure `into` may be half filled.
+ */
+kp_err *kp_level_read(const kp_reading *in, const kp_level *level, const char *path,
+                      const kp_value *map, void *into) KP_MUST_USE;
 
 /* "host:port" or "[v6]:port": a host name or address, and a port from 1 to 65535. */
 bool kp_address_is_valid(const char *s, size_t n);
 
-/* A local path as KP_FIELD_LOCAL reads it; NULL when it can not be found out (~user, or ~ without HOME). */
+/* A local path as KP_FIELD_LOCAL reads it; NULL when it can not be found out (~user, or ~ without
+ * HOME). */
 const char *kp_local_path(const kp_reading *in, const char *path);
 
 #endif

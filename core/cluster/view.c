@@ -1,12 +1,12 @@
 /* A view: built once from an answer, then only read.
  *
  * Building walks the replicas three times: to learn which brokers there are, to fill the arrays,
- * and to sort each broker's replicas into its own row.  Nothing is allocated per partition and nothing
- * is searched by text, so that a million partitions cost a fraction of a second.
+ * and to sort each broker's replicas into its own row.  Nothing is allocated per partition and
+ * nothing is searched by text, so that a million partitions cost a fraction of a second.
  *
  * The digest is a sum over partitions of a mixed hash, each over topic, index, leader and the SET
- * of in-sync brokers.  A sum does not depend on order: two nodes that answer the same in another order
- * give the same digest.
+ * of in-sync brokers.  A sum does not depend on order: two nodes that answer the same in another
+ * order give the same digest.
  */
 #include "cluster/view.h"
 
@@ -42,7 +42,7 @@ typedef struct id_table {
     struct cell {
         int id;
         uint32_t slot_plus_1; /* 0: free */
-    } *cells;
+    } * cells;
 } id_table;
 
 static uint32_t spread(int id)
@@ -76,7 +76,7 @@ static void table_add(id_table *t, int id)
         table_grow(t);
     struct cell *c = cell_of(t, id);
     if (!c->slot_plus_1)
-        *c = (struct cell){ id, ++t->n };
+        *c = (struct cell) { id, ++t->n };
 }
 
 static uint16_t slot_of(const id_table *t, int id)
@@ -104,9 +104,8 @@ static kp_err *collect_brokers(kp_arena *a, const kp_view_in *in, id_table *t, k
     kp_view_broker *brokers = KP_NEW_ARRAY(a, t->n, kp_view_broker);
     for (uint32_t i = 0; i < t->cap; i++)
         if (t->cells[i].slot_plus_1)
-            brokers[t->cells[i].slot_plus_1 - 1] = (kp_view_broker){ .id = t->cells[i].id,
-                                                                     .host = "",
-                                                                     .rack = "" };
+            brokers[t->cells[i].slot_plus_1 - 1] =
+                (kp_view_broker) { .id = t->cells[i].id, .host = "", .rack = "" };
     for (uint32_t i = 0; i < in->n_brokers; i++) {
         const kp_view_broker *from = &in->brokers[i];
         kp_view_broker *to = &brokers[slot_of(t, from->id)];
@@ -243,10 +242,10 @@ static kp_err *fill_topics(kp_arena *a, const kp_view_topic_in *const *sorted, u
     uint32_t p = 0;
     for (uint32_t i = 0; i < n; i++) {
         kp_view_topic *t = &topics[i];
-        *t = (kp_view_topic){ .name = kp_strdup(a, sorted[i]->name),
-                              .first = p,
-                              .n = sorted[i]->n,
-                              .internal = sorted[i]->internal };
+        *t = (kp_view_topic) { .name = kp_strdup(a, sorted[i]->name),
+                               .first = p,
+                               .n = sorted[i]->n,
+                               .internal = sorted[i]->internal };
         memcpy(t->id, sorted[i]->id, sizeof t->id);
         uint64_t hash = topic_hash(t);
         for (uint32_t k = 0; k < t->n; k++, p++) {

@@ -24,8 +24,8 @@ typedef struct kp_view_broker {
 
 typedef struct kp_view_topic {
     const char *name;
-    uint8_t id[16];     /* all zero where the cluster has no topic ids */
-    uint32_t first;     /* its partitions are first .. first + n - 1 */
+    uint8_t id[16]; /* all zero where the cluster has no topic ids */
+    uint32_t first; /* its partitions are first .. first + n - 1 */
     uint32_t n;
     bool internal;
 } kp_view_topic;
@@ -39,28 +39,31 @@ typedef struct kp_view_counts {
     uint32_t unpreferred;   /* the leader is not the first replica */
 } kp_view_counts;
 
-enum { KP_PART_UNCLEAN = 1 }; /* kp_view.flags: unclean.leader.election.enable is true for its topic */
+enum {
+    KP_PART_UNCLEAN = 1
+}; /* kp_view.flags: unclean.leader.election.enable is true for its topic */
 
 typedef struct kp_view {
-    int node;               /* who was asked; -1 for a view joined from several answers */
-    kp_ms at;               /* when the answer arrived, UTC as the world tells it */
-    bool whole;             /* false: only some topics were asked for */
+    int node;   /* who was asked; -1 for a view joined from several answers */
+    kp_ms at;   /* when the answer arrived, UTC as the world tells it */
+    bool whole; /* false: only some topics were asked for */
     const char *cluster_id;
-    int controller;         /* as that node says; -1 none.  In KRaft an arbitrary broker: never use it there */
-    uint64_t digest;        /* over topic ids, ISRs and leaders: equal views have equal digests */
+    int controller; /* as that node says; -1 none.  In KRaft an arbitrary broker: never use it there
+                     */
+    uint64_t digest; /* over topic ids, ISRs and leaders: equal views have equal digests */
 
-    uint32_t n_brokers;     /* live ones, replicas' owners and the inventory's, ascending by id */
+    uint32_t n_brokers; /* live ones, replicas' owners and the inventory's, ascending by id */
     const kp_view_broker *brokers;
-    uint32_t n_topics;      /* ascending by name */
+    uint32_t n_topics; /* ascending by name */
     const kp_view_topic *topics;
     uint32_t n_parts;
-    const uint32_t *first_rep;     /* n_parts + 1; the replicas of p are rep[first_rep[p]] .. */
-    const uint16_t *rep;           /* index into brokers; the first one is the preferred leader */
-    const uint8_t *isr;            /* bit i: replica i of p is in sync */
-    const uint8_t *leader;         /* which replica leads, or KP_VIEW_NO_LEADER */
-    const uint8_t *min_isr;        /* 0 where not known */
+    const uint32_t *first_rep; /* n_parts + 1; the replicas of p are rep[first_rep[p]] .. */
+    const uint16_t *rep;       /* index into brokers; the first one is the preferred leader */
+    const uint8_t *isr;        /* bit i: replica i of p is in sync */
+    const uint8_t *leader;     /* which replica leads, or KP_VIEW_NO_LEADER */
+    const uint8_t *min_isr;    /* 0 where not known */
     const uint8_t *flags;
-    const int32_t *leader_epoch;   /* NULL where not known */
+    const int32_t *leader_epoch; /* NULL where not known */
 
     const uint32_t *by_broker_first; /* n_brokers + 1 */
     const uint32_t *by_broker;       /* p << 3 | replica slot, of broker i: by_broker_first[i] .. */
@@ -74,7 +77,7 @@ typedef struct kp_view_partition_in {
     int32_t index, leader, leader_epoch; /* leader -1: none */
     uint32_t n_replicas, n_isr;
     const int32_t *replicas, *isr;
-    int min_isr;    /* 0 unknown */
+    int min_isr; /* 0 unknown */
     bool unclean;
 } kp_view_partition_in;
 
@@ -93,43 +96,51 @@ typedef struct kp_view_in {
     const char *cluster_id;
     int controller;
     uint32_t n_brokers;
-    const kp_view_broker *brokers; /* any order; inventory ids that are not live come with alive = false */
+    const kp_view_broker
+        *brokers; /* any order; inventory ids that are not live come with alive = false */
     uint32_t n_topics;
     const kp_view_topic_in *topics; /* any order */
 } kp_view_in;
 
-/* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are left
- * out, so such a partition looks worse than it is.  A partition without a leader counts as offline,
- * not as unpreferred.  Fails (KP_CLUSTER) on more than KP_VIEW_MAX_RF replicas, on 65,535 brokers,
- * on a hole in the partition indexes, on a broker twice among a partition's replicas, on a topic
- * twice. */
+/* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are
+ * left out, so such a partition looks worse than it is.  A partition without a leader counts as
+ * offline, not as unpreferred.  Fails (KP_CLUSTER) on more than KP_VIEW_MAX_RF replicas, on 65,535
+ * brokers, on a hole in the partition indexes, on a broker twice among a partition's replicas, on a
+ * topic twice. */
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v) KP_MUST_USE;
 
 /* ---- ask ---- */
 int kp_view_slot(const kp_view *v, int broker_id); /* index into brokers, -1 when unknown */
 const kp_view_topic *kp_view_topic_of(const kp_view *v, uint32_t p); /* O(log topics) */
 const kp_view_topic *kp_view_topic_named(const kp_view *v, const char *name);
-char *kp_view_name(kp_arena *a, const kp_view *v, uint32_t p);        /* "payments-7" */
-static inline uint32_t kp_view_rf(const kp_view *v, uint32_t p) { return v->first_rep[p + 1] - v->first_rep[p]; }
-static inline uint32_t kp_view_isr_size(const kp_view *v, uint32_t p) { return (uint32_t)__builtin_popcount(v->isr[p]); }
+char *kp_view_name(kp_arena *a, const kp_view *v, uint32_t p); /* "payments-7" */
+static inline uint32_t kp_view_rf(const kp_view *v, uint32_t p)
+{
+    return v->first_rep[p + 1] - v->first_rep[p];
+}
+static inline uint32_t kp_view_isr_size(const kp_view *v, uint32_t p)
+{
+    return (uint32_t)__builtin_popcount(v->isr[p]);
+}
 int kp_view_leader_id(const kp_view *v, uint32_t p); /* broker id or -1 */
 
 /* One partition as playbooks see it: {topic, partition, leader, replicas, isr, min_isr}. */
 const kp_value *kp_view_partition_value(kp_arena *a, const kp_view *v, uint32_t p);
 
-/* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is); up to `max` of them
- * listed in ret_parts (may be NULL). */
-uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused, uint32_t *ret_parts, uint32_t max);
+/* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is); up to `max` of
+ * them listed in ret_parts (may be NULL). */
+uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused,
+                        uint32_t *ret_parts, uint32_t max);
 
-/* The out-of-sync replicas of a broker as a list of "TOPICID-or-name:partition" keys: what was already behind before
- * a stop, by topic id (a topic deleted and made again is another topic).  Used as `excused` above,
- * which relies on its ascending byte order. */
+/* The out-of-sync replicas of a broker as a list of "TOPICID-or-name:partition" keys: what was
+ * already behind before a stop, by topic id (a topic deleted and made again is another topic). Used
+ * as `excused` above, which relies on its ascending byte order. */
 const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id);
 
 /* How many partitions differ in ISR (as a set) or leader; 0 when the views agree.  Partitions only
  * one of them has differ; topics only one of them has count once each, unless the other one is not
- * whole.  The first `max` that are partitions of b (a topic only b has: its first one) are listed in
- * ret_parts (may be NULL), ascending; unused places are UINT32_MAX. */
+ * whole.  The first `max` that are partitions of b (a topic only b has: its first one) are listed
+ * in ret_parts (may be NULL), ascending; unused places are UINT32_MAX. */
 uint32_t kp_view_differ(const kp_view *a, const kp_view *b, uint32_t *ret_parts, uint32_t max);
 
 #endif

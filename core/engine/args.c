@@ -183,8 +183,8 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
     size_t n_positional = n_given;
 
     if (n_given > 0 && kp_is(kp_at(given, n_given - 1), KP_MAP)) {
-        /* A last map gives arguments by name, unless the argument in its place takes a map itself and the map is not
-         * made of argument names. */
+        /* A last map gives arguments by name, unless the argument in its place takes a map itself
+         * and the map is not made of argument names. */
         size_t place = n_given - 1;
         const kp_value *last = kp_at(given, place);
         bool takes_map = place < op->n_args && (kp_streq(op->args[place].type, "map") ||

@@ -1,8 +1,9 @@
 /* Requests and the one pause: how everything in the engine talks to its world.
  *
- * A question is sent and waited for; several questions are sent together and cost one round trip.  An
- * action is sent and not waited for: its answer is never believed, the verb's probe looks instead.
- * kp_pause is the only place where a run lets time pass without a question of its own open.
+ * A question is sent and waited for; several questions are sent together and cost one round trip.
+ * An action is sent and not waited for: its answer is never believed, the verb's probe looks
+ * instead. kp_pause is the only place where a run lets time pass without a question of its own
+ * open.
  */
 #include "engine/run.h"
 

@@ -1,8 +1,8 @@
 /* One call of a verb, from the script host: decode, allow, replay, do.
  *
  * A call's path is the names of the enclosing steps and its number within the innermost one:
- * "broker 2.1".  Paths are what a resumed run is matched by, so a step's name used twice in one scope
- * gets "#2", and nothing else may change them.
+ * "broker 2.1".  Paths are what a resumed run is matched by, so a step's name used twice in one
+ * scope gets "#2", and nothing else may change them.
  */
 #include "engine/run.h"
 
@@ -55,7 +55,8 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
     return NULL;
 }
 
-/* A question inside wait_until: its answer is kept with the evaluation, and comes from there on replay. */
+/* A question inside wait_until: its answer is kept with the evaluation, and comes from there on
+ * replay. */
 static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void *args,
                               const kp_value *canonical, const kp_value **ret_v)
 {
@@ -106,7 +107,8 @@ static kp_err *read_call(kp_run *r, const kp_op *op, kp_step *s, const void *arg
     return NULL;
 }
 
-/* Before a new action: a person's Ctrl-C is heard here, and a limit on calls keeps a runaway script from filling a disk. */
+/* Before a new action: a person's Ctrl-C is heard here, and a limit on calls keeps a runaway script
+ * from filling a disk. */
 #define CALLS_LIMIT 2000000
 
 kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const char *at,

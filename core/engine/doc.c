@@ -1,4 +1,5 @@
-/* The verbs' documentation, editor stubs, API baseline and the guard's rows: all made by walking arrays. */
+/* The verbs' documentation, editor stubs, API baseline and the guard's rows: all made by walking
+ * arrays. */
 #include "engine/run.h"
 
 #include <stdlib.h>

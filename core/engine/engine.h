@@ -1,8 +1,9 @@
 /* engine: a run.
  *
- * It loads a playbook through the script host, gives it the verbs, journals every question and action
- * around the world's requests, guards what would make data unavailable, and can go on after any crash:
- * recovery is the normal path.  The step loop (step.c) is the same for a first run and a resumed one.
+ * It loads a playbook through the script host, gives it the verbs, journals every question and
+ * action around the world's requests, guards what would make data unavailable, and can go on after
+ * any crash: recovery is the normal path.  The step loop (step.c) is the same for a first run and a
+ * resumed one.
  *
  * One run per process at a time, one thread.
  */
@@ -19,8 +20,8 @@
 
 typedef enum kp_part { KP_PART_CHECK, KP_PART_RUN, KP_PART_VERIFY, KP_PART_ROLLBACK } kp_part;
 
-/* An argument a playbook declares: args = { to = { "version", default=, doc= } }.  Types: version, duration, text, int,
- * bool, node, "node[]", "broker[]", module. */
+/* An argument a playbook declares: args = { to = { "version", default=, doc= } }.  Types: version,
+ * duration, text, int, bool, node, "node[]", "broker[]", module. */
 typedef struct kp_script_arg {
     const char *name, *type, *doc;
     const kp_value *otherwise; /* NULL: nil unless given */
@@ -39,20 +40,23 @@ typedef struct kp_header {
 } kp_header;
 
 typedef enum kp_find { KP_FIND_PLAYBOOK, KP_FIND_STDLIB, KP_FIND_TEAM } kp_find;
-/* The text of a file: name "gate", "night" (of team.night), "rolling.lua"; NULL text when there is none.
- * ret_path is how messages name it. */
+/* The text of a file: name "gate", "night" (of team.night), "rolling.lua"; NULL text when there is
+ * none. ret_path is how messages name it. */
 typedef kp_err *(*kp_find_fn)(void *ud, kp_arena *a, kp_find what, const char *name,
                               const char **ret_path, const char **ret_text, size_t *ret_n);
 
-/* What specs (kplay test) may do with simulated clusters; the command line provides it, as it alone names a world. */
+/* What specs (kplay test) may do with simulated clusters; the command line provides it, as it alone
+ * names a world. */
 typedef struct kp_spec_host {
     /* A simulated cluster by description (sim.h). */
     kp_err *(*simulate)(void *ud, kp_arena *a, const kp_value *spec, void **ret_sim);
-    /* Runs a playbook on it: request = {playbook, args, policy, answer, forced = {guard, reason}} ->
-     * {ok, exit, state, error = {class, what, next, detail}, report, events = [...], oracle = {...}}. */
+    /* Runs a playbook on it: request = {playbook, args, policy, answer, forced = {guard, reason}}
+     * -> {ok, exit, state, error = {class, what, next, detail}, report, events = [...], oracle =
+     * {...}}. */
     kp_err *(*run)(void *ud, kp_arena *a, void *sim, const kp_value *request,
                    const kp_value **ret_v);
-    /* Plans a fault (sim.h), or asks for a node's counts: what = "fault" | "counts" | "acts" | "oracle". */
+    /* Plans a fault (sim.h), or asks for a node's counts: what = "fault" | "counts" | "acts" |
+     * "oracle". */
     kp_err *(*ask)(void *ud, kp_arena *a, void *sim, const char *what, const kp_value *v,
                    const kp_value **ret_v);
     void (*close)(void *ud, void *sim);
@@ -63,8 +67,9 @@ typedef struct kp_spec_host {
 
 typedef struct kp_script kp_script;
 typedef struct kp_script_host {
-    /* Compiles the playbook and everything it requires, checks the header.  KP_PLAYBOOK errors carry file:line:col and, in
-     * detail, the line with a caret.  Nothing of the playbook but its top level has run, with no verb to call. */
+    /* Compiles the playbook and everything it requires, checks the header.  KP_PLAYBOOK errors
+     * carry file:line:col and, in detail, the line with a caret.  Nothing of the playbook but its
+     * top level has run, with no verb to call. */
     kp_err *(*load)(kp_arena *a, const char *name, kp_find_fn find, void *ud, kp_script **ret_s);
     const kp_header *(*header)(kp_script *s);
     /* Every file that was loaded, for the journal; grows with play(). */
@@ -72,8 +77,8 @@ typedef struct kp_script_host {
     /* Runs one part with the run's verbs.  `args` is the map of argument values. */
     kp_err *(*call)(kp_script *s, kp_run *r, kp_part part, const kp_value *args);
     void (*free)(kp_script *s);
-    /* Runs busted over argv (its own arguments: files, directories, options); the exit code.  Specs run in a Lua state
-     * of their own, with busted's libraries, which no playbook ever sees. */
+    /* Runs busted over argv (its own arguments: files, directories, options); the exit code.  Specs
+     * run in a Lua state of their own, with busted's libraries, which no playbook ever sees. */
     int (*specs)(const kp_spec_host *host, int argc, char **argv);
     const char *release; /* "Lua 5.4.4" */
     int rev;             /* of sorting, matching, formatting, random */
@@ -83,17 +88,18 @@ extern const kp_script_host kp_script_host_table;
 /* ---- what a run tells, and asks ---- */
 
 typedef enum kp_event_kind {
-    KP_E_OPENED,  /* value: the summary (see run.c); before anything acts */
-    KP_E_RESUMED, /* value: {records, replayed...} */
-    KP_E_STEP,    /* text: the step's name */
-    KP_E_BEGIN,   /* an action or wait began: verb, node */
-    KP_E_PROGRESS, /* text: what is waited for, since when; value: {done, of, ...}; for the live line only */
-    KP_E_DONE,   /* verb, node, took; value: its result */
-    KP_E_NOTE,   /* text: from log() or the engine */
-    KP_E_WARN,   /* text */
-    KP_E_DOUBT,  /* text: how an open intent was settled; value: {id, saw, so} */
-    KP_E_HELD,   /* text: the guard waits; value: its reasons */
-    KP_E_CLOSED, /* value: the run's report (see run.c); err: why it did not end well */
+    KP_E_OPENED,   /* value: the summary (see run.c); before anything acts */
+    KP_E_RESUMED,  /* value: {records, replayed...} */
+    KP_E_STEP,     /* text: the step's name */
+    KP_E_BEGIN,    /* an action or wait began: verb, node */
+    KP_E_PROGRESS, /* text: what is waited for, since when; value: {done, of, ...}; for the live
+                      line only */
+    KP_E_DONE,     /* verb, node, took; value: its result */
+    KP_E_NOTE,     /* text: from log() or the engine */
+    KP_E_WARN,     /* text */
+    KP_E_DOUBT,    /* text: how an open intent was settled; value: {id, saw, so} */
+    KP_E_HELD,     /* text: the guard waits; value: its reasons */
+    KP_E_CLOSED,   /* value: the run's report (see run.c); err: why it did not end well */
 } kp_event_kind;
 
 typedef struct kp_event {
@@ -141,14 +147,15 @@ typedef struct kp_run_spec {
 } kp_run_spec;
 
 /* Runs a playbook to its end.  ret_report (in `a`, may be NULL) is set in every case:
- *   {run, state = "done"|"paused"|"failed"|"refused", records, requests, took_ms, stops = [...], assumed = [...],
- *    unused_effects = [...], idle = {...}, overrides = [...], warnings}                                             */
+ *   {run, state = "done"|"paused"|"failed"|"refused", records, requests, took_ms, stops = [...],
+ * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...], warnings} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
 kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
                       const kp_value **ret_report) KP_MUST_USE;
 
-/* The arguments a playbook would get: declared, from the command line, from the cluster file, defaults; every value with
- * where it came from.  Errors: KP_USAGE (unknown, did you mean), KP_CONFIG. */
+/* The arguments a playbook would get: declared, from the command line, from the cluster file,
+ * defaults; every value with where it came from.  Errors: KP_USAGE (unknown, did you mean),
+ * KP_CONFIG. */
 kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, const kp_value *given,
                     const kp_value **ret_args, const kp_value **ret_origin) KP_MUST_USE;
 
@@ -159,12 +166,13 @@ kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char
 
 /* ---- for the script host ---- */
 
-/* One call of a verb.  `at` is "rolling.lua:23".  ret_v is in the run's arena until the next call. */
+/* One call of a verb.  `at` is "rolling.lua:23".  ret_v is in the run's arena until the next call.
+ */
 kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const char *at,
                     const kp_value **ret_v) KP_MUST_USE;
 
-/* wait_until(fn, {stall=, limit=, every=}): the engine owns the loop; the predicate may only ask.  It returns true, or
- * false, and may return a text for the live line. */
+/* wait_until(fn, {stall=, limit=, every=}): the engine owns the loop; the predicate may only ask.
+ * It returns true, or false, and may return a text for the live line. */
 typedef kp_err *(*kp_predicate)(void *ud, bool *ret_true, const char **ret_say);
 kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud,
                           const char *at, const kp_value **ret_v) KP_MUST_USE;

@@ -1,7 +1,8 @@
 /* How long things take.
  *
- * The first guess is a rule of thumb per verb, wide on purpose; after that the median and the slowest
- * of what this run itself has seen.  Every intent and wait carries it, so the journal is the back-test.
+ * The first guess is a rule of thumb per verb, wide on purpose; after that the median and the
+ * slowest of what this run itself has seen.  Every intent and wait carries it, so the journal is
+ * the back-test.
  */
 #include "engine/run.h"
 

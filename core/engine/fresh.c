@@ -1,9 +1,10 @@
 /* Views that may be relied on.
  *
- * One broker's answer is not the cluster's: a second broker's metadata cache lags the first by a few
- * tenths of a second, and a broker that has just restarted answers "0 under-replicated" from an empty
- * cache.  So a fresh view is two answers, from two nodes, neither just restarted, asked after the last
- * action, that agree; disagreement is waited out, and what stays is unknown, which is unhealthy.
+ * One broker's answer is not the cluster's: a second broker's metadata cache lags the first by a
+ * few tenths of a second, and a broker that has just restarted answers "0 under-replicated" from an
+ * empty cache.  So a fresh view is two answers, from two nodes, neither just restarted, asked after
+ * the last action, that agree; disagreement is waited out, and what stays is unknown, which is
+ * unhealthy.
  */
 #include "engine/run.h"
 
@@ -24,7 +25,8 @@ void kp_view_seen(kp_run *r, const kp_view *v)
 size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max)
 {
     size_t n = 0;
-    /* Three passes: live brokers that are neither `without` nor the last one started; then that one; then any. */
+    /* Three passes: live brokers that are neither `without` nor the last one started; then that
+     * one; then any. */
     for (int pass = 0; pass < 3 && n < max; pass++) {
         for (uint32_t i = 0; i < r->inv->n_nodes && n < max; i++) {
             const kp_node *node = &r->inv->nodes[i];

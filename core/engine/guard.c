@@ -1,16 +1,18 @@
 /* The guard: what no edit of a playbook removes.
  *
- * Before anything disruptive, before a start or a switch of release, and before anything irreversible
- * the rows below are judged on what the cluster and the hosts say now.  Unknown is unhealthy.  A row
- * that is not met refuses with its reason and what to do; when its cause heals by itself (an ISR being
- * rejoined) and the run has already begun, the guard waits as long as there is progress.  An override
+ * Before anything disruptive, before a start or a switch of release, and before anything
+ * irreversible the rows below are judged on what the cluster and the hosts say now.  Unknown is
+ * unhealthy.  A row that is not met refuses with its reason and what to do; when its cause heals by
+ * itself (an ISR being rejoined) and the run has already begun, the guard waits as long as there is
+ * progress.  An override
  * (--force ROW --reason TEXT) is journaled; hard rows take none.
  */
 #include "engine/run.h"
 
 #include <string.h>
 
-/* Other brokers asked, one by one, whether they answer; in larger clusters the rest is known by the views alone. */
+/* Other brokers asked, one by one, whether they answer; in larger clusters the rest is known by the
+ * views alone. */
 #define ANSWERS_ASKED 100
 #define HEAL_STALL (2 * KP_MINUTE)
 
@@ -179,7 +181,8 @@ static void identity(kp_run *r, const kp_guard_case *c, const kp_reply *listener
                                 .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
                                                   node->where) });
         if (listener[i].err || !listener[i].value) {
-            /* Its process is there and it does not answer: a frozen or half-started node.  Not known to be what it says. */
+            /* Its process is there and it does not answer: a frozen or half-started node.  Not
+             * known to be what it says. */
             kp_find_add(
                 fs, (kp_finding) { .row = "listener",
                                    .text = kp_printf(a, "%s runs and does not answer on %s", word,
@@ -344,8 +347,8 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_find
     }
     if (!touches)
         return;
-    /* A majority must stay, leader included, that was caught up within the fetch time-out (2 s) and some slack: the last
-     * offset alone says nothing of a voter that died (it keeps it). */
+    /* A majority must stay, leader included, that was caught up within the fetch time-out (2 s) and
+     * some slack: the last offset alone says nothing of a voter that died (it keeps it). */
     size_t n = kp_len(voters), good = 0, gone = 0;
     KP_AUTO_BUF lines = KP_BUF_INIT(4096);
     for (size_t i = 0; i < n; i++) {
@@ -486,7 +489,8 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
         broker = broker || kp_node_is(kp_inventory_node(r->inv, c->nodes[i]), KP_BROKER);
     view_rows(r, c, broker, &on_view);
 
-    /* Everything else in one round of questions: each node itself, the reassignments, the quorum or the other brokers. */
+    /* Everything else in one round of questions: each node itself, the reassignments, the quorum or
+     * the other brokers. */
     for (size_t i = 0; i < c->n; i++)
         q[n++] = (kp_request) { .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
     /* A broker that was killed is listed until its session ends; it does not answer. */

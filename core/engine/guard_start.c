@@ -1,8 +1,9 @@
 /* The guard before a start, before a switch of release, and before what can not be undone.
  *
  * The one that bites hardest: in ZooKeeper mode a newer binary without a pinned
- * inter.broker.protocol.version speaks its newest protocol at its first start; beside older brokers it
- * registers, answers and never rejoins an ISR, and elected controller it splits the control plane.
+ * inter.broker.protocol.version speaks its newest protocol at its first start; beside older brokers
+ * it registers, answers and never rejoins an ISR, and elected controller it splits the control
+ * plane.
  */
 #include "engine/run.h"
 
@@ -10,7 +11,8 @@
 
 #include "cluster/release.h"
 
-/* The lowest effective IBP of the running brokers but the node itself: DescribeConfigs, asked of each.  -1: nobody says. */
+/* The lowest effective IBP of the running brokers but the node itself: DescribeConfigs, asked of
+ * each.  -1: nobody says. */
 static int lowest_ibp(kp_run *r, int but, const char **ret_text, int *ret_of)
 {
     kp_arena *a = r->call;
@@ -127,7 +129,8 @@ static void features(kp_run *r, const char *word, kp_version binary, kp_findings
     }
     int64_t level = kp_get_int(said, "metadata_version", -1);
     if (level < 0 || !kp_release_metadata_levels(binary, &min, &max))
-        return; /* a release without features, or newer than the table: the controllers judge its registration */
+        return; /* a release without features, or newer than the table: the controllers judge its
+                   registration */
     if (level < min)
         kp_find_add(
             fs, (kp_finding) { .row = "supports-features",

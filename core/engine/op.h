@@ -1,9 +1,9 @@
 /* Verbs: what a playbook can say, one const struct each.
  *
- * A verb is what to remember, what to ask, and how to know.  Its struct stands beside its functions in
- * an ops_*.c file and is listed once, in kp_ops (ops.c).  Its arguments are decoded by the engine
- * (args.c) into the verb's own C struct.  The documentation, the editor stubs, the argument help and
- * the API baseline are made by walking the array.
+ * A verb is what to remember, what to ask, and how to know.  Its struct stands beside its functions
+ * in an ops_*.c file and is listed once, in kp_ops (ops.c).  Its arguments are decoded by the
+ * engine (args.c) into the verb's own C struct.  The documentation, the editor stubs, the argument
+ * help and the API baseline are made by walking the array.
  */
 #ifndef KP_ENGINE_OP_H
 #define KP_ENGINE_OP_H
@@ -32,8 +32,10 @@ typedef enum kp_op_class {
     KP_OP_ONCE,   /* must act once; the host's claim or the cluster makes sure */
     KP_OP_OPAQUE, /* does what kplay can not know: needs a probe of the caller's */
     KP_OP_WAIT,   /* acts on nothing; `probe` says when it is so */
-    KP_OP_FLOW, /* log, confirm, step ...: `read` runs it; it is journaled by itself when it must be */
-    KP_OP_SCRIPT, /* needs a function of the script (wait_until, play): carried out by the script host */
+    KP_OP_FLOW, /* log, confirm, step ...: `read` runs it; it is journaled by itself when it must be
+                 */
+    KP_OP_SCRIPT, /* needs a function of the script (wait_until, play): carried out by the script
+                     host */
 } kp_op_class;
 
 enum { KP_DISRUPTIVE = 1, KP_IRREVERSIBLE = 2, KP_CRITICAL = 4 }; /* marks of one call */
@@ -68,7 +70,8 @@ typedef struct kp_nodes {
 typedef struct kp_op {
     const char *name;
     int since; /* API level that brought it */
-    int rev; /* raised when its meaning changes: an open intent of another revision is not attached to */
+    int rev; /* raised when its meaning changes: an open intent of another revision is not attached
+                to */
     kp_op_class cls;
     kp_grant grant;      /* what it needs; KP_G_NONE for questions */
     unsigned marks;      /* marks it always has; `marks_of` may add some by its arguments */
@@ -103,8 +106,8 @@ typedef struct kp_op {
 extern const kp_op *const kp_ops[]; /* ends with NULL */
 const kp_op *kp_op_named(const char *name);
 
-/* One action on one node (or on the cluster, node 0) while it is being done.  Verbs read it and set the fields
- * of the last group; memory is the step arena `a`, which ends with the call. */
+/* One action on one node (or on the cluster, node 0) while it is being done.  Verbs read it and set
+ * the fields of the last group; memory is the step arena `a`, which ends with the call. */
 struct kp_step {
     kp_run *r;
     const kp_op *op;
@@ -117,8 +120,8 @@ struct kp_step {
     const kp_value *pre; /* what `before` remembered, as it stands in the intent */
     bool intended;       /* its intent is on disk, of this session or an earlier one */
     bool asked;          /* by this process */
-    kp_ms
-        asked_at; /* world monotonic time; for an older process' intent, when its landing time began */
+    kp_ms asked_at; /* world monotonic time; for an older process' intent, when its landing time
+                       began */
 
     /* set by probe */
     const kp_value *result; /* of the verb, when so */
@@ -131,9 +134,9 @@ struct kp_step {
     const char *detail;     /* failed: evidence, lines ended by \n */
 };
 
-/* args.c: decodes the call's arguments into a fresh struct of op->args_size in `a`, and gives them back in canonical
- * form (a map by name, defaults left out) for the journal.  `given`: list of positional values; a last map gives
- * arguments by name. */
+/* args.c: decodes the call's arguments into a fresh struct of op->args_size in `a`, and gives them
+ * back in canonical form (a map by name, defaults left out) for the journal.  `given`: list of
+ * positional values; a last map gives arguments by name. */
 kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given,
                        void **ret_args, const kp_value **ret_canonical) KP_MUST_USE;
 

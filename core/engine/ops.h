@@ -1,4 +1,5 @@
-/* What the verbs' files share: each ops_*.c defines its verbs as const structs, ops.c lists them. */
+/* What the verbs' files share: each ops_*.c defines its verbs as const structs, ops.c lists them.
+ */
 #ifndef KP_ENGINE_OPS_H
 #define KP_ENGINE_OPS_H
 

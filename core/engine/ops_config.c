@@ -1,7 +1,8 @@
 /* set_properties, set_ibp, alter_config.
  *
- * A file is edited keeping its comments and order, and only if it still is the file that was read.  The
- * file's value and the running value are two facts: an edit takes effect at the node's next start.
+ * A file is edited keeping its comments and order, and only if it still is the file that was read.
+ * The file's value and the running value are two facts: an edit takes effect at the node's next
+ * start.
  */
 #include "engine/ops.h"
 
@@ -206,7 +207,8 @@ static kp_err *ibp_refuse(kp_run *r, const void *args)
     return NULL;
 }
 
-/* Pinning or lowering is harmless; raising it can not be taken back (UPG: "no longer possible to downgrade"). */
+/* Pinning or lowering is harmless; raising it can not be taken back (UPG: "no longer possible to
+ * downgrade"). */
 static unsigned ibp_marks(kp_run *r, const void *args)
 {
     const ibp_args *a = args;

@@ -70,7 +70,8 @@ static kp_err *version_read(kp_step *s, const void *args, const kp_value **ret_v
     const node_args *a = args;
     const kp_value *state, *said;
 
-    /* The patch level is not visible on the wire: it is the running process' jar.  The wire knows the line. */
+    /* The patch level is not visible on the wire: it is the running process' jar.  The wire knows
+     * the line. */
     kp_err *e = kp_ask_host(s->r, s->a, a->id, -1, &state, NULL);
     if (!e && kp_get_int(state, "pid", 0) && kp_get(state, "running_release")) {
         *ret_v = kp_get(state, "running_release");

@@ -1,9 +1,9 @@
 /* stop_broker, start_broker, stop_controller, start_controller.
  *
- * Stopped is proven, not believed: that very process (pid and start time) is gone, .kafka_cleanshutdown
- * is in every log dir (LogManager writes it last), and the others no longer list the broker.  Started
- * is believed when the process is there and the others list it; the exit status of a start command
- * says nothing.
+ * Stopped is proven, not believed: that very process (pid and start time) is gone,
+ * .kafka_cleanshutdown is in every log dir (LogManager writes it last), and the others no longer
+ * list the broker.  Started is believed when the process is there and the others list it; the exit
+ * status of a start command says nothing.
  */
 #include "engine/ops.h"
 
@@ -92,7 +92,8 @@ static kp_err *stop_ask(kp_step *s, const void *args)
     return NULL;
 }
 
-/* Has the host begun to carry out this op id?  A command leaves a claim; a service manager says what it is doing. */
+/* Has the host begun to carry out this op id?  A command leaves a claim; a service manager says
+ * what it is doing. */
 static bool claimed(kp_step *s, const kp_value *state)
 {
     const char *doing = kp_get_text(kp_get(state, "service"), "state", "");

@@ -1,8 +1,8 @@
 /* wait_in_sync: a restarted node is back when two others and it itself say so.
  *
- * A broker: in every ISR it was in before its stop (by topic id, less topics deleted since), seen by two
- * other brokers, and confirmed by itself: it knows the same topics by the same ids.  A controller: the
- * quorum's leader has seen it caught up since.
+ * A broker: in every ISR it was in before its stop (by topic id, less topics deleted since), seen
+ * by two other brokers, and confirmed by itself: it knows the same topics by the same ids.  A
+ * controller: the quorum's leader has seen it caught up since.
  */
 #include "engine/ops.h"
 
@@ -29,8 +29,8 @@ static char *behind_lines(kp_step *s, const kp_view *v, const uint32_t *p, uint3
     return kp_strdup(s->a, kp_buf_text(&b));
 }
 
-/* The node's own picture: the same topics, by id, as the others'.  From an empty cache everything looks well, and a
- * broker left behind in another mode leads partitions it has never heard of. */
+/* The node's own picture: the same topics, by id, as the others'.  From an empty cache everything
+ * looks well, and a broker left behind in another mode leads partitions it has never heard of. */
 static bool same_topics(const kp_view *own, const kp_view *others)
 {
     if (own->topics == others->topics)
@@ -54,7 +54,8 @@ static kp_verdict broker_back(kp_step *s, int node)
     size_t n = kp_view_sources(r, node, ids, 2);
     uint32_t parts[KP_RISK_LIST], left;
 
-    /* One broker is followed until it says so; only then the second one and the node itself are asked. */
+    /* One broker is followed until it says so; only then the second one and the node itself are
+     * asked. */
     if (n > 0 && !(r->follow_clear && r->follow_node == node)) {
         const kp_view *v = kp_one_view(r, ids[0], node, &s->took_us);
         if (!v) {
@@ -134,7 +135,8 @@ static kp_verdict controller_back(kp_step *s, int node)
         int64_t behind = kp_get_int(one, "behind", 0), ago = kp_get_int(one, "caught_up_ms", -1);
         const kp_known *k = kp_known_node(s->r, node);
         kp_ms since = k && k->restarted ? kp_mono(s->r->w) - k->restarted : KP_NEVER;
-        /* A stopped voter keeps its last end offset: what counts is that it was caught up after its restart. */
+        /* A stopped voter keeps its last end offset: what counts is that it was caught up after its
+         * restart. */
         if (ago >= 0 && ago < 5000 && ago <= since) {
             return KP_SO;
         }
@@ -146,8 +148,9 @@ static kp_verdict controller_back(kp_step *s, int node)
     return KP_DID_FAIL;
 }
 
-/* Every two seconds: a node whose process died is not waited for until the stall, nor one whose fetches are refused
- * because it speaks a newer protocol than the others (its own log says that they fail, again and again). */
+/* Every two seconds: a node whose process died is not waited for until the stall, nor one whose
+ * fetches are refused because it speaks a newer protocol than the others (its own log says that
+ * they fail, again and again). */
 static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_far)
 {
     kp_run *r = s->r;

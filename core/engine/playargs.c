@@ -1,5 +1,6 @@
-/* A playbook's own arguments: declared in its header, given on the command line, in the cluster file,
- * or by default - in that order - each checked against its type, each with where it came from.
+/* A playbook's own arguments: declared in its header, given on the command line, in the cluster
+ * file, or by default - in that order - each checked against its type, each with where it came
+ * from.
  */
 #include "engine/run.h"
 

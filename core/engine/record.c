@@ -1,4 +1,5 @@
-/* What a run writes down and tells: records, events, errors as values, and the error that ends it. */
+/* What a run writes down and tells: records, events, errors as values, and the error that ends it.
+ */
 #include "engine/run.h"
 
 #include <stdarg.h>

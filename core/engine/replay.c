@@ -1,9 +1,10 @@
 /* Replay: the journal of earlier sessions, answering the calls of this one.
  *
- * The script runs again from the top.  Its n-th call must be the journal's n-th call - same path, same
- * verb, same arguments - and gets the journaled answer.  A call whose action has an intent and no
- * outcome is in doubt: it goes through the step loop, which begins with the verb's probe.  A call whose
- * error ended the last session is opened again: the next session tries it as a new attempt.
+ * The script runs again from the top.  Its n-th call must be the journal's n-th call - same path,
+ * same verb, same arguments - and gets the journaled answer.  A call whose action has an intent and
+ * no outcome is in doubt: it goes through the step loop, which begins with the verb's probe.  A
+ * call whose error ended the last session is opened again: the next session tries it as a new
+ * attempt.
  */
 #include "engine/run.h"
 
@@ -11,7 +12,8 @@
 
 static kp_call_record *call_for(kp_run *r, const char *path, size_t *cap)
 {
-    /* A fan-out's children are "path/NODE"; their call is "path".  Records of one call follow each other. */
+    /* A fan-out's children are "path/NODE"; their call is "path".  Records of one call follow each
+     * other. */
     const char *slash = strrchr(path, '/');
     const char *base = slash ? kp_strndup(r->a, path, (size_t)(slash - path)) : path;
 

@@ -5,8 +5,8 @@
  * Resumed run: open the journal, meet the same cluster again (drift is refused), replay, go on.
  * Whatever happens, the journal's last record says why nothing follows it.
  *
- * The OPENED event's value: {cluster, run, playbook, path, effects = [..], args = {..}, origin = {..},
- *   brokers, controllers, mode, releases = {id -> release}, partitions, simulated, who}
+ * The OPENED event's value: {cluster, run, playbook, path, effects = [..], args = {..}, origin =
+ * {..}, brokers, controllers, mode, releases = {id -> release}, partitions, simulated, who}
  */
 #include "engine/run.h"
 
@@ -131,7 +131,8 @@ static kp_err *meet(kp_run *r)
     return NULL;
 }
 
-/* The state a run began with is what "no worse than before" is measured by.  Kept as the ISR sizes per partition. */
+/* The state a run began with is what "no worse than before" is measured by.  Kept as the ISR sizes
+ * per partition. */
 static void take_baseline(kp_run *r)
 {
     const kp_view *v = r->view;
@@ -304,7 +305,8 @@ static const kp_value *report(kp_run *r, const kp_err *e)
                   kp_bool(r->acted), NULL);
 }
 
-/* The last record of a session, and the event that goes with it.  Gives back what the caller returns. */
+/* The last record of a session, and the event that goes with it.  Gives back what the caller
+ * returns. */
 static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_report)
 {
     kp_arena *a = r->a;
@@ -349,7 +351,8 @@ static kp_err *carry_out(kp_run *r, const kp_value *args, const kp_value **ret_r
 
 /* ---- first ---- */
 
-/* "1124-7f3a": month, day and four hex digits: short enough to type, unique among a cluster's runs. */
+/* "1124-7f3a": month, day and four hex digits: short enough to type, unique among a cluster's runs.
+ */
 static void name_run(kp_run *r)
 {
     r->seed = kp_random_u64();
@@ -488,8 +491,8 @@ static char *first_difference(kp_arena *a, const char *old, const char *now)
                      old, line, (int)strcspn(now, "\n"), now);
 }
 
-/* The playbook or a module was edited since: refused with the first difference, unless accepted - and then only after
- * the whole journal has been replayed against it without any world. */
+/* The playbook or a module was edited since: refused with the first difference, unless accepted -
+ * and then only after the whole journal has been replayed against it without any world. */
 static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
 {
     const kp_value *sources = kp_get(open, "sources");

@@ -121,8 +121,8 @@ struct kp_run {
     const kp_value *saved;    /* baseline_save */
     kp_builder stops, assumed, warnings, overridden; /* for the report */
     kp_ms began;
-    kp_ms
-        confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last stop */
+    kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
+                           stop */
     kp_ms idle_from;
     int64_t confirmed_requests, confirmed_polls, polls;
 };
@@ -144,7 +144,8 @@ kp_err *kp_fence(kp_run *r) KP_MUST_USE;   /* once per session, before the first
 
 /* ---- ask.c: requests and the one pause ---- */
 kp_err *kp_ask(kp_run *r, kp_arena *a, const kp_request *q, kp_reply *ret_reply) KP_MUST_USE;
-/* All at once; replies in the order of the questions, each with its own err (owned by the caller). */
+/* All at once; replies in the order of the questions, each with its own err (owned by the caller).
+ */
 void kp_ask_all(kp_run *r, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies);
 kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q,
                      const kp_value **ret_v) KP_MUST_USE;
@@ -155,8 +156,8 @@ kp_err *kp_pause(kp_run *r, kp_ms d, bool action_under_way) KP_MUST_USE;
 kp_ms kp_poll_pause(int64_t last_took_us); /* max(100 ms, 20 x the last round trip), at most 5 s */
 
 /* ---- fresh.c: views that may be relied on ---- */
-/* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: node not to ask (0: none).
- * Waits out disagreement (caches lag), then KP_SAFETY "unknown". */
+/* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: node not
+ * to ask (0: none). Waits out disagreement (caches lag), then KP_SAFETY "unknown". */
 kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **ret_v) KP_MUST_USE;
 /* The same when the answers are already there; false: they disagree, *ret_why says where. */
 bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why);
@@ -208,7 +209,8 @@ const char *kp_node_word(kp_arena *a, const kp_run *r,
 
 /* ---- replay.c ---- */
 void kp_replay_index(kp_run *r); /* r->calls from the opened journal */
-/* The record of this call, NULL when it is new; KP_REFUSED when the playbook asks something else than it did. */
+/* The record of this call, NULL when it is new; KP_REFUSED when the playbook asks something else
+ * than it did. */
 kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
                        const char *at, const kp_call_record **ret_call) KP_MUST_USE;
 bool kp_replay_over(const kp_run *r);

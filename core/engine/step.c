@@ -8,9 +8,9 @@
  *                           -> guard, intent record, ask under the op id
  *            wait
  *
- * A step is done when its probe says so; no answer to a request is believed.  A verb that takes a list
- * of nodes has one child per node, each with its own intent and done; the guard judges them together,
- * they are asked together, and the call returns when all have settled.
+ * A step is done when its probe says so; no answer to a request is believed.  A verb that takes a
+ * list of nodes has one child per node, each with its own intent and done; the guard judges them
+ * together, they are asked together, and the call returns when all have settled.
  */
 #include "engine/run.h"
 

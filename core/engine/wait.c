@@ -1,9 +1,9 @@
 /* Waits: for a verb's probe, for a predicate of the playbook, for a time.
  *
  * A wait has two limits.  `stall`: no progress for this long; it starts again with each session.
- * `limit`: absolute, journaled once.  Its done record holds only the satisfying evaluation's reads; a
- * resumed run evaluates the predicate once against those.  Passing a limit fails the step and says
- * what was waited for.
+ * `limit`: absolute, journaled once.  Its done record holds only the satisfying evaluation's reads;
+ * a resumed run evaluates the predicate once against those.  Passing a limit fails the step and
+ * says what was waited for.
  */
 #include "engine/run.h"
 

@@ -1,8 +1,8 @@
 /* report: what a run says, on the screen and at its end.
  *
- * screen.c   the events of a run as lines: one per node, past lines never change, one live line on a
- *            terminal, plain lines elsewhere; or one JSON object per event
- * closing.c  the run's report: what was done, idle times, warnings, what to do next
+ * screen.c   the events of a run as lines: one per node, past lines never change, one live line on
+ * a terminal, plain lines elsewhere; or one JSON object per event closing.c  the run's report: what
+ * was done, idle times, warnings, what to do next
  *
  * A simulated run's lines begin with "sim".
  */
@@ -18,8 +18,8 @@ typedef struct kp_screen_spec {
     bool yes;       /* --yes: start and asks are answered yes */
     bool rehearsal; /* --dry-run: ends with the verdict and the assumptions */
     const char *who;
-    const char *
-        resume; /* the command that goes on with this run, without the run's name: "kplay resume --demo" */
+    const char *resume; /* the command that goes on with this run, without the run's name: "kplay
+                           resume --demo" */
 } kp_screen_spec;
 
 /* The sink to give to a run; lives in `a`. */

@@ -1,8 +1,8 @@
 /* The screen: a run's events as lines.
  *
- * A node's line grows while it is worked on and is printed once, when the node is done: stop, switch,
- * start and sync times on one line.  On a terminal the live line below says what is waited for, since
- * when and about how long; it is redrawn at most four times a second and never kept.
+ * A node's line grows while it is worked on and is printed once, when the node is done: stop,
+ * switch, start and sync times on one line.  On a terminal the live line below says what is waited
+ * for, since when and about how long; it is redrawn at most four times a second and never kept.
  */
 #include "report/report.h"
 

@@ -581,6 +581,22 @@ void kp_sim_peaks(kp_sim *sim)
     }
 }
 
+static void keep_leaders(kp_sim *sim, uint32_t act)
+{
+    uint32_t n = sim->h->n_parts;
+    kp_sim_led *led = KP_NEW(sim->own, kp_sim_led);
+
+    *led = (kp_sim_led) {
+        .next = sim->led, .act = act, .leader = KP_NEW_ARRAY(sim->own, n, int32_t)
+    };
+    for (uint32_t p = 0; p < n; p++) {
+        const uint16_t *r = sim->rep + sim->first_rep[p];
+        unsigned slot = sim->leader[p];
+        led->leader[p] = slot == KP_VIEW_NO_LEADER ? -1 : sim->node[sim->broker[r[slot]]].id;
+    }
+    sim->led = led;
+}
+
 void kp_sim_rejoined(kp_sim *sim, int32_t node)
 {
     kp_sim_node *n = &sim->node[node];
@@ -594,6 +610,8 @@ void kp_sim_rejoined(kp_sim *sim, int32_t node)
         return;
     uint32_t act = n->open_act - 1;
     sim->act[act].rejoined = h->now;
+    if (sim->keep_leaders)
+        keep_leaders(sim, act);
     n->open_act = 0;
     for (uint32_t i = 0; i < h->n_open; i++)
         if (h->open_act[i] == act) {

@@ -200,6 +200,13 @@ typedef struct kp_sim_act {
     uint32_t leaders_moved, peak_urp, peak_at_min;
 } kp_sim_act;
 
+/* Who led every partition when the broker of a stop was back: beside the block, when asked for. */
+typedef struct kp_sim_led {
+    struct kp_sim_led *next;
+    uint32_t act;
+    int32_t *leader; /* id per partition, -1 for none */
+} kp_sim_led;
+
 typedef struct kp_sim_claim {
     uint64_t h1, h2; /* of node and op id; 0, 0: free */
     kp_us ends;      /* of a job */
@@ -379,6 +386,8 @@ struct kp_sim {
     kp_sim_frozen **frozen; /* per node */
     kp_sim_file *file;      /* per node */
     uint32_t n_recheck;
+    bool keep_leaders;
+    kp_sim_led *led;
 
     kp_sim_call **call; /* heap of requests under way, by due and ticket */
     uint32_t n_calls, cap_calls;

@@ -65,6 +65,30 @@ const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_in
 
 /* ---- what was done ---- */
 
+void kp_sim_keep_leaders(kp_sim *sim)
+{
+    sim->keep_leaders = (uint64_t)sim->h->n_brokers * sim->h->n_parts <= KP_SIM_MAX_KEPT;
+}
+
+static const kp_value *led_after(kp_arena *a, const kp_sim *sim, uint32_t act)
+{
+    const kp_sim_led *led = sim->led;
+    kp_builder topics = kp_map_begin(a);
+
+    while (led && led->act != act)
+        led = led->next;
+    if (!led)
+        return NULL;
+    for (uint32_t t = 0; t < sim->h->n_topics; t++) {
+        const kp_sim_topic *topic = &sim->topic[t];
+        kp_builder ids = kp_list_begin(a);
+        for (uint32_t p = topic->first; p < topic->first + topic->n; p++)
+            kp_list_add(&ids, kp_int(a, led->leader[p]));
+        kp_map_add(&topics, kp_strdup(a, kp_sim_string(sim, topic->name)), kp_list_end(&ids));
+    }
+    return kp_map_end(&topics);
+}
+
 const kp_value *kp_sim_acts(kp_arena *a, const kp_sim *sim)
 {
     kp_builder all = kp_list_begin(a);
@@ -83,6 +107,7 @@ const kp_value *kp_sim_acts(kp_arena *a, const kp_sim *sim)
             kp_map_add(&b, "peak_at_min_isr", kp_int(a, t->peak_at_min));
             kp_map_add(&b, "rejoined",
                        t->rejoined ? kp_int(a, kp_sim_utc(sim, t->rejoined)) : NULL);
+            kp_map_add(&b, "leaders", led_after(a, sim, i));
         }
         kp_list_add(&all, kp_map_end(&b));
     }

@@ -32,13 +32,15 @@ void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
         ret_replies[i] = (kp_reply) { 0 };
         ticket[i] = kp_send(w, a, &q[i]);
     }
-    /* The world answers every request within its limit; the margin only catches a world that does not. */
+    /* The world answers every request within its limit; the margin only catches a world that does
+     * not. */
     kp_ms until = kp_mono(w) + longest + KP_MINUTE;
     while (left > 0) {
         kp_reply *reply = kp_wait(w, until);
         if (!reply) {
             if (kp_mono(w) < until)
-                continue; /* a signal: what is asked is answered soon, and the caller looks for signals */
+                continue; /* a signal: what is asked is answered soon, and the caller looks for
+                             signals */
             for (size_t i = 0; i < n; i++)
                 if (ticket[i]) {
                     kp_cancel(w, ticket[i]);

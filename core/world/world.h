@@ -22,27 +22,30 @@ typedef enum kp_req {
     KP_Q_VIEW,
     /* Metadata from `node` -> reply.view.
      * with_config: min_isr and flags read afresh for every topic (else as last read).
-     * follow/seen: only topics in which `follow` is out of sync in the view `seen` need be asked for; the reply may then
-     * have whole = false and counts over those topics only. */
+     * follow/seen: only topics in which `follow` is out of sync in the view `seen` need be asked
+     * for; the reply may then have whole = false and counts over those topics only. */
 
     KP_Q_NODE,
     /* What `node` says of itself (ApiVersions, KIP-584; DescribeCluster where it serves it) -> map
-     *   {release = "3.9", mode = "zookeeper"|"kraft"|"controller"|"hybrid", metadata_version = finalized level or nil,
-     *    metadata_version_max, metadata_version_min (supported by the binary, KRaft), features = {name -> level},
-     *    zk_migration_ready, cluster_id, controller (as it says; see kp_view.controller)} */
+     *   {release = "3.9", mode = "zookeeper"|"kraft"|"controller"|"hybrid", metadata_version =
+     * finalized level or nil, metadata_version_max, metadata_version_min (supported by the binary,
+     * KRaft), features = {name -> level}, zk_migration_ready, cluster_id, controller (as it says;
+     * see kp_view.controller)} */
 
     KP_Q_QUORUM,
     /* DescribeQuorum of the leader, found by asking the controllers -> map
-     *   {leader, epoch, high_watermark, voters = [{id, end_offset, behind (records), caught_up_ms (before the leader's
-     *    own clock; -1 never), fetched_ms}], observers = [ids]};  leader = -1: no leader.  KP_CLUSTER in ZooKeeper mode. */
+     *   {leader, epoch, high_watermark, voters = [{id, end_offset, behind (records), caught_up_ms
+     * (before the leader's own clock; -1 never), fetched_ms}], observers = [ids]};  leader = -1: no
+     * leader.  KP_CLUSTER in ZooKeeper mode. */
 
     KP_Q_CONFIG,
-    /* DescribeConfigs.  resource = "broker" (one id, asked of that very broker) or "topic"; names = list of text, NULL for
-     * every topic; keys = list of text, NULL = all -> map name -> {key -> {value, source, default}} */
+    /* DescribeConfigs.  resource = "broker" (one id, asked of that very broker) or "topic"; names =
+     * list of text, NULL for every topic; keys = list of text, NULL = all -> map name -> {key ->
+     * {value, source, default}} */
 
     KP_Q_LOG_DIRS,
-    /* DescribeLogDirs of `node` -> list of {path, error (text or nil), total, usable (bytes, -1 unknown), size, replicas,
-     * behind (sum of offset lags), catching_up (replicas with a lag)} */
+    /* DescribeLogDirs of `node` -> list of {path, error (text or nil), total, usable (bytes, -1
+     * unknown), size, replicas, behind (sum of offset lags), catching_up (replicas with a lag)} */
 
     KP_Q_REASSIGNMENTS, /* -> list of {topic, partition, replicas, adding, removing} */
 
@@ -52,22 +55,26 @@ typedef enum kp_req {
 
     KP_Q_HOST,
     /* What the host of `node` shows, read without changing anything -> map
-     *   {boot_id, pid (0: no process), start_time, process = {config, node_id, cluster_id, roles = "broker"|"controller"|
-     *    "broker,controller"} (of the RUNNING process; nil when none), config = {node_id, cluster_id, roles} (of the file
-     *    the inventory names), running_release, link (target of `current`), link_release, releases = [staged],
-     *    dirs (log dirs), clean_dirs (of them with .kafka_cleanshutdown), config_sha256, log_size (bytes; pass it as
-     *    `since` later), signs = {errors = [lines], mis_pinned, duplicate_registration, started} (from `since` on),
-     *    service = {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)} */
+     *   {boot_id, pid (0: no process), start_time, process = {config, node_id, cluster_id, roles =
+     * "broker"|"controller"| "broker,controller"} (of the RUNNING process; nil when none), config =
+     * {node_id, cluster_id, roles} (of the file the inventory names), running_release, link (target
+     * of `current`), link_release, releases = [staged], dirs (log dirs), clean_dirs (of them with
+     * .kafka_cleanshutdown), config_sha256, log_size (bytes; pass it as `since` later), signs =
+     * {errors = [lines], mis_pinned, duplicate_registration, started} (from `since` on), service =
+     * {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)} */
 
     KP_Q_FILE, /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
 
     KP_Q_ZNODE, /* path -> {path, data, version, ephemeral} or nil when it does not exist */
 
-    KP_Q_GRANTS, /* every act this run may ask of the host, proved without doing it -> list of text: what is not allowed */
+    KP_Q_GRANTS, /* every act this run may ask of the host, proved without doing it -> list of text:
+                    what is not allowed */
 
-    /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal the host's. ---- */
+    /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal
+       the host's. ---- */
 
-    KP_A_FENCE, /* raise the host's fencing epoch to `epoch` for `holder`; refused when it is not higher and not ours */
+    KP_A_FENCE, /* raise the host's fencing epoch to `epoch` for `holder`; refused when it is not
+                   higher and not ours */
     KP_A_STOP,  /* ask the node's process to stop (SIGTERM or the service manager); never SIGKILL */
     KP_A_START, /* start the node's service */
     KP_A_LINK,  /* point layout.current at the staged release `version` */
@@ -78,7 +85,8 @@ typedef enum kp_req {
     /* ---- actions on the cluster ---- */
 
     KP_A_ELECT, /* preferred leader election; partitions = list of {topic, partition}, NULL = all */
-    KP_A_CONFIG, /* IncrementalAlterConfigs: resource, names (one), edits = map key -> text, false deletes */
+    KP_A_CONFIG, /* IncrementalAlterConfigs: resource, names (one), edits = map key -> text, false
+                    deletes */
     KP_REQS
 } kp_req;
 
@@ -125,7 +133,8 @@ typedef struct kp_world kp_world;
 typedef struct kp_world_class {
     const char *name; /* "live" or "sim" */
     uint64_t (*send)(kp_world *w, kp_arena *a, const kp_request *q);
-    /* The next reply, in the arena of its request.  NULL: monotonic time `until` was reached, or a signal came. */
+    /* The next reply, in the arena of its request.  NULL: monotonic time `until` was reached, or a
+     * signal came. */
     kp_reply *(*wait)(kp_world *w, kp_ms until);
     void (*cancel)(kp_world *w, uint64_t ticket); /* its reply, if it still comes, is dropped */
     kp_ms (*now)(kp_world *w);                    /* UTC; virtual in sim */
@@ -144,8 +153,8 @@ static inline uint64_t kp_send(kp_world *w, kp_arena *a, const kp_request *q)
     w->n_requests++;
     return w->c->send(w, a, q);
 }
-/* Sends all and waits for all; replies in the order of the questions, each with its own err (owned by the caller).  Answers
- * to other requests that come meanwhile are dropped. */
+/* Sends all and waits for all; replies in the order of the questions, each with its own err (owned
+ * by the caller).  Answers to other requests that come meanwhile are dropped. */
 void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
                       kp_reply *ret_replies);
 

@@ -22,7 +22,7 @@ BLOCKING = {"poll", "ppoll", "select", "pselect", "epoll_wait", "sleep", "usleep
 LUAAPI_MAY_NOT = {"socket", "connect", "send", "recv", "open", "open64", "openat", "fopen", "fopen64", "fork", "posix_spawn",
                   "pthread_create", "clock_gettime", "gettimeofday", "time", "system", "popen"}
 LINES_LIMIT = 900
-COLUMNS_LIMIT = 140
+COLUMNS_LIMIT = 100
 
 failures: list[str] = []
 

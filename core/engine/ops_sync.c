@@ -220,9 +220,10 @@ const kp_op kp_op_wait_in_sync = {
     .since = 1,
     .rev = 1,
     .cls = KP_OP_WAIT,
-    .doc = "Waits until each node is back: a broker in every ISR it was in before it was stopped, "
-           "seen by two other\n"
-           "brokers and by itself; a controller caught up with the quorum's leader.",
+    .doc =
+        "Waits until each node is back in every ISR it was in, or caught up with the quorum.\n"
+        "A broker: in every ISR it was in before it was stopped, seen by two other brokers and by\n"
+        "itself.  A controller: caught up with the quorum's leader since its restart.",
     .result = "nil",
     .example = "wait_in_sync(2, { stall = \"30m\" })",
     .args = sync_arg,

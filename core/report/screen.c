@@ -20,6 +20,7 @@ typedef struct screen {
     kp_arena *line_a; /* one event's */
     char step[128];
     kp_buf done;    /* "stop 9 s, start 21 s" of the open step */
+    int staged;     /* hosts proved so far in this step */
     bool step_open; /* something of the step was done, its line is not printed yet */
     bool live;      /* a live line is on the screen */
     bool replaying;
@@ -55,11 +56,11 @@ static const char *short_verb(const char *verb)
     static const struct {
         const char *verb, *word;
     } words[] = {
-        { "stop_broker", "stop" },     { "stop_controller", "stop" },
-        { "start_broker", "start" },   { "start_controller", "start" },
-        { "wait_in_sync", "in sync" }, { "switch_release", "switch" },
-        { "set_ibp", "pin" },          { "elect_preferred", "election" },
-        { "stage_release", "staged" }, { "set_properties", "config" },
+        { "stop_broker", "stop" },      { "stop_controller", "stop" },
+        { "start_broker", "start" },    { "start_controller", "start" },
+        { "wait_in_sync", "in sync" },  { "switch_release", "switch" },
+        { "set_ibp", "pin" },           { "elect_preferred", "election" },
+        { "set_properties", "config" },
     };
     for (size_t i = 0; i < KP_COUNT(words); i++)
         if (kp_streq(words[i].verb, verb))
@@ -76,6 +77,7 @@ static void end_step(screen *s, kp_ms now)
         say(s, line);
     }
     kp_buf_clear(&s->done);
+    s->staged = 0;
     s->step_open = false;
 }
 
@@ -84,11 +86,16 @@ static void add_done(screen *s, const kp_event *e)
     const char *word = short_verb(e->verb);
     if (kp_streq(e->verb, "wait_until") || kp_streq(e->verb, "sleep"))
         return;
+    if (kp_streq(e->verb, "stage_release")) { /* one word for all hosts */
+        s->staged++;
+        kp_buf_clear(&s->done);
+        kp_buf_fmt(&s->done, "staged on %d host%s", s->staged, s->staged == 1 ? "" : "s");
+        s->step_open = true;
+        return;
+    }
     kp_buf_fmt(&s->done, "%s%s", s->done.n ? ", " : "", word);
     if (kp_get_bool(e->value, "already", false))
         kp_buf_str(&s->done, " (already)");
-    else if (kp_streq(e->verb, "stage_release"))
-        ;
     else if (e->took >= 0)
         kp_buf_fmt(&s->done, " %s", kp_duration_text(s->line_a, e->took, true));
     if (kp_get(e->value, "moved"))

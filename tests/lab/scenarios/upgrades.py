@@ -1,0 +1,230 @@
+"""Upgrades and restarts of whole clusters under load, with what their users noticed, how long nothing
+happened, and whether the rehearsal on the simulator told beforehand what then took place."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import acts
+from lab.cluster import Lab
+from lab.load import Load
+from lab.observer import Event, Observer, Timeline, now_ms
+
+from .base import Context, Done, events, scenario, seconds, told
+
+IDLE_POLLS = 3
+IDLE_MS = 1500.0
+
+
+@dataclass
+class Roll:
+    """A roll that went well."""
+    done: Done[str]
+    timeline: Timeline
+    events: list[dict[str, Any]]
+
+    def stops(self, lab: Lab) -> list[Event]:
+        known = {n.name for n in lab.nodes}
+        return [e for e in self.timeline.events if e.what == "stop" and e.node in known]
+
+
+def nodes_of(lab: Lab) -> list[str]:
+    """The names of the nodes that kplay works on."""
+    return [n.name for n in lab.nodes if "zookeeper" not in n.roles]
+
+
+def active_controller(lab: Lab) -> int:
+    """The leader of the quorum, as one of the brokers tells."""
+    return lab.ask(lab.brokers()[0].id).quorum()
+
+
+def runs_release(lab: Lab, name: str, release: str) -> bool:
+    """The process has that release's jars on its class path."""
+    pid = acts.running(lab.node(name)).pid
+    return f"/kafka-clients-{release}.jar" in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def once_each(ctx: Context, before: dict[str, list[tuple[float, str]]], names: list[str]) -> None:
+    """Each of the nodes was stopped and started once, and no other was touched."""
+    happened = ctx.since(before)
+    assert happened == {name: ["stop", "start"] for name in names}, happened
+
+
+def roll(ctx: Context, *words: str) -> Roll:
+    """A real roll, watched; asserts what holds of every one."""
+    lab = ctx.lab
+    before = ctx.counters()
+    with Observer(lab) as seen:
+        done = ctx.kplay("run", "--json", "--yes", "rolling.lua", *words, want=0)
+        lab.wait_in_sync(10)
+    once_each(ctx, before, nodes_of(lab))
+    timeline = seen.timeline
+    assert timeline is not None
+    early = timeline.too_early()
+    assert not early, f"the next broker was stopped before this one was back: {early}"
+    return Roll(done, timeline, events(done))
+
+
+def idle(ctx: Context, one: Roll) -> None:
+    """How long nothing happened between nodes, by two clocks."""
+    closed = next(e for e in one.events if e["event"] == "closed")
+    stops = [s for s in closed["value"]["stops"] if "idle_polls" in s]
+    own = sorted(s["idle_ms"] for s in stops)
+    polls = max(s["idle_polls"] for s in stops)
+    requests = max(s["idle_requests"] for s in stops)
+    measured = one.timeline.idle()
+    assert measured is not None, "no broker was followed by another"
+    ctx.say(f"idle between brokers {measured:.0f} ms (median, observed); kplay's own figure "
+            f"{own[len(own) // 2]} ms over {len(own)} nodes, at most {polls} polls, "
+            f"{requests} requests")
+    assert polls <= IDLE_POLLS, f"{polls} polls between two nodes\n{told(one.done)}"
+    assert measured < IDLE_MS, f"idle for {measured:.0f} ms (median)"
+
+
+def gaps(ctx: Context, one: Roll, load: Load, since: float) -> None:
+    """What the producer noticed of each stop; call it when the load has ended."""
+    result = load.result
+    assert result is not None
+    stops = one.stops(ctx.lab)
+    base = result.gap_in(since, stops[0].time)
+    took = one.timeline.events[-1].time - stops[0].time
+    ctx.say(f"{len(stops)} nodes in {seconds(took)}; longest time without an acknowledgement, all "
+            f"partitions together / worst one: {base.all:.0f} / {base.worst:.0f} ms before")
+    parts = []
+    for stop, after in zip(stops, [*stops[1:], None]):
+        until = after.time if after else stop.time + 15_000
+        gap = result.gap_in(stop.time, until)
+        parts.append(f"{stop.node} {gap.all:.0f} / {gap.worst:.0f}")
+    ctx.say("  " + ", ".join(parts))
+
+
+def nothing_lost(ctx: Context, load: Load) -> None:
+    result = load.stop()
+    ctx.say(f"{result.acked} records acknowledged, {result.missing} missing, "
+            f"{result.duplicated} twice in the log, {result.failed} refused to the producer")
+    assert result.acked > 0 and result.missing == 0, result.errors[-10:]
+
+
+def rehearse(ctx: Context, *words: str) -> list[dict[str, Any]]:
+    """The events of a dry run; nothing of it may reach the cluster."""
+    with ctx.unchanged():
+        done = ctx.kplay("run", "--dry-run", "--json", "rolling.lua", *words, want=0)
+    return events(done)
+
+
+def _begun(told_: list[dict[str, Any]]) -> list[tuple[str, int | None]]:
+    return [(e["verb"], e.get("node")) for e in told_ if e["event"] == "begin"]
+
+
+def _led(told_: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Broker and how many partitions it led, of each stop."""
+    return [(e["node"], e["value"]["leaders"]) for e in told_
+            if e["event"] == "done" and e.get("verb") == "stop_broker"]
+
+
+def as_rehearsed(ctx: Context, sim: list[dict[str, Any]], real: Roll) -> None:
+    """The rehearsal and the roll have the same structure: order, leaders that moved, the worst
+    counts of each stop, and who led each partition after it."""
+    assert _begun(sim) == _begun(real.events), (
+        f"rehearsed {_begun(sim)}\nreal {_begun(real.events)}")
+    assert _led(sim) == _led(real.events), f"rehearsed {_led(sim)}\nreal {_led(real.events)}"
+    simulated = [a for a in sim[-1]["acts"] if a["act"] == "stop" and "peak_urp" in a]
+    assert [a["node"] for a in simulated] == [r.broker for r in real.timeline.restarts]
+    worst = []
+    for act, restart in zip(simulated, real.timeline.restarts):
+        assert restart.back is not None
+        who = next(n.id for n in ctx.lab.brokers() if n.id != restart.broker)
+        peak = real.timeline.peak(restart.stopped, restart.back, who)
+        said = (act["peak_urp"], act["peak_at_min_isr"])
+        assert said == (peak.under_replicated, peak.at_min_isr), (
+            f"stop of broker {restart.broker}: rehearsed {said} under-replicated and at min ISR, "
+            f"real {peak}")
+        worst.append(f"{peak.under_replicated} / {peak.at_min_isr}")
+        leaders = {(topic, number): leader for topic, ids in act["leaders"].items()
+                   for number, leader in enumerate(ids)}
+        found = real.timeline.leaders_at(restart.back, who)
+        differ = {key: (leaders.get(key), found.get(key)) for key in leaders.keys() | found.keys()
+                  if leaders.get(key) != found.get(key)}
+        assert not differ, (f"after the stop of broker {restart.broker} led (rehearsed, real): "
+                            f"{differ}")
+    ctx.say(f"as rehearsed: {len(_begun(sim))} actions, {len(simulated)} stops of brokers, peaks "
+            f"{', '.join(worst)} under-replicated / at min ISR, all leaders")
+
+
+def controllers_first(lab: Lab, one: Roll, active: int) -> None:
+    """By the service scripts' times: controllers before brokers, the active controller last."""
+    order = [lab.node(e.node) for e in one.stops(lab)]
+    first = len(lab.controllers())
+    assert all("controller" in n.roles for n in order[:first]), [n.name for n in order]
+    assert order[first - 1].id == active, (
+        f"{active} led the quorum, and the order was {[n.name for n in order]}")
+
+
+@scenario(cluster="zookeeper-3.4.1", order=50)
+def zookeeper_upgrade_and_restart(ctx: Context) -> None:
+    """3.4.1 to 3.5.2 with the protocol version pinned, then a restart of every broker."""
+    lab = ctx.lab
+    with Load(lab) as load:
+        began = now_ms()
+        sim = rehearse(ctx, "--to", "3.5.2")
+        upgrade = roll(ctx, "--to", "3.5.2")
+        for broker in lab.brokers():
+            assert acts.ibp(broker) in (["3.4"], ["3.4-IV0"]), (broker.name, acts.ibp(broker))
+            assert runs_release(lab, broker.name, "3.5.2"), f"{broker.name} runs something else"
+        restarted = roll(ctx)
+    nothing_lost(ctx, load)
+    for what, one in (("upgrade", upgrade), ("restart", restarted)):
+        ctx.say(f"{what}:")
+        gaps(ctx, one, load, began)
+        idle(ctx, one)
+    as_rehearsed(ctx, sim, upgrade)
+
+
+def kraft_upgrades(ctx: Context) -> None:
+    """3.7.2 to 3.9.1 to 4.0.1 on one cluster."""
+    ctx.spoil()
+    lab = ctx.lab
+    rolls = []
+    with Load(lab) as load:
+        began = now_ms()
+        for to in ("3.9.1", "4.0.1"):
+            sim = rehearse(ctx, "--to", to)
+            active = active_controller(lab)
+            one = roll(ctx, "--to", to)
+            for name in nodes_of(lab):
+                assert runs_release(lab, name, to), f"{name} does not run {to}"
+            rolls.append((to, sim, active, one))
+    nothing_lost(ctx, load)
+    for to, sim, active, one in rolls:
+        ctx.say(f"to {to}:")
+        gaps(ctx, one, load, began)
+        idle(ctx, one)
+        controllers_first(lab, one, active)
+        as_rehearsed(ctx, sim, one)
+
+
+@scenario(cluster="kraft-3.7.2", order=90)
+def kraft_two_upgrades(ctx: Context) -> None:
+    kraft_upgrades(ctx)
+
+
+@scenario(cluster="kraft-3.7.2", order=91, long=True)
+def kraft_two_upgrades_again(ctx: Context) -> None:
+    kraft_upgrades(ctx)
+
+
+@scenario(cluster="kraft-3.7.2", order=92, long=True)
+def kraft_two_upgrades_once_more(ctx: Context) -> None:
+    kraft_upgrades(ctx)
+
+
+@scenario(cluster="combined-3.9.1", order=50)
+def combined_restart(ctx: Context) -> None:
+    """Nodes that are brokers and voters, and whose leaders move back by themselves."""
+    with Load(ctx.lab) as load:
+        began = now_ms()
+        one = roll(ctx)
+    nothing_lost(ctx, load)
+    gaps(ctx, one, load, began)
+    idle(ctx, one)

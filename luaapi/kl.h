@@ -19,6 +19,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <time.h>
 
 #include "engine/engine.h"
 
@@ -39,7 +40,13 @@
 #define KL_FILES 256                       /* files of one script: playbooks and modules */
 #define KL_PLACE 160                       /* bytes of "file:line" */
 
-typedef enum kl_kill { KL_ALIVE, KL_KILL_WORK, KL_KILL_MEMORY, KL_KILL_MATCH } kl_kill;
+typedef enum kl_kill {
+    KL_ALIVE,
+    KL_KILL_WORK,
+    KL_KILL_TIME,
+    KL_KILL_MEMORY,
+    KL_KILL_MATCH,
+} kl_kill;
 
 /* A loaded file.  Everything is in the script's arena. */
 typedef struct kl_file {
@@ -78,6 +85,9 @@ struct kp_script {
     size_t used; /* bytes of the lua_State */
     size_t
         refused; /* size of the request that was just refused: Lua collects garbage and asks again */
+
+    timer_t timer; /* of processor time, see watch.c */
+    bool watched;  /* it exists */
 };
 
 /* ---- state.c: the state, its memory, its work, and protected calls ---- */
@@ -96,6 +106,12 @@ kp_err *kl_protect(kp_script *s, lua_CFunction fn, void *ud) KP_MUST_USE;
 /* Of the value on top, which stays: the error it stands for; a box gives its error away. */
 kp_err *kl_take_error(kp_script *s);
 KL_RAISES int kl_lua_pcall(lua_State *L); /* the script's pcall */
+
+/* ---- watch.c: processor time, counted while the script runs and not while the engine does ---- */
+void kl_watch_on(kp_script *s);
+void kl_watch_off(kp_script *s);
+void kl_watch_end(kp_script *s); /* harmless again */
+bool kl_watch_rang(void);        /* since the last kl_watch_on */
 
 /* ---- error.c ---- */
 /* A userdata that owns what a call into the engine needs: its arena and its error.  It is what is
@@ -146,6 +162,13 @@ extern const luaL_Reg kl_match_functions[];               /* find match gmatch g
 
 /* ---- verbs.c ---- */
 KL_RAISES void kl_verbs(lua_State *L); /* [-0, +0] the engine's verbs into the table on top */
+
+/* ---- pure.c ---- */
+/* [-0, +1] the variables from outside that the function at `fn`, and the functions it reaches through
+ * them, have now. */
+KL_RAISES void kl_pure_remember(lua_State *L, int fn);
+/* Raises when one of the variables in the table at `seen` has another value now. */
+KL_RAISES void kl_pure_compare(lua_State *L, int seen);
 
 /* ---- playbook.c, header.c ---- */
 /* Finds a file once per script; later calls answer the same text.  NULL file: there is none. */

@@ -236,8 +236,10 @@ static kp_err *script_load(kp_arena *a, const char *name, kp_find_fn find, void 
                        name);
     if (!e)
         e = kl_state_open(s);
+    kl_watch_on(s);
     if (!e)
         e = kl_protect(s, load_main, NULL);
+    kl_watch_off(s);
     if (e) {
         kl_state_close(s);
         return e;
@@ -275,7 +277,10 @@ static kp_err *script_call(kp_script *s, kp_run *r, kp_part part, const kp_value
     s->part = part;
     kl_random_seed(s, kp_run_seed(r) + (uint64_t)part);
     kl_burst(s);
-    return kl_protect(s, call_part, (void *)(uintptr_t)args);
+    kl_watch_on(s);
+    kp_err *e = kl_protect(s, call_part, (void *)(uintptr_t)args);
+    kl_watch_off(s);
+    return e;
 }
 
 static void script_free(kp_script *s)

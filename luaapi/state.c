@@ -74,6 +74,8 @@ KL_RAISES void kl_charge(lua_State *L, int64_t work)
         kl_kill_now(L, s->kill);
     if (s->work > KL_WORK_LIMIT)
         kl_kill_now(L, KL_KILL_WORK);
+    if (kl_watch_rang())
+        kl_kill_now(L, KL_KILL_TIME);
     if (kl_doomed(s))
         stop(L);
 }
@@ -100,6 +102,10 @@ static kp_err *kill_error(kp_script *s)
     case KL_KILL_WORK:
         e = kp_err_new(KP_PLAYBOOK, "look for a loop without an end",
                        "the playbook computes without calling a verb");
+        break;
+    case KL_KILL_TIME:
+        e = kp_err_new(KP_PLAYBOOK, "look for a loop over large texts",
+                       "the playbook computes for too long without calling a verb");
         break;
     case KL_KILL_MEMORY:
         e = kp_err_new(KP_PLAYBOOK, "keep less in tables and texts",
@@ -211,6 +217,7 @@ kp_err *kl_state_open(kp_script *s)
 
 void kl_state_close(kp_script *s)
 {
+    kl_watch_end(s);
     if (s->L)
         lua_close(s->L);
     s->L = NULL;

@@ -53,12 +53,16 @@ static size_t long_bracket(const char *p, size_t n)
 static size_t quoted(const char *p, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
-        if (p[i] == '\\')
+        if (p[i] == '\\') {
             i++;
-        else if (p[i] == *p)
+            bool skips = i < n && p[i] == 'z'; /* \z: the white space behind it */
+            while (skips && i + 1 < n && memchr(" \t\r\n", p[i + 1], 4))
+                i++;
+        } else if (p[i] == *p) {
             return i + 1;
-        else if (p[i] == '\n')
+        } else if (p[i] == '\n') {
             return i;
+        }
     }
     return n;
 }

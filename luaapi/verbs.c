@@ -17,6 +17,17 @@ static void allowed(lua_State *L, const char *name)
                  "%s: no verb may be called while a file is loaded", name);
 }
 
+/* The engine knows the part of the playbook that was started; of a played one only this room does. */
+static void only_asks(lua_State *L, const kp_op *op)
+{
+    kp_part part = kl_of(L)->part;
+
+    if ((part == KP_PART_CHECK || part == KP_PART_VERIFY) && op->cls != KP_OP_READ &&
+        op->cls != KP_OP_FLOW)
+        kl_throw(L, "move it to run", "%s in %s, which may only ask", op->name,
+                 part == KP_PART_CHECK ? "check" : "verify");
+}
+
 /* A box on top of the stack, with an arena for arguments. */
 static kl_box *open_call(lua_State *L, const char *name)
 {
@@ -50,6 +61,7 @@ static int verb(lua_State *L)
     while (n > 0 && lua_isnil(L, n))
         n--;
     kl_box *box = open_call(L, op->name);
+    only_asks(L, op);
     kp_builder b = kp_list_begin(box->a);
     for (int i = 1; i <= n; i++)
         kp_list_add(&b, kl_to_value(L, i, box->a, &used, op->name));
@@ -57,7 +69,9 @@ static int verb(lua_State *L)
     kl_charge(L, (int64_t)(used / 16));
     kl_place(L, at);
 
+    kl_watch_off(s);
     box->err = kp_run_call(s->r, op, given, at, &result);
+    kl_watch_on(s);
 
     if (box->err)
         return raise_box(L, box, at);
@@ -76,21 +90,42 @@ typedef struct waiting {
     int top; /* of the stack, below what the last evaluation answered */
 } waiting;
 
-/* One evaluation.  Its answers stay on the stack until the next one: the text is read meanwhile. */
+/* The function at 1, called once and held to its rules: [-1, +2] true or false, and a text or nil. */
+static int evaluate(lua_State *L)
+{
+    kl_pure_remember(L, 1);
+    lua_pushvalue(L, 1);
+    lua_call(L, 0, 2);
+    kl_pure_compare(L, 2);
+    if (!lua_isboolean(L, 3) && !lua_isnil(L, 3))
+        return kl_throw(L, "compare: return urp() == 0",
+                        "wait_until: its function answers true or false, not a %s",
+                        luaL_typename(L, 3));
+    return 2;
+}
+
+/* One evaluation.  Its answers stay on the stack until the next one: the text is read meanwhile.
+ * Random numbers go on where they were, however often this happens. */
 static kp_err *predicate(void *ud, bool *ret_true, const char **ret_say)
 {
     waiting *w = ud;
     lua_State *L = w->s->L;
+    uint64_t random[4];
 
     lua_settop(L, w->top);
     if (!lua_checkstack(L, 10))
         return kp_err_new(KP_PLAYBOOK, "call fewer functions inside each other",
                           "the playbook's stack is too deep");
+    lua_pushcfunction(L, evaluate);
     lua_pushvalue(L, 1);
     kl_burst(w->s);
+    memcpy(random, w->s->random, sizeof random);
     w->s->predicates++;
-    int status = lua_pcall(L, 0, 2, 0);
+    kl_watch_on(w->s);
+    int status = lua_pcall(L, 1, 2, 0);
+    kl_watch_off(w->s);
     w->s->predicates--;
+    memcpy(w->s->random, random, sizeof random);
     if (status != LUA_OK || kl_doomed(w->s)) {
         kp_err *e = kl_take_error(w->s);
         lua_settop(L, w->top);
@@ -123,7 +158,9 @@ static int wait_until(lua_State *L)
     kl_place(L, at);
     waiting w = { .s = s, .top = lua_gettop(L) };
 
+    kl_watch_off(s);
     box->err = kp_run_wait_until(s->r, options, predicate, &w, at, &result);
+    kl_watch_on(s);
 
     lua_settop(L, w.top);
     if (box->err)
@@ -140,8 +177,9 @@ static int wait_until(lua_State *L)
 static int play_parts(lua_State *L)
 {
     const kp_value *args = lua_touserdata(L, 2);
+    kp_script *s = kl_of(L);
 
-    switch (kl_of(L)->part) {
+    switch (s->part) {
     case KP_PART_CHECK:
         kl_playbook_part(L, 1, KP_PART_CHECK, args);
         break;
@@ -150,9 +188,10 @@ static int play_parts(lua_State *L)
         break;
     case KP_PART_RUN:
     case KP_PART_ROLLBACK:
-        kl_playbook_part(L, 1, KP_PART_CHECK, args);
-        kl_playbook_part(L, 1, KP_PART_RUN, args);
-        kl_playbook_part(L, 1, KP_PART_VERIFY, args);
+        for (kp_part part = KP_PART_CHECK; part <= KP_PART_VERIFY; part++) {
+            s->part = part;
+            kl_playbook_part(L, 1, part, args);
+        }
         break;
     }
     return 0;
@@ -195,7 +234,9 @@ static int play(lua_State *L)
     lua_pushcfunction(L, play_parts);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, (void *)(uintptr_t)args);
+    kp_part part = s->part;
     int status = lua_pcall(L, 2, 0, 0);
+    s->part = part;
 
     kp_run_leave(s->r);
 

@@ -139,6 +139,14 @@ static kp_err *put_to_human(kp_run *r, child *c)
     return kp_run_end(r, e);
 }
 
+/* What an older session asked of a host can not land any more once this one has raised the hosts' fence. */
+static bool fenced_off(kp_run *r, const kp_op *op)
+{
+    const unsigned on_host = KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_RELEASE_STAGE |
+                             KP_G_RELEASE_SWITCH | KP_G_CONFIG_FILE;
+    return r->fenced && ((unsigned)op->grant & on_host);
+}
+
 /* One look at one child. */
 static kp_err *look(kp_run *r, child *c)
 {
@@ -177,7 +185,8 @@ static kp_err *look(kp_run *r, child *c)
                                  kp_duration_text(r->call, op->landing, false));
             return finish(r, c, KP_DID_FAIL, "ask");
         }
-        c->wants = !c->s.asked && (!c->open || now - c->s.asked_at >= op->landing);
+        c->wants = !c->s.asked &&
+                   (!c->open || fenced_off(r, op) || now - c->s.asked_at >= op->landing);
         return NULL;
     case KP_UNDER_WAY:
         if (c->s.progress != c->progress || c->moved == 0) {
@@ -255,6 +264,9 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp
     for (size_t i = 0; i < n; i++)
         if (!c[i].settled && !c[i].open && op->before)
             KP_TRY(op->before(&c[i].s, args, &c[i].s.pre));
+    for (size_t i = 0; i < n; i++)
+        if (c[i].doubt)
+            KP_TRY(kp_fence(r));
     for (;;) {
         size_t wants = 0, left = 0;
         for (size_t i = 0; i < n; i++)

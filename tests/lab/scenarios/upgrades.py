@@ -36,7 +36,7 @@ def nodes_of(lab: Lab) -> list[str]:
 
 def active_controller(lab: Lab) -> int:
     """The leader of the quorum, as one of the brokers tells."""
-    return lab.ask(lab.brokers()[0].id).quorum()
+    return lab.ask(lab.brokers()[0].id).quorum()[0]
 
 
 def runs_release(lab: Lab, name: str, release: str) -> bool:
@@ -174,11 +174,11 @@ def zookeeper_upgrade_and_restart(ctx: Context) -> None:
             assert runs_release(lab, broker.name, "3.5.2"), f"{broker.name} runs something else"
         restarted = roll(ctx)
     nothing_lost(ctx, load)
+    as_rehearsed(ctx, sim, upgrade)
     for what, one in (("upgrade", upgrade), ("restart", restarted)):
         ctx.say(f"{what}:")
         gaps(ctx, one, load, began)
         idle(ctx, one)
-    as_rehearsed(ctx, sim, upgrade)
 
 
 def kraft_upgrades(ctx: Context) -> None:
@@ -198,10 +198,11 @@ def kraft_upgrades(ctx: Context) -> None:
     nothing_lost(ctx, load)
     for to, sim, active, one in rolls:
         ctx.say(f"to {to}:")
-        gaps(ctx, one, load, began)
-        idle(ctx, one)
         controllers_first(lab, one, active)
         as_rehearsed(ctx, sim, one)
+        gaps(ctx, one, load, began)
+    for *_, one in rolls:
+        idle(ctx, one)
 
 
 @scenario(cluster="kraft-3.7.2", order=90)

@@ -23,7 +23,7 @@ static void only_asks(lua_State *L, const kp_op *op)
     kp_part part = kl_of(L)->part;
 
     if ((part == KP_PART_CHECK || part == KP_PART_VERIFY) && op->cls != KP_OP_READ &&
-        op->cls != KP_OP_FLOW)
+        (op->cls != KP_OP_FLOW || op->pauses))
         kl_throw(L, "move it to run", "%s in %s, which may only ask", op->name,
                  part == KP_PART_CHECK ? "check" : "verify");
 }

@@ -12,7 +12,8 @@
 
 #include "report/closing.h"
 
-#define REDRAW 250 /* ms, of this machine's clock: a person's eye, not the world's time */
+#define TOLD_AGAIN 30000 /* ms: in plain lines */
+#define REDRAW 250       /* ms, of this machine's clock: a person's eye, not the world's time */
 
 typedef struct screen {
     kp_screen_spec spec;
@@ -20,6 +21,8 @@ typedef struct screen {
     kp_arena *line_a; /* one event's */
     char step[128];
     kp_buf done;    /* "stop 9 s, start 21 s" of the open step */
+    bool waits;     /* a wait is being told */
+    bool held;      /* the guard's waiting was said */
     int staged;     /* hosts proved so far in this step */
     bool step_open; /* something of the step was done, its line is not printed yet */
     bool live;      /* a live line is on the screen */
@@ -107,13 +110,22 @@ static void add_done(screen *s, const kp_event *e)
 
 static void live(screen *s, const kp_event *e)
 {
-    if (!s->spec.terminal)
-        return;
     kp_ms now = kp_mono_now();
-    if (now - s->drawn < REDRAW)
+    if (s->drawn == 0 || !s->waits)
+        s->drawn = s->spec.terminal ? s->drawn : now;
+    s->waits = true;
+    if (now - s->drawn < (s->spec.terminal ? REDRAW : TOLD_AGAIN))
         return;
     s->drawn = now;
     kp_arena *a = s->line_a;
+    if (!s->spec.terminal) { /* a long wait is told now and then */
+        say(s, kp_printf(a, "  %s%s%s, %s so far", s->step, *s->step ? ": " : "",
+                         e->text && *e->text ? e->text
+                         : e->verb           ? short_verb(e->verb)
+                                             : "waiting",
+                         kp_duration_text(a, e->took, false)));
+        return;
+    }
     int64_t eta = kp_get_int(kp_get(e->value, "eta"), "p50", -1);
     const char *about = "";
     if (eta > e->took)
@@ -253,6 +265,7 @@ static void on_event(void *ud, const kp_event *e)
         break;
     case KP_E_BEGIN:
         end_replay(s);
+        s->held = s->waits = false;
         break;
     case KP_E_PROGRESS:
         live(s, e);
@@ -283,6 +296,9 @@ static void on_event(void *ud, const kp_event *e)
                          kp_get_text(e->value, "so", "?")));
         break;
     case KP_E_HELD:
+        if (!s->held)
+            say(s, kp_printf(s->line_a, "  waiting   %s", e->text));
+        s->held = true;
         live(s, e);
         break;
     case KP_E_CLOSED:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the scenarios: kplay against real Kafka clusters.
 
-    tests/lab/scenarios.py --kplay BIN --load LAB_LOAD [--long] [--only NAME ...] [--list]
+    tests/lab/scenarios.py --kplay BIN --load LAB_LOAD [--long] [--only NAME ...]
+    tests/lab/scenarios.py --list [--long]
 
 One line each: ok or FAILED, the name, seconds, and below it the figures it measured.  The scenarios of
 one cluster run after each other, so that clusters are built seldom.  The directory of a cluster on
@@ -86,7 +87,7 @@ def main() -> int:
     parser.add_argument("--kplay", type=Path, help="the kplay to test")
     parser.add_argument("--load", type=Path, help="lab_load")
     parser.add_argument("--long", action="store_true", help="the long ones too")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these, or those that begin so")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these, long ones too")
     parser.add_argument("--list", action="store_true", help="name them and end")
     options = parser.parse_args()
 
@@ -94,16 +95,16 @@ def main() -> int:
         if module.stem not in ("__init__", "base"):
             importlib.import_module(f"scenarios.{module.stem}")
     keys = list(base.clusters)
-    chosen = sorted((s for s in base.registered
-                     if (s.name.startswith(tuple(options.only)) if options.only
-                         else options.long or not s.long)),
+    chosen = sorted((s for s in base.registered if (s.name in options.only if options.only
+                                                    else options.long or not s.long)),
                     key=lambda s: (keys.index(s.cluster), s.order))
+    unknown = set(options.only or ()) - {s.name for s in chosen}
+    if unknown:
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; --list names them")
     if options.list:
         for one in chosen:
             print(f"{one.cluster:20} {one.name}{'  (long)' if one.long else ''}")
         return 0
-    if not chosen:
-        parser.error("no scenario has that name; --list names them")
     for what in ("kplay", "load"):
         path = getattr(options, what)
         if path is None or not os.access(path, os.X_OK):

@@ -18,6 +18,7 @@
 
 typedef struct child {
     kp_step s;
+    bool *named; /* of the call: one record has its arguments already */
     int attempt;
     bool open;  /* its intent is on disk */
     bool doubt; /* the intent is an earlier session's */
@@ -38,12 +39,21 @@ static char *op_id(kp_run *r, const char *path, int attempt)
     return id;
 }
 
-static kp_err *intend(kp_run *r, child *c, const kp_value *canonical)
+/* The call's arguments, in the first record of the call only: a list of a thousand nodes is written once. */
+static const kp_value *once(child *c)
+{
+    if (*c->named)
+        return NULL;
+    *c->named = true;
+    return c->s.canonical;
+}
+
+static kp_err *intend(kp_run *r, child *c)
 {
     kp_arena *a = r->call;
     KP_TRY(kp_record_add(r, KP_K_INTENT,
                          kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "a",
-                                canonical, "id", kp_text(a, c->s.op_id), "node",
+                                once(c), "id", kp_text(a, c->s.op_id), "node",
                                 c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->s.pre, "rev",
                                 kp_int(a, c->s.op->rev), "try",
                                 c->attempt > 1 ? kp_int(a, c->attempt) : NULL, "ep",
@@ -69,13 +79,13 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     } else {
         c->result = c->s.result ? c->s.result : kp_nil();
     }
-    KP_TRY(kp_record_add(
-        r, KP_K_DONE,
-        kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "id",
-               c->open ? kp_text(a, c->s.op_id) : NULL, "node",
-               c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->open ? NULL : c->s.pre, "a",
-               c->open ? NULL : c->s.canonical, "ok", kp_bool(v == KP_SO), "r", c->result, "err",
-               kp_err_value(a, c->err), "via", kp_text(a, via), "ms", kp_int(a, took), NULL)));
+    KP_TRY(kp_record_add(r, KP_K_DONE,
+                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name),
+                                "id", c->open ? kp_text(a, c->s.op_id) : NULL, "node",
+                                c->s.node ? kp_int(a, c->s.node) : NULL, "pre",
+                                c->open ? NULL : c->s.pre, "a", once(c), "ok", kp_bool(v == KP_SO),
+                                "r", c->result, "err", kp_err_value(a, c->err), "via",
+                                kp_text(a, via), "ms", kp_int(a, took), NULL)));
     c->settled = true;
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
@@ -258,8 +268,7 @@ static void tell_progress(kp_run *r, const child *c, size_t n)
                                                 kp_eta_of(r, shown->s.op, shown->s.node), NULL) });
 }
 
-static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp_value *canonical,
-                          child *c, size_t n)
+static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!c[i].settled && !c[i].open && op->before)
@@ -281,7 +290,7 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, const kp
                 if (c[i].settled || !c[i].wants)
                     continue;
                 if (!c[i].open)
-                    KP_TRY(intend(r, &c[i], canonical));
+                    KP_TRY(intend(r, &c[i]));
                 kp_tell(r, (kp_event) { .kind = KP_E_BEGIN,
                                         .verb = op->name,
                                         .node = c[i].s.node,
@@ -341,6 +350,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
             nodes = (kp_nodes *)((char *)args + op->args[i].offset);
 
     child *c = KP_NEW_ARRAY(r->call, nodes->n + 1, child);
+    bool named = old != NULL;
     for (size_t i = 0; i < nodes->n; i++) {
         const char *p = nodes->list ? kp_printf(r->call, "%s/%d", path, nodes->id[i]) : path;
         c[i].s = (kp_step) { .r = r,
@@ -351,6 +361,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
                              .args = args,
                              .canonical = canonical };
         c[i].attempt = 1;
+        c[i].named = &named;
         c[i].begun = c[i].s.asked_at = kp_mono(r->w);
         for (uint32_t k = 0; old && k < old->n_children; k++)
             if (kp_streq(old->child[k].path, p))
@@ -358,7 +369,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
         c[i].s.op_id = op_id(r, p, c[i].attempt);
     }
 
-    kp_err *e = settle_all(r, op, args, canonical, c, nodes->n);
+    kp_err *e = settle_all(r, op, args, c, nodes->n);
     if (e) {
         for (size_t i = 0; i < nodes->n; i++)
             kp_err_drop(c[i].err);

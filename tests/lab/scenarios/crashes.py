@@ -4,14 +4,14 @@ from __future__ import annotations
 import json
 import random
 import signal
+from pathlib import Path
 from typing import Any
 
 from .base import Context, Done, events, expect, scenario, stopwatch, told
 from .upgrades import nodes_of, once_each
 
-# Of a restart of three brokers: after the intent of a stop, and after that of a later start.  What
-# lies where is looked up in the journal and said.
-SPREAD = (15, 40)
+# Right after the intent of these was written: the one may have been asked for and the other not.
+SPREAD = (("stop_broker", 1), ("start_broker", 2))
 
 
 def brokers_only(ctx: Context) -> list[str]:
@@ -34,25 +34,39 @@ def last_event(done: Done[str]) -> str:
     return " ".join(word for word in words if word)
 
 
-def killed_at_record(ctx: Context, number: int) -> None:
-    names = [n.name for n in ctx.lab.brokers()]
-    before = ctx.counters()
-    done = ctx.kplay("run", "--json", "--yes", "rolling.lua", *brokers_only(ctx),
-                     env={"KPLAY_CRASH": f"record:{number}"})
-    assert done.returncode == -signal.SIGKILL, f"not killed at record {number}\n{told(done)}"
-    touched = ctx.since(before)
-    watch = stopwatch()
-    expect(resume(ctx), 0)
-    ctx.lab.wait_in_sync(10)
-    once_each(ctx, before, names)
-    ctx.say(f"killed after record {number} ({last_event(done)}), {len(touched)} nodes touched; "
-            f"resumed in {watch():.1f} s")
+def records(runs: Path) -> list[dict[str, Any]]:
+    """The newest run's records."""
+    newest = max(runs.glob("*/journal.jsonl"), key=lambda p: p.stat().st_mtime)
+    return [json.loads(line) for line in newest.read_text().splitlines()]
+
+
+def intents(ctx: Context) -> dict[tuple[str, int], int]:
+    """(verb, node) -> the number of its intent's record in a roll of the brokers, which is the same
+    on a simulated cluster of as many nodes."""
+    runs = ctx.lab.dir / "simulated-runs"
+    ctx.kplay("run", "--demo", "--runs", runs, "--yes", "rolling.lua", *brokers_only(ctx), want=0)
+    return {(r["fn"], r["node"]): r["n"] for r in records(runs) if r["k"] == "intent" and "node" in r}
 
 
 @scenario(cluster="kraft-3.7.2", order=60)
 def killed_at_two_records(ctx: Context) -> None:
-    for number in SPREAD:
-        killed_at_record(ctx, number)
+    """Killed right after an intent is on disk, twice."""
+    names = [n.name for n in ctx.lab.brokers()]
+    numbers = intents(ctx)
+    for what in SPREAD:
+        before = ctx.counters()
+        done = ctx.kplay("run", "--json", "--yes", "rolling.lua", *brokers_only(ctx),
+                         env={"KPLAY_CRASH": f"record:{numbers[what]}"})
+        assert done.returncode == -signal.SIGKILL, f"not killed\n{told(done)}"
+        last = records(ctx.lab.dir / "runs")[-1]
+        assert (last["k"], last["fn"], last["node"]) == ("intent", *what), last
+        touched = ctx.since(before)
+        watch = stopwatch()
+        expect(resume(ctx), 0)
+        ctx.lab.wait_in_sync(10)
+        once_each(ctx, before, names)
+        ctx.say(f"killed after record {numbers[what]} (intent of {what[0]} {what[1]}, {touched}); "
+                f"resumed in {watch():.1f} s")
 
 
 @scenario(cluster="kraft-3.7.2", order=61)
@@ -76,12 +90,6 @@ def killed_at_some_time(ctx: Context) -> None:
     ctx.say(f"killed after {seconds:.1f} s ({last_event(done)}), {len(touched)} nodes touched")
 
 
-def journal(ctx: Context) -> list[dict[str, Any]]:
-    """The newest run's records."""
-    newest = max((ctx.lab.dir / "runs").glob("*/journal.jsonl"), key=lambda p: p.stat().st_mtime)
-    return [json.loads(line) for line in newest.read_text().splitlines()]
-
-
 @scenario(cluster="kraft-3.7.2", order=62, long=True)
 def killed_after_every_record(ctx: Context) -> None:
     """The crawl: every session is killed after the second record it writes, and after a later one
@@ -94,13 +102,13 @@ def killed_after_every_record(ctx: Context) -> None:
                      env={"KPLAY_CRASH": "record:1"})
     sessions, step, reached = 1, 2, 0
     while done.returncode == -signal.SIGKILL:
-        records = journal(ctx)
-        settled = sum(r["k"] in ("done", "read", "ask", "note") for r in records)
+        written = records(ctx.lab.dir / "runs")
+        settled = sum(r["k"] in ("done", "read", "ask", "note") for r in written)
         step = 2 if settled > reached else step + 1
         reached = settled
-        assert step <= 8, f"no progress at record {len(records)}\n{told(done)}"
+        assert step <= 8, f"no progress at record {len(written)}\n{told(done)}"
         sessions += 1
-        done = resume(ctx, len(records) + step)
+        done = resume(ctx, len(written) + step)
     expect(done, 0)
     ctx.lab.wait_in_sync(10)
     once_each(ctx, before, names)

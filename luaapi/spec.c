@@ -1,23 +1,20 @@
 /* Specs: busted, inside kplay, over simulated clusters.
  *
- * A spec file is ordinary Lua with busted's libraries, in a Lua state of its own that no playbook ever
- * sees.  It gets one module, `kplay`:
+ * A spec file is ordinary Lua with busted's libraries, in a Lua state of its own that no playbook
+ * ever sees.  It gets one module, `kplay`:
  *
- *   local sim = kplay.simulate { brokers = 3, topics = {...} }     a simulated cluster (core/sim/sim.h)
- *   local r   = sim:run("rolling.lua", { to = "3.9.1" }, { policy = {...}, answer = "no" })
- *   r.ok, r.exit, r.state, r.error.what, r.events, r.report, r.oracle.violations
- *   sim:fault { fault = "crash", node = 2, stop = 1 }
- *   sim:counts(2).stops    sim:acts()    sim:oracle()
- *   local skew = kplay.stdlib("skew", { version = function(id) return "3.4.1" end, ... })
+ *   local sim = kplay.simulate { brokers = 3, topics = {...} }     a simulated cluster
+ * (core/sim/sim.h) local r   = sim:run("rolling.lua", { to = "3.9.1" }, { policy = {...}, answer =
+ * "no" }) r.ok, r.exit, r.state, r.error.what, r.events, r.report, r.oracle.violations sim:fault {
+ * fault = "crash", node = 2, stop = 1 } sim:counts(2).stops    sim:acts()    sim:oracle() local
+ * skew = kplay.stdlib("skew", { version = function(id) return "3.4.1" end, ... })
  *
- * kplay.stdlib loads a stdlib module with the given functions as its verbs: for rules, without a cluster.
+ * kplay.stdlib loads a stdlib module with the given functions as its verbs: for rules, without a
+ * cluster.
  */
-#include <lauxlib.h>
-#include <lua.h>
-#include <lualib.h>
-#include <string.h>
-
 #include "spec.h"
+
+#include "kl.h"
 
 #define SPEC_ARENA ((size_t)256 << 20)
 #define DEPTH 24
@@ -78,46 +75,6 @@ static const kp_value *to_value(lua_State *L, int i, kp_arena *a, int depth)
     }
     default:
         return kp_nil();
-    }
-}
-
-static void push_value(lua_State *L, const kp_value *v)
-{
-    luaL_checkstack(L, 8, "spec value");
-    if (!v) {
-        lua_pushnil(L);
-        return;
-    }
-    switch (v->type) {
-    case KP_NIL:
-        lua_pushnil(L);
-        break;
-    case KP_BOOL:
-        lua_pushboolean(L, v->u.b);
-        break;
-    case KP_INT:
-        lua_pushinteger(L, v->u.i);
-        break;
-    case KP_DOUBLE:
-        lua_pushnumber(L, v->u.d);
-        break;
-    case KP_BYTES:
-        lua_pushlstring(L, v->u.s, v->n);
-        break;
-    case KP_LIST:
-        lua_createtable(L, (int)v->n, 0);
-        for (uint32_t i = 0; i < v->n; i++) {
-            push_value(L, v->u.items[i]);
-            lua_rawseti(L, -2, (lua_Integer)i + 1);
-        }
-        break;
-    case KP_MAP:
-        lua_createtable(L, 0, (int)v->n);
-        for (uint32_t i = 0; i < v->n; i++) {
-            push_value(L, v->u.items[i]);
-            lua_setfield(L, -2, v->keys[i]);
-        }
-        break;
     }
 }
 
@@ -202,7 +159,7 @@ static int sim_run(lua_State *L)
     kp_err *e = h->run(h->ud, a, s->sim, request, &result);
     if (e)
         return raise(L, e);
-    push_value(L, result);
+    kl_push_value(L, result);
     return 1;
 }
 
@@ -217,7 +174,7 @@ static int sim_ask(lua_State *L, const char *what)
     kp_err *e = h->ask(h->ud, a, s->sim, what, to_value(L, 2, a, 0), &v);
     if (e)
         return raise(L, e);
-    push_value(L, v);
+    kl_push_value(L, v);
     return 1;
 }
 
@@ -299,7 +256,8 @@ static int open_module(lua_State *L)
 
 static const char busted_chunk[] = "require('busted.runner')({ standalone = false })";
 
-/* os.exit of the spec state: busted's way to end.  Raises a private value, so that kplay ends in its own way. */
+/* os.exit of the spec state: busted's way to end.  Raises a private value, so that kplay ends in
+ * its own way. */
 static int leave(lua_State *L)
 {
     int code = lua_isboolean(L, 1) ? (lua_toboolean(L, 1) ? 0 : 1) : (int)luaL_optinteger(L, 1, 0);

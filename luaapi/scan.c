@@ -2,7 +2,8 @@
  * must not be met in the middle of a roll.
  *
  * A name counts as declared when the file declares it anywhere (local, parameter, loop variable):
- * nothing correct is refused, and what slips through is an error when it is reached.
+ * nothing correct is refused, and what slips through is an error when it is reached.  A file that
+ * gives itself another _ENV is not looked at.
  */
 #include "kl.h"
 
@@ -124,6 +125,10 @@ kp_err *kl_scan(kp_arena *a, const kl_file *file, const char *const *names)
 
     c.n = kl_tokens(a, file->text, file->n, &t);
     c.t = t;
+    for (size_t i = 0; i < c.n; i++) /* an environment of its own: its names are its own too */
+        if (is_name(&c, i) && kl_token_is(file->text, &c.t[i], "_ENV") && !is(&c, i + 1, ".") &&
+            !is(&c, i + 1, "["))
+            return NULL;
     c.declared = KP_NEW_ARRAY(a, c.n + 1, const char *);
     declarations(&c);
     return uses(&c, names);

@@ -229,8 +229,10 @@ static int play(lua_State *L)
 
     box->err = kp_run_enter(s->r, h, given, &args);
 
-    if (box->err)
+    if (box->err) {
+        lua_pop(L, 1); /* the box is on top again */
         return raise_box(L, box, at);
+    }
     lua_pushcfunction(L, play_parts);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, (void *)(uintptr_t)args);

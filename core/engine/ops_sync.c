@@ -33,11 +33,9 @@ static char *behind_lines(kp_step *s, const kp_view *v, const uint32_t *p, uint3
  * looks well, and a broker left behind in another mode leads partitions it has never heard of. */
 static bool same_topics(const kp_view *own, const kp_view *others)
 {
-    if (own->topics == others->topics)
-        return true;
     if (own->n_topics != others->n_topics || own->n_parts != others->n_parts)
         return false;
-    for (uint32_t i = 0; i < own->n_topics; i++)
+    for (uint32_t i = 0; own->topics != others->topics && i < own->n_topics; i++)
         if (memcmp(own->topics[i].id, others->topics[i].id, 16) != 0 ||
             strcmp(own->topics[i].name, others->topics[i].name) != 0)
             return false;

@@ -107,10 +107,9 @@ static void nothing_can_be_changed(void **state)
         { "table.insert(string, 1)", "this table is not a list" },
         { "table.sort(_ENV)", "this table is not a list" },
         { "local s = 'x' s.y = 1", NULL },
-        { "local x = _ENV.nothing", "unknown name `nothing`" },
+        { "local x = _ENV.zzzzzzzz", "unknown name `zzzzzzzz`" },
         { "local x = _ENV.sey", "unknown name `sey`; did you mean `say`?" },
         { "local x = string.formt", "unknown `string.formt`; did you mean `string.format`?" },
-        { "local x = string[1]", "unknown `string.number`" },
     };
 
     for (size_t i = 0; i < KP_COUNT(rows); i++) {

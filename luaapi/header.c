@@ -210,7 +210,7 @@ KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
 {
     static const char *const parts[] = { "check", "run", "verify", "rollback" };
     kp_script *s = kl_of(L);
-    int table = lua_gettop(L), isint;
+    int table = lua_gettop(L);
 
     luaL_checkstack(L, 12, "the header");
     if (!lua_istable(L, table) || lua_getmetatable(L, table))
@@ -221,8 +221,8 @@ KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
     lua_pushliteral(L, "api");
     if (lua_rawget(L, table) == LUA_TNIL)
         BAD(L, file, "", "add api = 1", "the playbook does not say which api it needs");
-    lua_Integer api = lua_tointegerx(L, -1, &isint);
-    if (!isint || api < 1)
+    lua_Integer api = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    if (api < 1)
         BAD(L, file, "api", "write api = 1", "api is a whole number");
     if (api > KP_API)
         BAD(L, file, "api", "install a newer kplay", "the playbook needs api %d, this kplay has %d",

@@ -18,6 +18,8 @@ for arg in "$@"; do
     esac
 done
 
+[ -z "$long" ] || export KPLAY_LONG=1 # the command line's crash sweep at every record
+
 begun=$(date +%s)
 part() { printf '\n=== %s (%s s)\n' "$1" "$(($(date +%s) - begun))"; }
 

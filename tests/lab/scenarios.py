@@ -4,9 +4,10 @@
     tests/lab/scenarios.py --kplay BIN --load LAB_LOAD [--long] [--only NAME ...]
     tests/lab/scenarios.py --list [--long]
 
-One line each: ok or FAILED, the name, seconds, and below it the figures it measured.  The scenarios of
-one cluster run after each other, so that clusters are built seldom.  The directory of a cluster on
-which one failed is kept and named.  Exit code 1 when one failed.  However this ends, no process stays.
+One line each: ok or FAILED, the name, seconds, and below it the figures it measured.  The scenarios
+of one cluster run after each other, so that clusters are built seldom.  The directory of a cluster
+on which one failed is kept and named.  Exit code 1 when one failed.  However this ends, no process
+stays.
 """
 from __future__ import annotations
 

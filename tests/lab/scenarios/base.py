@@ -6,9 +6,9 @@
         ctx.say(f"refused: {done.stderr.strip()}")
 
 Scenarios with the same cluster key share one lab, which is built when the first of them asks for
-ctx.lab, in the order of their `order`, and is taken down after the last.  A scenario that fails, that
-says ctx.spoil(), or that leaves partitions out of sync takes the lab with it: the next one gets
-another.  So each must cope both with a new lab and with what the ones before it left behind.
+ctx.lab, and is taken down after the last; they run in the order of their `order`.  A scenario that
+fails, that says ctx.spoil(), or that leaves partitions out of sync takes the lab with it: the next
+one gets another.  So each must cope both with a new lab and with what those before it left behind.
 """
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from lab.observer import read_counters
 
 # With RF 2 a stop does not touch every partition alike.
 TOPICS = (*DEFAULT_TOPICS, Topic("audit", 6, 2, 1))
+
 # Key -> what to build.  A module may add its own.
 clusters: dict[str, Spec] = {
     "zookeeper-3.4.1": Spec("zookeeper", "3.4.1", also=("3.5.2",), topics=TOPICS),
@@ -38,25 +39,28 @@ clusters: dict[str, Spec] = {
 Done = subprocess.CompletedProcess
 
 
+Function = Callable[["Context"], None]
+
+
 @dataclass(frozen=True)
 class Scenario:
     name: str
     cluster: str
     order: int
     long: bool
-    run: Callable[[Context], None]
+    run: Function
 
 
 registered: list[Scenario] = []
 
 
 def scenario(cluster: str = "kraft-3.7.2", order: int = 10,
-             long: bool = False) -> Callable[[Callable[[Context], None]], Callable[[Context], None]]:
+             long: bool = False) -> Callable[[Function], Function]:
     """Registers a function as a scenario.  `long`: only with --long, or when named by --only."""
     if cluster not in clusters:
         raise ValueError(f"no cluster {cluster}: one of {', '.join(clusters)}")
 
-    def register(function: Callable[[Context], None]) -> Callable[[Context], None]:
+    def register(function: Function) -> Function:
         if any(s.name == function.__name__ for s in registered):
             raise ValueError(f"two scenarios {function.__name__}")
         registered.append(Scenario(function.__name__, cluster, order, long, function))

@@ -1,5 +1,5 @@
-"""Upgrades and restarts of whole clusters under load, with what their users noticed, how long nothing
-happened, and whether the rehearsal on the simulator told beforehand what then took place."""
+"""Upgrades and restarts of whole clusters under load: what their users noticed, how long nothing
+happened, and whether the rehearsal on the simulator had told what then took place."""
 from __future__ import annotations
 
 import statistics

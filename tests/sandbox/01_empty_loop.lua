@@ -1,0 +1,2 @@
+-- error computes without calling a verb
+while true do end

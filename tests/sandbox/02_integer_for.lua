@@ -1,0 +1,2 @@
+-- error computes without calling a verb
+for i = 1, math.maxinteger do end

@@ -1,0 +1,2 @@
+-- error computes without calling a verb
+::a:: goto a

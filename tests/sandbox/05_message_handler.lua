@@ -1,0 +1,2 @@
+-- absent xpcall
+xpcall(function() while true do end end, function() while true do end end)

@@ -1,0 +1,2 @@
+-- absent load
+load(function() return " " end)

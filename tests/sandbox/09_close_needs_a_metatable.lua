@@ -1,0 +1,3 @@
+-- error variable 'x' got a non-closable value
+local x <close> = {}
+while true do end

@@ -1,0 +1,2 @@
+-- absent xpcall
+xpcall(error, function() error("x") end)

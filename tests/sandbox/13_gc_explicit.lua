@@ -1,0 +1,2 @@
+-- absent collectgarbage
+collectgarbage()

@@ -1,0 +1,3 @@
+-- says nil
+local t = { __index = function() while true do end end }
+say(tostring(t.x))

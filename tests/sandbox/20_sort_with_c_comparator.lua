@@ -1,0 +1,2 @@
+-- error table.sort takes a function of Lua
+table.sort({ 3, 2, 1 }, select)

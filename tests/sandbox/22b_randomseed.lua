@@ -1,0 +1,2 @@
+-- absent math.randomseed
+math.randomseed(1)

@@ -1,0 +1,2 @@
+-- says 0
+say(#string.rep("", 1 << 40))

@@ -1,0 +1,2 @@
+-- absent string.pack
+string.pack("c2147483647", "")

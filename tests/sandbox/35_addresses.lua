@@ -1,0 +1,2 @@
+-- says table function table
+say(tostring({}) .. " " .. tostring(say) .. " " .. ("%s"):format({}))

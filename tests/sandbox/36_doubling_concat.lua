@@ -1,0 +1,3 @@
+-- error more than 64 MB of memory
+local s = "x"
+while true do s = s .. s end

@@ -1,0 +1,2 @@
+-- absent setmetatable
+local mt = setmetatable({ __newindex = {} }, { __mode = "v" })

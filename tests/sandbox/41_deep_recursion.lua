@@ -1,0 +1,3 @@
+-- error stack overflow
+local function f() return f() + 1 end
+f()

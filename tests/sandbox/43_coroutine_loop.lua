@@ -1,0 +1,2 @@
+-- absent coroutine
+coroutine.wrap(function() while true do end end)()

@@ -1,0 +1,3 @@
+-- absent coroutine
+local function f() return coroutine.wrap(f)() end
+f()

@@ -1,0 +1,2 @@
+-- absent coroutine
+coroutine.close(coroutine.create(say))

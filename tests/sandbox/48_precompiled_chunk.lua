@@ -1,0 +1,2 @@
+-- absent string.dump
+string.dump(function() end)

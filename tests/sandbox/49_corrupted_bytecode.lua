@@ -1,0 +1,2 @@
+-- absent load
+load("\27Lua")

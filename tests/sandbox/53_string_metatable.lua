@@ -1,0 +1,2 @@
+-- absent getmetatable
+getmetatable("").__index = say

@@ -1,0 +1,2 @@
+-- error `string` can not be changed
+string.format = say

@@ -1,0 +1,2 @@
+-- absent rawset
+rawset({}, "pcall", nil)

@@ -1,0 +1,2 @@
+-- absent rawget
+rawget({}, 1)

@@ -1,0 +1,2 @@
+-- absent rawequal
+rawequal(1, 1)

@@ -1,0 +1,2 @@
+-- absent rawlen
+rawlen({})

@@ -1,0 +1,3 @@
+-- absent debug
+debug.sethook()
+while true do end

@@ -1,0 +1,2 @@
+-- absent os
+os.exit()

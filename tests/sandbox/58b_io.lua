@@ -1,0 +1,2 @@
+-- absent io
+io.popen("id")

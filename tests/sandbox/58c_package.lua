@@ -1,0 +1,2 @@
+-- absent package
+package.loadlib("libc.so.6", "*")

@@ -1,0 +1,2 @@
+-- absent dofile
+dofile("/etc/passwd")

@@ -1,0 +1,2 @@
+-- absent loadfile
+loadfile("/etc/passwd")

@@ -1,0 +1,2 @@
+-- error there is no module "os"
+require("os").exit()

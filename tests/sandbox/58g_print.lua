@@ -1,0 +1,2 @@
+-- absent print
+print("x")

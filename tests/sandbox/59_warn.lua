@@ -1,0 +1,3 @@
+-- absent warn
+warn("@on")
+warn("x")

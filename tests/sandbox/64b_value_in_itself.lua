@@ -1,0 +1,4 @@
+-- error deep inside each other
+local t = {}
+t.t = t
+echo(t)

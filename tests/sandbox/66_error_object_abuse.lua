@@ -1,0 +1,3 @@
+-- error an error can not be changed
+local ok, e = pcall(boom)
+e.retriable = true

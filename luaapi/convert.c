@@ -1,6 +1,6 @@
-/* Values across the boundary.  A table with the keys 1 to n is a list, one with text keys a map, and an
- * empty one a list; anything else has no value that could be kept in a journal and is refused.
- * Tables are read raw: no code of the script runs in here.
+/* Values across the boundary.  A table with the keys 1 to n is a list, one with text keys a map,
+ * and an empty one a list; anything else has no value that could be kept in a journal and is
+ * refused. Tables are read raw: no code of the script runs in here.
  */
 #include "kl.h"
 

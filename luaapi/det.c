@@ -1,5 +1,5 @@
-/* What must answer the same in every process, or a resumed run would go another way: the order of pairs,
- * texts without addresses, and random numbers from the run's seed.
+/* What must answer the same in every process, or a resumed run would go another way: the order of
+ * pairs, texts without addresses, and random numbers from the run's seed.
  */
 #include "kl.h"
 

@@ -1,5 +1,5 @@
-/* Errors across the boundary: a kp_err becomes a userdata that a script can look at and raise again, and
- * whatever a script raised becomes a kp_err.
+/* Errors across the boundary: a kp_err becomes a userdata that a script can look at and raise
+ * again, and whatever a script raised becomes a kp_err.
  *
  * The box is made before the call whose error it may hold: from then on there is an owner, and a
  * raised Lua error at any point leaks nothing.
@@ -151,8 +151,8 @@ void kl_place(lua_State *L, char out[KL_PLACE])
 
 KL_RAISES int kl_raise(lua_State *L, kp_err *e)
 {
-    /* The error has no owner while the box is made: should that raise, memory is gone anyway and the
-     * script is killed. */
+    /* The error has no owner while the box is made: should that raise, memory is gone anyway and
+     * the script is killed. */
     kl_box *box = kl_box_new(L);
     box->err = e;
     lua_error(L);

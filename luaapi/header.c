@@ -1,5 +1,5 @@
-/* The table a playbook returns: every field known, every one that is needed there, each of its type.
- * What is wrong is shown at its place in the file.
+/* The table a playbook returns: every field known, every one that is needed there, each of its
+ * type. What is wrong is shown at its place in the file.
  */
 #include "kl.h"
 

@@ -1,5 +1,5 @@
-/* luaapi: the Lua side of the boundary, for its own files.  Others see only kp_script_host_table of the
- * engine.
+/* luaapi: the Lua side of the boundary, for its own files.  Others see only kp_script_host_table of
+ * the engine.
  *
  * One kp_script is one sandboxed lua_State: a playbook, the modules it requires, the playbooks it
  * plays.  It computes; everything it wants to know or do is a verb, and a verb is one call of
@@ -83,8 +83,7 @@ struct kp_script {
     uint64_t random[4];
 
     size_t used; /* bytes of the lua_State */
-    size_t
-        refused; /* size of the request that was just refused: Lua collects garbage and asks again */
+    size_t refused; /* size of the request that was just refused: Lua collects and asks again */
 
     timer_t timer; /* of processor time, see watch.c */
     bool watched;  /* it exists */
@@ -101,7 +100,7 @@ void kl_burst(kp_script *s); /* a verb was called: the work counts from zero */
 KL_RAISES void kl_charge(lua_State *L, int64_t work);
 KL_RAISES int kl_kill_now(lua_State *L, kl_kill why);
 bool kl_doomed(const kp_script *s); /* killed, or its run is over: nothing may be caught */
-/* Calls fn with ud (a light userdata) in protected mode; what it raised becomes a kp_err.  [-0, +0] */
+/* [-0, +0] calls fn with ud (a light userdata), protected; what it raised becomes a kp_err. */
 kp_err *kl_protect(kp_script *s, lua_CFunction fn, void *ud) KP_MUST_USE;
 /* Of the value on top, which stays: the error it stands for; a box gives its error away. */
 kp_err *kl_take_error(kp_script *s);
@@ -164,8 +163,8 @@ extern const luaL_Reg kl_match_functions[];               /* find match gmatch g
 KL_RAISES void kl_verbs(lua_State *L); /* [-0, +0] the engine's verbs into the table on top */
 
 /* ---- pure.c ---- */
-/* [-0, +1] the variables from outside that the function at `fn`, and the functions it reaches through
- * them, have now. */
+/* [-0, +1] the variables from outside that the function at `fn`, and the functions it reaches
+ * through them, have now. */
 KL_RAISES void kl_pure_remember(lua_State *L, int fn);
 /* Raises when one of the variables in the table at `seen` has another value now. */
 KL_RAISES void kl_pure_compare(lua_State *L, int seen);

@@ -1,8 +1,8 @@
-/* Lua's patterns, with a budget: find, match, gmatch and gsub as the manual describes them, counting
- * every step, because a short pattern can take longer than the age of the universe.
+/* Lua's patterns, with a budget: find, match, gmatch and gsub as the manual describes them,
+ * counting every step, because a short pattern can take longer than the age of the universe.
  *
- * The matcher walks pattern and text side by side and comes back to a choice (how many repeats, where
- * a capture begins) when the rest does not fit.
+ * The matcher walks pattern and text side by side and comes back to a choice (how many repeats,
+ * where a capture begins) when the rest does not fit.
  */
 #include "kl.h"
 

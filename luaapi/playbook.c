@@ -1,7 +1,7 @@
 /* Playbooks: finding files, running their top level, calling their parts; the script host's table.
  *
- * Every part begins with a fresh top level of the playbook and of its modules, so that a resumed run,
- * which does not run `check` again, meets the same variables as the first one did.
+ * Every part begins with a fresh top level of the playbook and of its modules, so that a resumed
+ * run, which does not run `check` again, meets the same variables as the first one did.
  */
 #include "kl.h"
 #include "spec.h"

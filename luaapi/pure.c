@@ -1,6 +1,6 @@
-/* wait_until's function must not keep anything between two evaluations: how often it is called depends
- * on the time, and a resumed run calls it once.  Variables it shares with the code around it are
- * compared before and after; what a table holds is not looked at.
+/* wait_until's function must not keep anything between two evaluations: how often it is called
+ * depends on the time, and a resumed run calls it once.  Variables it shares with the code around
+ * it are compared before and after; what a table holds is not looked at.
  */
 #include "kl.h"
 

@@ -1,5 +1,5 @@
-/* Names nobody declared, found before anything runs: a misspelt verb in a branch that is rarely taken
- * must not be met in the middle of a roll.
+/* Names nobody declared, found before anything runs: a misspelt verb in a branch that is rarely
+ * taken must not be met in the middle of a roll.
  *
  * A name counts as declared when the file declares it anywhere (local, parameter, loop variable):
  * nothing correct is refused, and what slips through is an error when it is reached.  A file that

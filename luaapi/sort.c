@@ -1,5 +1,5 @@
-/* Sorting: a stable merge, so that equal items keep their order and every process gives the same list
- * (Lua's own picks its pivot by the clock).
+/* Sorting: a stable merge, so that equal items keep their order and every process gives the same
+ * list (Lua's own picks its pivot by the clock).
  */
 #include "kl.h"
 

@@ -1,4 +1,5 @@
-/* Tokens of a Lua file, and errors that show their place in it: "path:line:col", the line and a caret. */
+/* Tokens of a Lua file, and errors that show their place in it: "path:line:col", the line and a
+ * caret. */
 #include "kl.h"
 
 #include <stdlib.h>

@@ -118,12 +118,13 @@ static void add_number(lua_State *L, luaL_Buffer *b, int arg, char spec[SPEC], c
     luaL_addstring(b, out);
 }
 
-/* string.format(text, ...): [-n, +1] as Lua's, but %s never shows an address and %p is not there. */
+/* string.format(text, ...): [-n, +1] as Lua's, but %s never shows an address and %p is not there.
+ */
 static int format(lua_State *L)
 {
     size_t n, made = 0;
     const char *p = luaL_checklstring(L, 1, &n), *end = p + n;
-    int arg = 1;
+    int arg = 1, given = lua_gettop(L);
     luaL_Buffer b;
 
     kl_charge(L, 1 + (int64_t)(n / 16));
@@ -139,7 +140,8 @@ static int format(lua_State *L)
         }
         char spec[SPEC];
         char letter = read_spec(L, &p, end, spec);
-        arg++;
+        if (++arg > given) /* beyond them lies the buffer */
+            luaL_argerror(L, arg, "no value");
         switch (letter) {
         case 'c':
             add_letter(spec, "c");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CALL_ARENA ((size_t)64 << 20)
+#define CALL_WORK 100 /* what a call costs at least, in instructions */
 
 /* Verbs act for a run; none is there while a file is loaded. */
 static void allowed(lua_State *L, const char *name)
@@ -17,7 +18,8 @@ static void allowed(lua_State *L, const char *name)
                  "%s: no verb may be called while a file is loaded", name);
 }
 
-/* The engine knows the part of the playbook that was started; of a played one only this room does. */
+/* The engine knows the part of the playbook that was started; of a played one only this room does.
+ */
 static void only_asks(lua_State *L, const kp_op *op)
 {
     kp_part part = kl_of(L)->part;
@@ -57,7 +59,7 @@ static int verb(lua_State *L)
     char at[KL_PLACE];
     const kp_value *result = NULL;
 
-    kl_charge(L, 1);
+    kl_charge(L, CALL_WORK);
     while (n > 0 && lua_isnil(L, n))
         n--;
     kl_box *box = open_call(L, op->name);
@@ -75,7 +77,7 @@ static int verb(lua_State *L)
 
     if (box->err)
         return raise_box(L, box, at);
-    /* Only what the engine counts begins a new burst: a loop around anything else comes to its end. */
+    /* Only what the engine counts begins a new burst: a loop around the rest comes to its end. */
     if (s->predicates == 0 && !op->unrecorded)
         kl_burst(s);
     kl_push_value(L, result);
@@ -90,7 +92,8 @@ typedef struct waiting {
     int top; /* of the stack, below what the last evaluation answered */
 } waiting;
 
-/* The function at 1, called once and held to its rules: [-1, +2] true or false, and a text or nil. */
+/* The function at 1, called once and held to its rules: [-1, +2] true or false, and a text or nil.
+ */
 static int evaluate(lua_State *L)
 {
     kl_pure_remember(L, 1);

@@ -63,7 +63,8 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
             if (!e)
                 continue;
             worst = e->cls;
-            kp_buf_fmt(&wrong, "  %s\n  next  %s\n", e->what, e->next);
+            kp_buf_fmt(&wrong, "  %s%s%s\n  next  %s\n", e->where, *e->where ? ": " : "", e->what,
+                       e->next);
         }
         int64_t process = kp_get_int(kp_get(host->value, "process"), "node_id", node->id);
         if (process != node->id) {

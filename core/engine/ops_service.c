@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define GONE_FOR (2 * KP_SECOND)
+
 typedef struct service_args {
     kp_nodes nodes;
 } service_args;
@@ -92,21 +94,24 @@ static kp_err *stop_ask(kp_step *s, const void *args)
     return NULL;
 }
 
-/* Has the host begun to carry out this op id?  A command leaves a claim; a service manager says
- * what it is doing. */
-static bool claimed(kp_step *s, const kp_value *state)
+typedef enum claim { CLAIM_NONE, CLAIM_RUNNING, CLAIM_DONE } claim;
+
+/* How far the host is with this op id.  A command leaves a claim; a service manager says what it is
+ * doing. */
+static claim claimed(kp_step *s, const kp_value *state)
 {
     const char *doing = kp_get_text(kp_get(state, "service"), "state", "");
     if (kp_streq(doing, "deactivating") || kp_streq(doing, "activating"))
-        return true;
+        return CLAIM_RUNNING;
     kp_request q = { .kind = KP_Q_JOB, .node = s->node, .op_id = s->op_id };
     const kp_value *job;
     kp_err *e = kp_ask_value(s->r, s->a, &q, &job);
     if (e) {
         kp_err_drop(e);
-        return false;
+        return CLAIM_NONE;
     }
-    return !kp_streq(kp_get_text(job, "state", "none"), "none");
+    const char *so = kp_get_text(job, "state", "none");
+    return kp_streq(so, "none") ? CLAIM_NONE : kp_streq(so, "running") ? CLAIM_RUNNING : CLAIM_DONE;
 }
 
 /* A host that does not answer: an action under way stays under way, and stalls in the end. */
@@ -144,7 +149,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
                     kp_int(s->a, dirs), NULL);
 
     if (same && !rebooted) {
-        if (s->intended && claimed(s, state)) {
+        if (s->intended && claimed(s, state) != CLAIM_NONE) {
             s->say = "shutting down";
             return KP_UNDER_WAY;
         }
@@ -280,15 +285,18 @@ static kp_verdict start_probe(kp_step *s, const void *args)
         return KP_DID_FAIL;
     }
     if (pid == 0) {
-        if (s->intended && claimed(s, state)) {
-            /* The start was carried out.  The process may not be there yet, or not any more. */
-            kp_ms since = kp_mono(s->r->w) - s->asked_at;
-            if (s->progress > kp_get_int(was, "log_size", 0) || since > 3 * KP_SECOND) {
-                s->why = "it was started and its process is gone again";
-                s->next = "read its log; when it is mended: kplay resume";
-                s->detail = error_lines(s->a, signs);
-                return KP_DID_FAIL;
-            }
+        claim how = s->intended ? claimed(s, state) : CLAIM_NONE;
+        kp_ms now = kp_mono(s->r->w);
+        if (how == CLAIM_DONE && s->gone_since == 0)
+            s->gone_since = now;
+        /* The start command has ended and for a while there is no process: it came and went. */
+        if (how == CLAIM_DONE && now - s->gone_since >= GONE_FOR) {
+            s->why = "it was started and its process is gone again";
+            s->next = "read its log; when it is mended: kplay resume";
+            s->detail = error_lines(s->a, signs);
+            return KP_DID_FAIL;
+        }
+        if (how != CLAIM_NONE) {
             s->say = "its process is not there yet";
             return KP_UNDER_WAY;
         }
@@ -300,6 +308,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
         }
         return KP_NOT_YET;
     }
+    s->gone_since = 0;
     if (listed(s, node)) {
         s->result = kp_map(s->a, "release", kp_get(state, "running_release"), "already",
                            kp_get_int(was, "pid", 0) == pid ? kp_bool(true) : NULL, NULL);

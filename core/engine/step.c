@@ -149,12 +149,13 @@ static kp_err *put_to_human(kp_run *r, child *c)
     return kp_run_end(r, e);
 }
 
-/* What an older session asked of a host can not land any more once this one has raised the hosts' fence. */
+/* What an older session asked of a host can not land any more once this one has raised the hosts'
+ * fence; and to want a state twice is harmless. */
 static bool fenced_off(kp_run *r, const kp_op *op)
 {
     const unsigned on_host = KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_RELEASE_STAGE |
                              KP_G_RELEASE_SWITCH | KP_G_CONFIG_FILE;
-    return r->fenced && ((unsigned)op->grant & on_host);
+    return op->cls == KP_OP_WANT || (r->fenced && ((unsigned)op->grant & on_host));
 }
 
 /* One look at one child. */

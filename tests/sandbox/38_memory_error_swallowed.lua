@@ -1,4 +1,4 @@
 -- error more than 64 MB of memory
-local all = {}
-local function grow() while true do all[#all + 1] = ("x"):rep(1 << 20) .. #all end end
+local all, large = {}, ("x"):rep(1 << 20)
+local function grow() while true do all[#all + 1] = large .. #all end end
 while true do pcall(grow) end

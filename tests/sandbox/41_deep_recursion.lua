@@ -1,3 +1,3 @@
--- error stack overflow
+-- error more than 64 MB of memory
 local function f() return f() + 1 end
 f()

@@ -12,16 +12,15 @@ from lab.cluster import Lab
 from lab.load import Load
 from lab.observer import Event, Observer, Timeline, now_ms
 
-from .base import Context, Done, events, scenario, seconds, told
+from .base import Context, events, scenario, seconds
 
 IDLE_POLLS = 3
-IDLE_MS = 1500.0
 
 
 @dataclass
 class Roll:
     """A roll that went well."""
-    done: Done[str]
+    began: float
     timeline: Timeline
     events: list[dict[str, Any]]
 
@@ -56,6 +55,7 @@ def roll(ctx: Context, *words: str) -> Roll:
     """A real roll, watched; asserts what holds of every one."""
     lab = ctx.lab
     before = ctx.counters()
+    began = now_ms()
     with Observer(lab) as seen:
         done = ctx.kplay("run", "--json", "--yes", "rolling.lua", *words, want=0)
         lab.wait_in_sync(10)
@@ -64,31 +64,36 @@ def roll(ctx: Context, *words: str) -> Roll:
     assert timeline is not None
     early = timeline.too_early()
     assert not early, f"the next broker was stopped before this one was back: {early}"
-    return Roll(done, timeline, events(done))
+    return Roll(began, timeline, events(done))
 
 
-def idle(ctx: Context, one: Roll) -> None:
-    """How long nothing happened between nodes, by two clocks."""
-    closed = next(e for e in one.events if e["event"] == "closed")
-    stops = [s for s in closed["value"]["stops"] if "idle_polls" in s]
-    followed = [r.broker for r in one.timeline.restarts[1:]]
-    own = statistics.median(s["idle_ms"] for s in stops if s["node"] in followed)
-    polls = max(s["idle_polls"] for s in stops)
-    requests = max(s["idle_requests"] for s in stops)
-    measured = one.timeline.idle()
-    assert measured is not None, "no broker was followed by another"
-    ctx.say(f"idle between brokers {measured:.0f} ms (median, observed); kplay's own figure "
-            f"{own:.0f} ms; over all {len(stops)} nodes at most {polls} polls, {requests} requests")
-    assert polls <= IDLE_POLLS, f"{polls} polls between two nodes\n{told(one.done)}"
-    assert measured < IDLE_MS, f"idle for {measured:.0f} ms (median)"
+def idle(ctx: Context, *rolls: Roll) -> None:
+    """How long nothing happened between nodes, by two clocks; all are said before one is judged."""
+    measured = []
+    for one in rolls:
+        closed = next(e for e in one.events if e["event"] == "closed")
+        stops = [s for s in closed["value"]["stops"] if "idle_polls" in s]
+        followed = [r.broker for r in one.timeline.restarts[1:]]
+        own = statistics.median(s["idle_ms"] for s in stops if s["node"] in followed)
+        polls = max(s["idle_polls"] for s in stops)
+        requests = max(s["idle_requests"] for s in stops)
+        observed = one.timeline.idle()
+        assert observed is not None, "no broker was followed by another"
+        ctx.say(f"idle between brokers {observed:.0f} ms (median, observed); kplay's own figure "
+                f"{own:.0f} ms; over all {len(stops)} nodes at most {polls} polls, "
+                f"{requests} requests")
+        measured.append((observed, polls))
+    # Polls are judged; milliseconds are told, for they are the machine's.
+    for _, polls in measured:
+        assert polls <= IDLE_POLLS, f"{polls} polls between two nodes"
 
 
-def gaps(ctx: Context, one: Roll, load: Load, since: float) -> None:
+def gaps(ctx: Context, one: Roll, load: Load) -> None:
     """What the producer noticed of each stop; call it when the load has ended."""
     result = load.result
     assert result is not None
     stops = one.stops(ctx.lab)
-    base = result.gap_in(since, stops[0].time)
+    base = result.gap_in(one.began, stops[0].time)
     took = one.timeline.events[-1].time - stops[0].time
     ctx.say(f"{len(stops)} nodes in {seconds(took)}; longest time without an acknowledgement, all "
             f"partitions together / worst one: {base.all:.0f} / {base.worst:.0f} ms before")
@@ -167,7 +172,6 @@ def zookeeper_upgrade_and_restart(ctx: Context) -> None:
     """3.4.1 to 3.5.2 with the protocol version pinned, then a restart of every broker."""
     lab = ctx.lab
     with Load(lab) as load:
-        began = now_ms()
         sim = rehearse(ctx, "--to", "3.5.2")
         upgrade = roll(ctx, "--to", "3.5.2")
         for broker in lab.brokers():
@@ -178,8 +182,8 @@ def zookeeper_upgrade_and_restart(ctx: Context) -> None:
     as_rehearsed(ctx, sim, upgrade)
     for what, one in (("upgrade", upgrade), ("restart", restarted)):
         ctx.say(f"{what}:")
-        gaps(ctx, one, load, began)
-        idle(ctx, one)
+        gaps(ctx, one, load)
+    idle(ctx, upgrade, restarted)
 
 
 def kraft_upgrades(ctx: Context) -> None:
@@ -188,7 +192,6 @@ def kraft_upgrades(ctx: Context) -> None:
     lab = ctx.lab
     rolls = []
     with Load(lab) as load:
-        began = now_ms()
         for to in ("3.9.1", "4.0.1"):
             sim = rehearse(ctx, "--to", to)
             active = active_controller(lab)
@@ -201,9 +204,8 @@ def kraft_upgrades(ctx: Context) -> None:
         ctx.say(f"to {to}:")
         controllers_first(lab, one, active)
         as_rehearsed(ctx, sim, one)
-        gaps(ctx, one, load, began)
-    for *_, one in rolls:
-        idle(ctx, one)
+        gaps(ctx, one, load)
+    idle(ctx, *(one for *_, one in rolls))
 
 
 @scenario(cluster="kraft-3.7.2", order=90)
@@ -225,8 +227,7 @@ def kraft_two_upgrades_once_more(ctx: Context) -> None:
 def combined_restart(ctx: Context) -> None:
     """Nodes that are brokers and voters, and whose leaders move back by themselves."""
     with Load(ctx.lab) as load:
-        began = now_ms()
         one = roll(ctx)
     nothing_lost(ctx, load)
-    gaps(ctx, one, load, began)
+    gaps(ctx, one, load)
     idle(ctx, one)

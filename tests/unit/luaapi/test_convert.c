@@ -42,9 +42,8 @@ static void what_a_verb_answers(void **state)
     };
 
     for (size_t i = 0; i < KP_COUNT(rows); i++)
-        assert_string_equal(
-            outcome(*state, kp_printf(*state, "say(math.type(%s))", rows[i].lua)),
-            rows[i].expected);
+        assert_string_equal(outcome(*state, kp_printf(*state, "say(math.type(%s))", rows[i].lua)),
+                            rows[i].expected);
     assert_string_equal(outcome(*state, "say(tostring(echo()))"), "nil");
     assert_string_equal(outcome(*state, "say(#echo('a\\0b'))"), "3");
     assert_string_equal(outcome(*state, "local t = echo({}) t[1] = 2 say(t[1])"), "2");

@@ -1,11 +1,13 @@
-/* The environment: exactly the names of the golden list are reachable, and none of them can be changed.
+/* The environment: exactly the names of the golden list are reachable, and none of them can be
+ * changed.
  */
 #include "luaapi/with_engine.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Everything a script can reach, but for the verbs.  A difference here is a decision, not a slip. */
+/* Everything a script can reach, but for the verbs.  A difference here is a decision, not a slip.
+ */
 static const char golden[] =
     "_VERSION assert error ipairs math.abs math.acos math.asin math.atan math.ceil math.cos "
     "math.deg math.exp math.floor math.fmod math.huge math.log math.max math.maxinteger math.min "
@@ -89,10 +91,12 @@ static void the_golden_list(void **state)
 /* Texts have no other methods than string has; no metatable can be had. */
 static void methods_of_texts_are_the_same_functions(void **state)
 {
-    assert_string_equal(outcome(*state, "say((''):rep(3) == '' and ('').rep == string.rep)"), "true");
-    assert_string_equal(outcome(*state, "say(('x').find == string.find and ('x').sub == string.sub)"),
+    assert_string_equal(outcome(*state, "say((''):rep(3) == '' and ('').rep == string.rep)"),
                         "true");
-    assert_string_equal(outcome(*state, "local s = 'x' s:dump()"), "t.lua:1: unknown `string.dump`");
+    assert_string_equal(
+        outcome(*state, "say(('x').find == string.find and ('x').sub == string.sub)"), "true");
+    assert_string_equal(outcome(*state, "local s = 'x' s:dump()"),
+                        "t.lua:1: unknown `string.dump`");
 }
 
 static void nothing_can_be_changed(void **state)

@@ -1,5 +1,5 @@
-/* Errors across the boundary: nothing of them is lost, nothing leaks, and what ends the run can not be
- * caught.
+/* Errors across the boundary: nothing of them is lost, nothing leaks, and what ends the run can not
+ * be caught.
  */
 #include "luaapi/with_engine.h"
 
@@ -28,7 +28,8 @@ static void an_error_of_a_text_shows_them_too(void **state)
     static const row rows[] = {
         { "error('bad')", "bad|t.lua:1|playbook|false" },
         { "error('bad', 0)", "bad||playbook|false" },
-        { "local x = nil + 1", "attempt to perform arithmetic on a nil value|t.lua:1|playbook|false" },
+        { "local x = nil + 1",
+          "attempt to perform arithmetic on a nil value|t.lua:1|playbook|false" },
         { "echo(run)", "echo: a function can not be given to a verb|t.lua:1|playbook|false" },
     };
 
@@ -107,7 +108,8 @@ static void verbs_know_their_place(void **state)
           "local gate = require 'gate'\n"
           "return { api = 1, summary = 't', effects = {}, run = function()\n"
           "  number()\n  pcall(number)\n  gate.ask()\n  local n = number() + number()\nend }" },
-        { KP_FIND_STDLIB, "gate", "local gate = {}\nfunction gate.ask()\n  number()\nend\nreturn gate" },
+        { KP_FIND_STDLIB, "gate",
+          "local gate = {}\nfunction gate.ask()\n  number()\nend\nreturn gate" },
         { 0 },
     };
     stage t;
@@ -164,7 +166,7 @@ static void memory_may_fail_anywhere(void **state)
         "boom({ what = 'w' })",
         "wait_until(function() return number() > 2, 'text' end, { limit = '5m' })",
         "play('other.lua', { a = 1 })",
-        "for k, v in pairs({ b = 1, a = 2, [1] = 3 }) do given(k, v) end "
+        "for k, v in pairs({ b = 1, a = 2, [1] = 3 }) do given(k, v) end",
         "local t = { 3, 1, 2 } table.sort(t, function(x, y) return x < y end)",
         "say(('%5.1f %s %q'):format(1.5, {}, 'x') .. ('a-b'):gsub('%w', { a = 'c' }))",
         "local m = require 'm' m()",

@@ -1,5 +1,5 @@
-/* Patterns: what kplay's own matcher answers is what Lua's answers, over thousands of made-up patterns
- * and texts; only the words of its errors and its budget are its own.
+/* Patterns: what kplay's own matcher answers is what Lua's answers, over thousands of made-up
+ * patterns and texts; only the words of its errors and its budget are its own.
  */
 #include "luaapi/with_engine.h"
 
@@ -32,17 +32,19 @@ static size_t make(uint32_t *x, const char *const *parts, size_t n_parts, int mo
 static size_t make_pattern(uint32_t *x, char *out)
 {
     static const char *const parts[] = {
-        "a",   "b",    "c",    ".",     "%a",    "%d",   "%s",  "%w",    "%W",  "%x",  "%p",
-        "[ab]", "[^a]", "[a-c]", "[%d.]", "[]]",  "[^]b]", "[a-]", "[%a-c]", "*",  "+",   "-",
-        "?",   "(",    ")",    "()",    "(a*)",  "(.-)", "%1",  "%2",    "%b()", "%bab", "%f[%w]",
-        "^",   "$",    "%%",   "%.",    "1",     " ",    "[",   "%",     "%f",  "(%w+)", "%b",
+        "a",      "b",  "c",    ".",    "%a",    "%d",     "%s",    "%w",    "%W",
+        "%x",     "%p", "[ab]", "[^a]", "[a-c]", "[%d.]",  "[]]",   "[^]b]", "[a-]",
+        "[%a-c]", "*",  "+",    "-",    "?",     "(",      ")",     "()",    "(a*)",
+        "(.-)",   "%1", "%2",   "%b()", "%bab",  "%f[%w]", "^",     "$",     "%%",
+        "%.",     "1",  " ",    "[",    "%",     "%f",     "(%w+)", "%b",
     };
     return make(x, parts, KP_COUNT(parts), 6, out);
 }
 
 static size_t make_text(uint32_t *x, char *out)
 {
-    static const char *const parts[] = { "a", "b", "c", "ab", "ba", "1", ".", " ", "(", ")", "]", "-", "%", "abc" };
+    static const char *const parts[] = { "a", "b", "c", "ab", "ba", "1", ".",
+                                         " ", "(", ")", "]",  "-",  "%", "abc" };
     return make(x, parts, KP_COUNT(parts), 10, out);
 }
 
@@ -71,10 +73,11 @@ typedef struct job {
 
 static int collect(lua_State *L)
 {
-    static const char gather[] = "local s, p, init, gmatch = ...\nlocal out = ''\n"
-                                 "for a, b, c in gmatch(s, p, init) do\n"
-                                 "  out = out .. tostring(a) .. '/' .. tostring(b) .. '/' .. tostring(c) .. ';'\n"
-                                 "end\nreturn out";
+    static const char gather[] =
+        "local s, p, init, gmatch = ...\nlocal out = ''\n"
+        "for a, b, c in gmatch(s, p, init) do\n"
+        "  out = out .. tostring(a) .. '/' .. tostring(b) .. '/' .. tostring(c) .. ';'\n"
+        "end\nreturn out";
     job *j = lua_touserdata(L, 1);
 
     if (kp_streq(j->function, "gmatch")) {

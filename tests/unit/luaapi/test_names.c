@@ -1,5 +1,5 @@
-/* The scan for names nobody declared: it finds a misspelt verb wherever it hides, and is silent about
- * everything that is right, the shipped playbooks and modules first of all.
+/* The scan for names nobody declared: it finds a misspelt verb wherever it hides, and is silent
+ * about everything that is right, the shipped playbooks and modules first of all.
  */
 #include "luaapi/with_engine.h"
 
@@ -49,7 +49,8 @@ static void finds_what_is_not(void **state)
         const char *text, *expected;
     } rows[] = {
         { "stop_brokr(1)", "t.lua:1:1: unknown verb `stop_brokr`; did you mean `stop_broker`?" },
-        { "\n  stop_brokr { 1 }", "t.lua:2:3: unknown verb `stop_brokr`; did you mean `stop_broker`?" },
+        { "\n  stop_brokr { 1 }",
+          "t.lua:2:3: unknown verb `stop_brokr`; did you mean `stop_broker`?" },
         { "step 'x' stepp 'y'", "t.lua:1:10: unknown verb `stepp`; did you mean `step`?" },
         { "say(urpp)", "t.lua:1:5: unknown name `urpp`; did you mean `urp`?" },
         { "qqqqqq = 1", "t.lua:1:1: unknown name `qqqqqq`" },
@@ -82,16 +83,20 @@ static void a_caret_points_at_it(void **state)
     kp_err *e = scan(*state, "local id = 1\n\n      stop_brokr(id)\n", known);
     assert_string_equal(e->detail, "  3 |       stop_brokr(id)\n    |       ^^^^^^^^^^\n");
     kp_err_drop(e);
-    e = scan(*state, "say('\xc3\xa4\xc3\xb6') stop_brokr(1)", known); /* two characters, four bytes */
-    assert_string_equal(e->detail, "  1 | say('\xc3\xa4\xc3\xb6') stop_brokr(1)\n    |           ^^^^^^^^^^\n");
+    e = scan(*state, "say('\xc3\xa4\xc3\xb6') stop_brokr(1)",
+             known); /* two characters, four bytes */
+    assert_string_equal(
+        e->detail, "  1 | say('\xc3\xa4\xc3\xb6') stop_brokr(1)\n    |           ^^^^^^^^^^\n");
     kp_err_drop(e);
 }
 
 /* Whatever bytes a file has, the tokens lie inside it, one behind the other. */
 static void any_bytes_are_read(void **state)
 {
-    static const char *const parts[] = { "a", "\"", "'", "[[", "]]", "[=[", "--", "--[[", "\n", "\\", "0x", "1e", "{",
-                                         "}", "(", ")", "=", "::", "end", "function", "local", "\xff", "\t", "..." };
+    static const char *const parts[] = {
+        "a", "\"", "'", "[[", "]]", "[=[", "--",  "--[[",     "\n",    "\\",   "0x", "1e",
+        "{", "}",  "(", ")",  "=",  "::",  "end", "function", "local", "\xff", "\t", "..."
+    };
     uint32_t x = 1;
     (void)state;
 
@@ -120,8 +125,9 @@ static void any_bytes_are_read(void **state)
 /* The names of the verbs are taken from the list of them, as the real engine is not linked here. */
 static void the_shipped_files_are_sound(void **state)
 {
-    static const char *const base[] = { "assert", "error", "ipairs", "math", "next", "pairs", "pcall", "require",
-                                        "select", "string", "table", "tonumber", "tostring", "type", "utf8" };
+    static const char *const base[] = { "assert", "error",    "ipairs",   "math",   "next",
+                                        "pairs",  "pcall",    "require",  "select", "string",
+                                        "table",  "tonumber", "tostring", "type",   "utf8" };
     static const char *const folders[] = { "playbooks", "stdlib" };
     const char *names[400];
     size_t n = 0, files = 0;
@@ -129,7 +135,8 @@ static void the_shipped_files_are_sound(void **state)
     for (size_t i = 0; i < KP_COUNT(base); i++)
         names[n++] = base[i];
     char *ops;
-    assert_null(kp_file_read(*state, KPLAY_SOURCE_DIR "/core/engine/ops.c", (size_t)1 << 20, &ops, NULL));
+    assert_null(
+        kp_file_read(*state, KPLAY_SOURCE_DIR "/core/engine/ops.c", (size_t)1 << 20, &ops, NULL));
     for (char *p = ops; (p = strstr(p, "&kp_op_")) != NULL && n + 1 < KP_COUNT(names);) {
         p += strlen("&kp_op_");
         names[n++] = kp_strndup(*state, p, strcspn(p, ","));
@@ -144,8 +151,9 @@ static void the_shipped_files_are_sound(void **state)
             char *text;
             if (!kp_ends_with(entry->d_name, ".lua"))
                 continue;
-            assert_null(kp_file_read(*state, kp_printf(*state, KPLAY_SOURCE_DIR "/%s/%s", folders[i], entry->d_name),
-                                     KP_SCRIPT_LIMIT, &text, NULL));
+            assert_null(kp_file_read(
+                *state, kp_printf(*state, KPLAY_SOURCE_DIR "/%s/%s", folders[i], entry->d_name),
+                KP_SCRIPT_LIMIT, &text, NULL));
             assert_string_equal(error_line(*state, scan(*state, text, names)), "");
             files++;
         }
@@ -157,8 +165,8 @@ static void the_shipped_files_are_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGE_TEST(silent_about_what_is_right), STAGE_TEST(finds_what_is_not),
-        STAGE_TEST(a_caret_points_at_it),       STAGE_TEST(any_bytes_are_read),
+        STAGE_TEST(silent_about_what_is_right),  STAGE_TEST(finds_what_is_not),
+        STAGE_TEST(a_caret_points_at_it),        STAGE_TEST(any_bytes_are_read),
         STAGE_TEST(the_shipped_files_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,15 +15,15 @@ static void sorts(void **state)
         { "{ 1 }", "[1]" },
         { "{ 3, 1, 2 }", "[1,2,3]" },
         { "{ 2.5, 1, -1, 10 }", "[-1,1,2.5,10]" },
-        { "{ 'b', 'a', 'B', '', 'aa', '\\255' }", "[\"\",\"B\",\"a\",\"aa\",\"b\",{\"$b64\":\"/w==\"}]" },
+        { "{ 'b', 'a', 'B', '', 'aa', '\\255' }",
+          "[\"\",\"B\",\"a\",\"aa\",\"b\",{\"$b64\":\"/w==\"}]" },
         { "{ 'a\\0b', 'a', 'a\\0a' }", "[\"a\",\"a\\u0000a\",\"a\\u0000b\"]" },
     };
 
     for (size_t i = 0; i < KP_COUNT(rows); i++)
-        assert_string_equal(outcome(*state, kp_printf(*state,
-                                                      "local t = %s table.sort(t) say(t)",
-                                                      rows[i].lua)),
-                            rows[i].expected);
+        assert_string_equal(
+            outcome(*state, kp_printf(*state, "local t = %s table.sort(t) say(t)", rows[i].lua)),
+            rows[i].expected);
 }
 
 /* Against a plain insertion sort, which is stable, for every length up to 70 and with many ties. */
@@ -31,7 +31,8 @@ static void sorts_stably(void **state)
 {
     static const char body[] =
         "local x = 7\n"
-        "local function draw(n) x = (x * 1103515245 + 12345) % 2147483648 return x // 65536 % n end\n"
+        "local function draw(n) x = (x * 1103515245 + 12345) % 2147483648 return x // 65536 % n "
+        "end\n"
         "for n = 0, 70 do\n"
         "  local own, plain = {}, {}\n"
         "  for i = 1, n do own[i] = { key = draw(6), was = i } plain[i] = own[i] end\n"
@@ -94,13 +95,13 @@ static void pairs_has_an_order(void **state)
                         "t.lua:1: a key of type function has no order");
 }
 
-/* The keys are those of the beginning: what is removed meanwhile is skipped, what is added not seen. */
+/* The keys are those of the beginning: what is removed meanwhile is skipped, what is added not
+ * seen. */
 static void pairs_of_a_table_that_changes(void **state)
 {
-    assert_string_equal(outcome(*state,
-                                "local t, out = { a = 1, b = 2, c = 3 }, ''\n"
-                                "for k, v in pairs(t) do out = out .. k .. v "
-                                "t.b = nil t.d = 4 t.c = 5 end say(out)"),
+    assert_string_equal(outcome(*state, "local t, out = { a = 1, b = 2, c = 3 }, ''\n"
+                                        "for k, v in pairs(t) do out = out .. k .. v "
+                                        "t.b = nil t.d = 4 t.c = 5 end say(out)"),
                         "a1c5");
 }
 
@@ -112,10 +113,10 @@ static void next_tells_whether_a_table_is_empty(void **state)
         { "select(2, next({ 7, 8 }))", "7" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++)
-        assert_string_equal(outcome(*state, kp_printf(*state, "say(%s)", rows[i].lua)), rows[i].expected);
-    assert_string_equal(
-        outcome(*state, "next({ 1 }, 1)"),
-        "t.lua:1: next(t, key) is not offered; next(t) tells whether t is empty");
+        assert_string_equal(outcome(*state, kp_printf(*state, "say(%s)", rows[i].lua)),
+                            rows[i].expected);
+    assert_string_equal(outcome(*state, "next({ 1 }, 1)"),
+                        "t.lua:1: next(t, key) is not offered; next(t) tells whether t is empty");
 }
 
 /* xoshiro256** as published: seeded by splitmix64 of the seed. */
@@ -148,9 +149,11 @@ static void random_stays_in_its_interval(void **state)
 {
     static const row rows[] = {
         { "math.random(3, 3)", "true" },
-        { "(function() for i = 1, 1000 do local r = math.random(7) if r < 1 or r > 7 then return r end end end)() or 3",
+        { "(function() for i = 1, 1000 do local r = math.random(7) if r < 1 or r > 7 then return r "
+          "end end end)() or 3",
           "true" },
-        { "(function() local seen = {} for i = 1, 1000 do seen[math.random(5)] = true end return #seen == 5 and 3 end)()",
+        { "(function() local seen = {} for i = 1, 1000 do seen[math.random(5)] = true end return "
+          "#seen == 5 and 3 end)()",
           "true" },
         { "math.type(math.random(math.mininteger, math.maxinteger)) == 'integer' and 3", "true" },
     };

@@ -30,8 +30,10 @@ static void a_header_is_read(void **state)
     static const char text[] =
         "--- Restart every broker once.\n--\n-- Refuses on an unhealthy cluster.\n"
         "local x = 1\n-- not this one\n"
-        "return { api = 1, summary = 'Restart.', effects = { 'controller.restart', 'broker.restart' },\n"
-        "  args = { to = { 'version', required = true, doc = 'release' }, skip = { 'broker[]', default = {} },\n"
+        "return { api = 1, summary = 'Restart.', effects = { 'controller.restart', "
+        "'broker.restart' },\n"
+        "  args = { to = { 'version', required = true, doc = 'release' }, skip = { 'broker[]', "
+        "default = {} },\n"
         "    settle = { 'duration', default = '30m' }, n = { 'int', default = 3 } },\n"
         "  check = function() end, run = function() end }";
     const test_file files[] = { { KP_FIND_PLAYBOOK, "t.lua", text }, { 0 } };
@@ -44,7 +46,8 @@ static void a_header_is_read(void **state)
     assert_string_equal(h->name, "t.lua");
     assert_int_equal(h->api, 1);
     assert_string_equal(h->summary, "Restart.");
-    assert_string_equal(h->comment, "Restart every broker once.\n\nRefuses on an unhealthy cluster.");
+    assert_string_equal(h->comment,
+                        "Restart every broker once.\n\nRefuses on an unhealthy cluster.");
     assert_int_equal(h->effects, KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART);
     assert_true(h->has[KP_PART_CHECK] && h->has[KP_PART_RUN]);
     assert_false(h->has[KP_PART_VERIFY] || h->has[KP_PART_ROLLBACK]);
@@ -65,12 +68,13 @@ static void a_header_is_read(void **state)
 static void wrong_headers(void **state)
 {
     static const row rows[] = {
-        { "", "t.lua: a playbook returns a table\n"
-              "next  end it with: return { api = 1, summary = ..., run = function(args) ... end }" },
+        { "",
+          "t.lua: a playbook returns a table\n"
+          "next  end it with: return { api = 1, summary = ..., run = function(args) ... end }" },
         { "return {}", "t.lua: the playbook does not say which api it needs\nnext  add api = 1" },
         { "return { api = 1 }", "t.lua: the playbook has no summary\nnext  add summary = \"...\"" },
-        { "return { api = 1, summary = 's' }",
-          "t.lua: the playbook does not say its effects\nnext  add effects = {}, or what it may do" },
+        { "return { api = 1, summary = 's' }", "t.lua: the playbook does not say its effects\nnext "
+                                               " add effects = {}, or what it may do" },
         { "return { api = 1, summary = 's', effects = {} }",
           "t.lua: the playbook has no `run`\nnext  add run = function(args) ... end" },
         { "return { api = 1, sumary = 's', effects = {}, run = function() end }",
@@ -83,7 +87,8 @@ static void wrong_headers(void **state)
           "    1 | return { api = 2, summary = 's', effects = {}, run = function() end }\n"
           "      |          ^^^\n"
           "next  install a newer kplay" },
-        { "return {\n  api = 1, summary = 's',\n  effects = { 'broker.restrt' },\n  run = function() end }",
+        { "return {\n  api = 1, summary = 's',\n  effects = { 'broker.restrt' },\n  run = "
+          "function() end }",
           "t.lua:3:15: unknown effect \"broker.restrt\"; did you mean \"broker.restart\"?\n"
           "    3 |   effects = { 'broker.restrt' },\n"
           "      |               ^^^^^^^^^^^^^^^\n"
@@ -93,11 +98,13 @@ static void wrong_headers(void **state)
           "    1 | return { api = 1, summary = 's', effects = {}, run = 3 }\n"
           "      |                                                ^^^\n"
           "next  write function(args) ... end" },
-        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { to = { 'versoin' } } }",
+        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { to = { "
+          "'versoin' } } }",
           "t.lua:2:12: argument `to`: unknown type \"versoin\"\n"
           "    2 |   args = { to = { 'versoin' } } }\n"
           "      |            ^^\n"
-          "next  types: version, duration, text, int, bool, node, broker, node[], broker[], module" },
+          "next  types: version, duration, text, int, bool, node, broker, node[], broker[], "
+          "module" },
         { "return { api = 1, summary = 's', effects = {}, run = function() end,\n"
           "  args = { t = { 'duration', default = 5 } } }",
           "t.lua:2:12: argument `t`: the default is no duration\n"
@@ -110,17 +117,20 @@ static void wrong_headers(void **state)
           "    2 |   args = { t = { 'int', default = 5, required = true } } }\n"
           "      |            ^\n"
           "next  leave one of them out" },
-        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { ['a b'] = { 'int' } } }",
+        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { ['a "
+          "b'] = { 'int' } } }",
           "t.lua:2:3: args: an argument without a plain name\n"
           "    2 |   args = { ['a b'] = { 'int' } } }\n"
           "      |   ^^^^\n"
           "next  use lower case, digits and _" },
-        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { a = 'int' } }",
+        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { a = "
+          "'int' } }",
           "t.lua:2:12: argument `a` is declared by a table\n"
           "    2 |   args = { a = 'int' } }\n"
           "      |            ^\n"
           "next  write { \"text\", default = ..., doc = \"...\" }" },
-        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { a = { 'int', dock = '' } } }",
+        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n  args = { a = { "
+          "'int', dock = '' } } }",
           "t.lua:2:25: a: unknown field `dock`; did you mean `doc`?\n"
           "    2 |   args = { a = { 'int', dock = '' } } }\n"
           "      |                         ^^^^\n"
@@ -132,9 +142,10 @@ static void wrong_headers(void **state)
           "next  write api = 1" },
         { "return { 1, api = 1, summary = 's', effects = {}, run = function() end }",
           "t.lua: playbook: a field without a name\nnext  name every field" },
-        { "error('at the top')", "t.lua:1: at the top\nnext  mend the playbook, then run it again" },
-        { "number()",
-          "t.lua:1: number: no verb may be called while a file is loaded\nnext  call it in check, run or verify" },
+        { "error('at the top')",
+          "t.lua:1: at the top\nnext  mend the playbook, then run it again" },
+        { "number()", "t.lua:1: number: no verb may be called while a file is loaded\nnext  call "
+                      "it in check, run or verify" },
     };
 
     for (size_t i = 0; i < KP_COUNT(rows); i++)
@@ -151,8 +162,8 @@ static void syntax_errors(void **state)
           "t.lua:3:3: '}' expected (to close '{' at line 1) near 'summary'\n"
           "    3 |   summary = 's'\n      |   ^^^^^^^\n" },
         { "if x then\n", "t.lua:1:" },
-        { "local s = 'abc\nreturn s",
-          "t.lua:1:11: unfinished string near ''abc'\n    1 | local s = 'abc\n      |           ^^^^\n" },
+        { "local s = 'abc\nreturn s", "t.lua:1:11: unfinished string near ''abc'\n    1 | local s "
+                                      "= 'abc\n      |           ^^^^\n" },
         { "local a <cost> = 1", "t.lua:1:" },
         { "x = 3 $", "t.lua:1:7: unexpected symbol near '$'\n    1 | x = 3 $\n      |       ^\n" },
         { "\tlocal \xc3\xa4 = 1", "t.lua:1:" },
@@ -167,7 +178,8 @@ static void syntax_errors(void **state)
     }
     char *large = kp_alloc(*state, 70000);
     memset(large, ' ', 69999);
-    assert_true(kp_starts_with(complaint(*state, large), "t.lua: the file is longer than 64 KiB\n"));
+    assert_true(
+        kp_starts_with(complaint(*state, large), "t.lua: the file is longer than 64 KiB\n"));
 }
 
 static void files_are_kept_by_name(void **state)
@@ -177,9 +189,11 @@ static void files_are_kept_by_name(void **state)
           "local gate = require 'gate'\nlocal night = require 'team.night'\n"
           "return { api = 1, summary = 't', effects = {}, run = function()\n"
           "  say(gate.n) say(require('gate') == gate) play('p.lua') end }" },
-        { KP_FIND_PLAYBOOK, "p.lua", "return { api = 1, summary = 'p', effects = {}, run = function() require 'gate' end }" },
+        { KP_FIND_PLAYBOOK, "p.lua",
+          "return { api = 1, summary = 'p', effects = {}, run = function() require 'gate' end }" },
         { KP_FIND_STDLIB, "gate", "return { n = 1 }" },
-        { KP_FIND_TEAM, "night", "require 'gate' return { api = 1, effects = { 'broker.restart' } }" },
+        { KP_FIND_TEAM, "night",
+          "require 'gate' return { api = 1, effects = { 'broker.restart' } }" },
         { 0 },
     };
     static const char *const names[] = { "t.lua", "stdlib/gate.lua", "team/night.lua", "p.lua" };
@@ -216,7 +230,8 @@ static void what_require_refuses(void **state)
         { "require 'one'", "stdlib/two.lua:1: module \"one\" requires itself" },
         { "require 'silent'", "t.lua:1: module stdlib/silent.lua returns nothing" },
         { "require 'broken'", "stdlib/broken.lua:1:10: <eof> expected near '}'" },
-        { "require 'asks'", "stdlib/asks.lua:1: number: no verb may be called while a file is loaded" },
+        { "require 'asks'",
+          "stdlib/asks.lua:1: number: no verb may be called while a file is loaded" },
         { "pcall(require, 'asks') say(number())", "0" },
     };
 
@@ -261,12 +276,9 @@ static void each_part_begins_afresh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGE_TEST(a_header_is_read),
-        STAGE_TEST(wrong_headers),
-        STAGE_TEST(syntax_errors),
-        STAGE_TEST(files_are_kept_by_name),
-        STAGE_TEST(what_require_refuses),
-        STAGE_TEST(each_part_begins_afresh),
+        STAGE_TEST(a_header_is_read),     STAGE_TEST(wrong_headers),
+        STAGE_TEST(syntax_errors),        STAGE_TEST(files_are_kept_by_name),
+        STAGE_TEST(what_require_refuses), STAGE_TEST(each_part_begins_afresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

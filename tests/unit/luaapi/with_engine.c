@@ -22,7 +22,7 @@ static const kp_op op_wait = VERB("wait_until", KP_OP_SCRIPT);
 static const kp_op op_play = VERB("play", KP_OP_SCRIPT);
 
 const kp_op *const kp_ops[] = { &op_say,  &op_nearly, &op_echo, &op_given, &op_number, &op_boom,
-                                &op_over, &op_act,    &op_wait, &op_play, NULL };
+                                &op_over, &op_act,    &op_wait, &op_play,  NULL };
 
 static const char *const grants[] = { "broker.restart", "controller.restart", NULL };
 
@@ -170,8 +170,8 @@ static kp_err *find(void *ud, kp_arena *a, kp_find what, const char *name, const
         if (f->what == what && kp_streq(f->name, name)) {
             *ret_path = what == KP_FIND_PLAYBOOK
                             ? name
-                            : kp_printf(a, "%s/%s.lua",
-                                        what == KP_FIND_STDLIB ? "stdlib" : "team", name);
+                            : kp_printf(a, "%s/%s.lua", what == KP_FIND_STDLIB ? "stdlib" : "team",
+                                        name);
             *ret_text = f->text;
             *ret_n = strlen(f->text);
             break;

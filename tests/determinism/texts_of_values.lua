@@ -1,0 +1,10 @@
+-- tostring, format and the texts of errors
+say(tostring({}) .. tostring(say) .. tostring(run) .. ("%s %q"):format({}, 1.5))
+local ok, e = pcall(function() return {} .. "x" end)
+say(e.what)
+ok, e = pcall(function() return say < {} end)
+say(e.what)
+ok, e = pcall(error, {})
+say(tostring(e))
+ok, e = pcall(boom, { what = "gone" })
+say(tostring(e))

@@ -1,0 +1,177 @@
+"""What kplay makes of a node that fails under its hands, and of one that fails elsewhere."""
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from lab import acts, inventory
+from lab.config import Topic
+from lab.load import Load
+from lab.node import Node
+from lab.observer import read_counters
+
+from .base import Context, expect, scenario, stopwatch, told
+from .refusals import complaint, no_controllers, relink, rolling, runs_of
+from .upgrades import nothing_lost, runs_release
+
+NEWER = "3.9.1"
+
+
+@contextlib.contextmanager
+def when_counted(node: Node, what: str, act: Callable[[], None]) -> Iterator[list[BaseException]]:
+    """Does something as soon as the node's service counts a 'start' or 'stop' in the block."""
+    before = len(read_counters(node))
+    ended = threading.Event()
+    problems: list[BaseException] = []
+
+    def watch() -> None:
+        while not ended.is_set():
+            if any(word == what for _, word in read_counters(node)[before:]):
+                try:
+                    act()
+                except BaseException as problem:
+                    problems.append(problem)
+                return
+            time.sleep(0.005)
+        problems.append(RuntimeError(f"{node.name} had no {what}"))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield problems
+    finally:
+        ended.set()
+        thread.join()
+
+
+def load_on(ctx: Context, name: str) -> Load:
+    """Load on a topic of its own: the lab is shared, and each counts from the first record on."""
+    topic = Topic(name, 6, 3, 2)
+    ctx.lab.create_topic(topic)
+    ctx.lab.wait(lambda: all((name, 5) in ctx.lab.metadata(n.id).partitions
+                             for n in ctx.lab.brokers()), 30, f"every broker to know {name}")
+    return Load(ctx.lab, topic)
+
+
+# A release that does not come up
+
+def others_serve(ctx: Context, broken: Node) -> None:
+    """Every partition is led by one of the other brokers."""
+    who = next(n.id for n in ctx.lab.brokers() if n is not broken)
+    seen = ctx.lab.metadata(who)
+    assert not seen.offline(), seen.offline()
+    assert broken.id not in seen.brokers, "the broken one is listed"
+
+
+@scenario(cluster="kraft-3.7.2", order=30)
+def a_release_that_does_not_start(ctx: Context) -> None:
+    """The roll ends at that broker; the others serve, and are not touched."""
+    lab = ctx.lab
+    broker = lab.node(1)
+    key = acts.poison(broker, NEWER)
+    before = ctx.counters()
+    try:
+        with load_on(ctx, "poisoned") as load:
+            watch = stopwatch()
+            done = expect(ctx.kplay(*rolling(ctx, "poison", "--to", NEWER, *no_controllers(ctx))),
+                          4)
+            took = watch()
+            others_serve(ctx, broker)
+            assert load.flows(), "nothing is acknowledged any more"
+        line = complaint(done)
+        assert f"broker {broker.id}" in line, told(done)
+        assert key in done.stderr, f"its log is not shown\n{told(done)}"
+        assert ctx.since(before) == {broker.name: ["stop", "start"]}, ctx.since(before)
+        ctx.say(f"{line} (after {took:.0f} s)")
+        nothing_lost(ctx, load)
+    finally:
+        acts.edit(broker, key, None)
+        if broker.process() is None:
+            relink(broker, lab.spec.release)
+            broker.start()
+        lab.wait_in_sync()
+
+
+@scenario(cluster="kraft-3.7.2", order=31)
+def back_on_the_old_release(ctx: Context) -> None:
+    """policy.on_failure: back_out puts that broker back, and the roll ends there."""
+    lab = ctx.lab
+    broker = lab.node(1)
+    file = lab.dir / "back-out.yaml"
+    file.write_text(inventory.text(lab, on_failure="back_out"))
+    key = acts.poison(broker, NEWER)
+    before = ctx.counters()
+    try:
+        watch = stopwatch()
+        done = expect(ctx.kplay("run", "--yes", "-c", file, "--runs", runs_of(ctx, "back-out"),
+                                "rolling.lua", "--to", NEWER, *no_controllers(ctx)), 4)
+        took = watch()
+        line = complaint(done)
+        assert f"broker {broker.id} is back on {lab.spec.release}" in line, told(done)
+        assert lab.in_sync(), "it is not in sync"
+        assert broker.release() == lab.spec.release
+        assert runs_release(lab, broker.name, lab.spec.release)
+        assert ctx.since(before) == {broker.name: ["stop", "start", "start"]}, ctx.since(before)
+        ctx.say(f"{line} (after {took:.0f} s)")
+    finally:
+        acts.edit(broker, key, None)
+        if broker.process() is None:
+            relink(broker, lab.spec.release)
+            broker.start()
+        lab.wait_in_sync()
+
+
+# Killed by somebody
+
+@scenario(cluster="kraft-3.7.2", order=40)
+def killed_while_stopping(ctx: Context) -> None:
+    """A kill -9 between the stop and its end: kplay does not take that for a clean stop."""
+    lab = ctx.lab
+    broker = lab.node(1)
+    before = ctx.counters()
+    with load_on(ctx, "killed-stopping") as load:
+        with when_counted(broker, "stop", lambda: acts.kill(broker)) as problems:
+            done = ctx.kplay(*rolling(ctx, "killed", *no_controllers(ctx)))
+        assert not problems, problems
+        expect(done, 4, "without a clean shutdown")
+        ctx.say(complaint(done))
+        assert ctx.since(before) == {broker.name: ["stop"]}, ctx.since(before)
+        watch = stopwatch()
+        ctx.kplay("resume", "--yes", "--runs", runs_of(ctx, "killed"), want=0)
+        ctx.say(f"resumed in {watch():.0f} s")
+        lab.wait_in_sync()
+    assert ctx.since(before) == {n.name: ["stop", "start"] for n in lab.brokers()}, (
+        ctx.since(before))
+    nothing_lost(ctx, load)
+
+
+@scenario(cluster="kraft-3.7.2", order=41)
+def another_killed_in_the_middle(ctx: Context) -> None:
+    """While broker 1 is being started, broker 2 is killed: no further node is stopped."""
+    lab = ctx.lab
+    first, second = lab.node(1), lab.node(2)
+    before = ctx.counters()
+    with load_on(ctx, "another-killed") as load:
+        with when_counted(first, "start", lambda: acts.kill(second)) as problems:
+            watch = stopwatch()
+            done = ctx.kplay(*rolling(ctx, "another", "--settle", "20s", *no_controllers(ctx)))
+            took = watch()
+        assert not problems, problems
+        assert done.returncode in (3, 4), told(done)
+        line = complaint(done)
+        assert any(word in done.stderr for word in (
+            f"broker {second.id} is down", "under-replicated", "not in sync",
+            f"broker {second.id} does not answer")), told(done)
+        assert ctx.since(before) == {first.name: ["stop", "start"]}, ctx.since(before)
+        ctx.say(f"exit {done.returncode} after {took:.0f} s: {line}")
+        second.start()
+        watch = stopwatch()
+        ctx.kplay("resume", "--yes", "--runs", runs_of(ctx, "another"), want=0)
+        ctx.say(f"resumed in {watch():.0f} s")
+        lab.wait_in_sync()
+    assert ctx.since(before) == {first.name: ["stop", "start"],
+                                 second.name: ["start", "stop", "start"],
+                                 lab.node(3).name: ["stop", "start"]}, ctx.since(before)
+    nothing_lost(ctx, load)

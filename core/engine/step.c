@@ -39,7 +39,8 @@ static char *op_id(kp_run *r, const char *path, int attempt)
     return id;
 }
 
-/* The call's arguments, in the first record of the call only: a list of a thousand nodes is written once. */
+/* The call's arguments, in the first record of the call only: a list of a thousand nodes is
+ * written once. */
 static const kp_value *once(child *c)
 {
     if (*c->named)

@@ -146,8 +146,8 @@ bool kp_sim_oracle_allow(kp_sim *sim, const char *topic_or_rule);
  * of the cluster until it was back in sync), rejoined (UTC ms, absent while it is not). */
 const kp_value *kp_sim_acts(kp_arena *a, const kp_sim *sim);
 
-/* From now on an act that has `rejoined` also has `leaders`, who led each partition at that moment: a
- * map of topic to list of broker ids, -1 for none.  Not kept in the file.  Does nothing when
+/* From now on an act that has `rejoined` also has `leaders`, who led each partition at that moment:
+ * a map of topic to list of broker ids, -1 for none.  Not kept in the file.  Does nothing when
  * brokers x partitions is above KP_SIM_MAX_KEPT. */
 void kp_sim_keep_leaders(kp_sim *sim);
 #define KP_SIM_MAX_KEPT (1u << 20)

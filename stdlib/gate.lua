@@ -20,7 +20,11 @@ function gate.health_findings()
   local function add(...) found[#found + 1] = string.format(...) end
 
   for _, id in ipairs(brokers()) do
-    if not broker(id).up then add("broker %d is down", id) end
+    if not broker(id).up then
+      add("broker %d is down", id)
+    elseif not pcall(api_versions, id) then -- still listed, and silent: killed or frozen a moment ago
+      add("broker %d does not answer", id)
+    end
   end
   local without_leader = partitions{ offline = true }
   if #without_leader > 0 then add("%d partition(s) have no leader: %s", #without_leader, first_of(without_leader)) end

@@ -174,6 +174,17 @@ class Lab:
         settings = {"min.insync.replicas": str(topic.min_isr), **topic.config}
         self.on_controller(lambda c: c.create_topic(topic.name, topic.partitions, topic.replication,
                                                     settings, assignment))
+        self.wait(lambda: self._known(topic.name), PATIENCE, f"every broker to know {topic.name}")
+
+    def _known(self, topic: str) -> bool:
+        """A broker that answers may hear of a new topic some time after another."""
+        known = []
+        for each in self.brokers():
+            try:
+                known.append(topic in self.ask(each.id).metadata().topic_ids)
+            except WireError:
+                continue  # it is down
+        return bool(known) and all(known)
 
     # How it comes
 

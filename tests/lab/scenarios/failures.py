@@ -110,7 +110,7 @@ def back_on_the_old_release(ctx: Context) -> None:
         took = watch()
         line = complaint(done)
         assert f"broker {broker.id} is back on {lab.spec.release}" in line, told(done)
-        assert lab.in_sync(), "it is not in sync"
+        lab.wait_in_sync(10)
         assert broker.release() == lab.spec.release
         assert runs_release(lab, broker.name, lab.spec.release)
         assert ctx.since(before) == {broker.name: ["stop", "start", "start"]}, ctx.since(before)

@@ -177,6 +177,9 @@ def refuses_unclean_leader_election(ctx: Context) -> None:
         refuses(ctx, 3, ("allow unclean leader election",), *rolling(ctx, "unclean"))
     finally:
         acts.set_topic_config(ctx.lab, "orders", {"unclean.leader.election.enable": None})
+        # Brokers hear of it one by one; the next scenario is not to be refused for it.
+        ctx.lab.wait(lambda: ctx.kplay("run", "preflight.lua").returncode == 0, 60,
+                     "every broker to hear that unclean election is off")
 
 
 @scenario(cluster="kraft-3.7.2", order=26)

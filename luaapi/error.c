@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BOX_WEIGHT 512 /* bytes of an error with short texts */
+
 static const char meta_key;
 
 void kl_box_done(kl_box *box)
@@ -22,7 +24,12 @@ void kl_box_done(kl_box *box)
 
 KL_RAISES kl_box *kl_box_new(lua_State *L)
 {
-    kl_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    return kl_box_new_for(L, 0);
+}
+
+KL_RAISES kl_box *kl_box_new_for(lua_State *L, size_t bytes)
+{
+    kl_box *box = lua_newuserdatauv(L, sizeof *box + BOX_WEIGHT + bytes, 0);
 
     *box = (kl_box) { 0 };
     lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_key);

@@ -21,8 +21,7 @@ static bool among(const char *name, const char *const *names)
 
 /* Raises a new error at the field `field` of the file. */
 #define BAD(L, file, field, next, ...)                                                             \
-    kl_raise((L), kl_err_at_field(kl_of(L), kp_err_new(KP_PLAYBOOK, (next), __VA_ARGS__), (file),  \
-                                  (field)))
+    kl_raise((L), kl_err_at_field(kp_err_new(KP_PLAYBOOK, (next), __VA_ARGS__), (file), (field)))
 
 static void known_fields(lua_State *L, const kl_file *file, int table, const char *const *names,
                          const char *whose)
@@ -87,7 +86,7 @@ KL_RAISES unsigned kl_header_effects(lua_State *L, const kl_file *file, int tabl
                                    near ? "unknown effect \"%.60s\"; did you mean \"%s\"?"
                                         : "unknown effect \"%.60s\"",
                                    name, near);
-            kl_raise(L, kl_err_at_text(kl_of(L), e, file, name));
+            kl_raise(L, kl_err_at_text(e, file, name));
         }
         effects |= (unsigned)one;
     }

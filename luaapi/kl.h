@@ -82,7 +82,7 @@ struct kp_script {
     int64_t match_steps;
     uint64_t random[4];
 
-    size_t used; /* bytes of the lua_State */
+    size_t used;    /* bytes of the lua_State */
     size_t refused; /* size of the request that was just refused: Lua collects and asks again */
 
     timer_t timer; /* of processor time, see watch.c */
@@ -121,8 +121,11 @@ typedef struct kl_box {
 } kl_box;
 KL_RAISES void kl_error_open(lua_State *L); /* [-0, +0] makes the metatable */
 KL_RAISES kl_box *kl_box_new(lua_State *L); /* [-0, +1] */
-void kl_box_done(kl_box *box);              /* frees both; harmless again */
-kl_box *kl_box_at(lua_State *L, int i);     /* NULL when the value is no box */
+/* [-0, +1] for an error with a text of so many bytes: they count as the script's memory, so that
+ * errors that are kept come to the same limit as everything else. */
+KL_RAISES kl_box *kl_box_new_for(lua_State *L, size_t bytes);
+void kl_box_done(kl_box *box);          /* frees both; harmless again */
+kl_box *kl_box_at(lua_State *L, int i); /* NULL when the value is no box */
 /* Raises `e`, which it takes over. */
 KL_RAISES int kl_raise(lua_State *L, kp_err *e) KP_NORETURN;
 KL_RAISES int kl_throw(lua_State *L, const char *next, const char *fmt, ...)
@@ -189,17 +192,18 @@ typedef struct kl_token {
     size_t at, n;  /* offset and length */
     int line, col; /* from 1, col in bytes */
 } kl_token;
+#define KL_TOKENS_ARENA ((size_t)16 << 20) /* for the tokens of one file, and its names */
 size_t kl_tokens(kp_arena *a, const char *text, size_t n, kl_token **ret_tokens);
 bool kl_token_is(const char *text, const kl_token *t, const char *what);
 /* Names that are read or written without being declared anywhere in the file or known. */
-kp_err *kl_scan(kp_arena *a, const kl_file *file, const char *const *names) KP_MUST_USE;
+kp_err *kl_scan(const kl_file *file, const char *const *names) KP_MUST_USE;
 /* The place of a table's field `name`, or of a string, in the file: "path:line:col" and a caret.
  * Without such a token the place is the file. */
-kp_err *kl_err_at_field(kp_script *s, kp_err *e, const kl_file *file, const char *name);
-kp_err *kl_err_at_text(kp_script *s, kp_err *e, const kl_file *file, const char *content);
+kp_err *kl_err_at_field(kp_err *e, const kl_file *file, const char *name);
+kp_err *kl_err_at_text(kp_err *e, const kl_file *file, const char *content);
 kp_err *kl_err_at_token(kp_err *e, const kl_file *file, const kl_token *t);
 /* What Lua's compiler said of the file. */
-kp_err *kl_syntax_error(kp_script *s, const kl_file *file, const char *message);
+kp_err *kl_syntax_error(const kl_file *file, const char *message);
 const char *kl_first_comment(kp_arena *a, const char *text, size_t n);
 
 #endif

@@ -29,9 +29,11 @@ typedef struct matcher {
 
 static const char *rest(matcher *m, const char *s, const char *p);
 
-static void tick(matcher *m)
+/* `steps`: bytes of text or pattern that were looked at, so that a long [set] is not one step. */
+static void tick(matcher *m, ptrdiff_t steps)
 {
-    if (++m->script->match_steps > KL_MATCH_LIMIT)
+    m->script->match_steps += steps;
+    if (m->script->match_steps > KL_MATCH_LIMIT)
         kl_kill_now(m->L, KL_KILL_MATCH);
 }
 
@@ -131,7 +133,7 @@ static bool in_set(int c, const char *p, const char *last)
 
 static bool fits(matcher *m, const char *s, const char *p, const char *end)
 {
-    tick(m);
+    tick(m, end - p);
     if (s >= m->text_end)
         return false;
     int c = (unsigned char)*s;
@@ -219,7 +221,7 @@ static const char *balanced(matcher *m, const char *s, const char *p)
     if (s >= m->text_end || *s != p[0])
         return NULL;
     for (s++; s < m->text_end; s++) {
-        tick(m);
+        tick(m, 1);
         if (*s == p[1]) {
             if (--depth == 0)
                 return s + 1;
@@ -252,7 +254,7 @@ static bool frontier(matcher *m, const char *s, const char *p, const char *end)
     int before = s == m->text ? 0 : (unsigned char)s[-1];
     int now = s < m->text_end ? (unsigned char)*s : 0;
 
-    tick(m);
+    tick(m, end - p);
     return !in_set(before, p, end - 1) && in_set(now, p, end - 1);
 }
 
@@ -260,7 +262,7 @@ static bool frontier(matcher *m, const char *s, const char *p, const char *end)
 static const char *rest(matcher *m, const char *s, const char *p)
 {
     while (p < m->pattern_end) {
-        tick(m);
+        tick(m, 1);
         if (*p == '(') {
             bool here = p + 1 < m->pattern_end && p[1] == ')';
             return begin_capture(m, s, here ? p + 2 : p + 1, here ? POSITION : OPEN);
@@ -287,6 +289,7 @@ static const char *rest(matcher *m, const char *s, const char *p)
             continue;
         }
         const char *end = item_end(m, p);
+        tick(m, end - p);
         switch (end < m->pattern_end ? *end : 0) {
         case '*':
             return most(m, s, p, end, 0);
@@ -313,6 +316,7 @@ static const char *rest(matcher *m, const char *s, const char *p)
 
 static const char *match_at(matcher *m, const char *s, const char *p)
 {
+    tick(m, 1); /* the empty pattern has no items */
     m->n_captures = 0;
     m->nesting = 0;
     return rest(m, s, p);
@@ -471,6 +475,7 @@ static void add_template(matcher *m, luaL_Buffer *b, const char *s, const char *
     size_t n;
     const char *r = lua_tolstring(m->L, 3, &n);
 
+    kl_charge(m->L, 1 + (int64_t)(n / 4)); /* what it adds may be nothing */
     for (size_t i = 0; i < n; i++) {
         if (r[i] != '%') {
             luaL_addchar(b, r[i]);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static const char modules_key, loading_mark;
+static const char modules_key, loading_mark, failed_mark;
 
 /* ---- files ---- */
 
@@ -71,13 +71,13 @@ KL_RAISES void kl_file_run(lua_State *L, const kl_file *file)
     if (luaL_loadbufferx(L, file->text, file->n, file->chunk, "t") != LUA_OK) {
         if (s->kill != KL_ALIVE)
             lua_error(L);
-        box->err = kl_syntax_error(s, file, lua_tostring(L, -1));
+        box->err = kl_syntax_error(file, lua_tostring(L, -1));
         lua_pop(L, 1);
         lua_error(L);
     }
     kl_file *own = &s->files[file - s->files];
     if (!own->scanned)
-        box->err = kl_scan(s->a, file, s->names);
+        box->err = kl_scan(file, s->names);
     if (box->err) {
         lua_pop(L, 1);
         lua_error(L);
@@ -126,7 +126,19 @@ static void check_effects(lua_State *L, const kl_file *file)
                      kp_grant_name((kp_grant)bit));
 }
 
-/* require(name): [-1, +1] */
+/* 1: a kl_file as light userdata; answers the module's value. */
+static int run_module(lua_State *L)
+{
+    const kl_file *file = lua_touserdata(L, 1);
+
+    kl_file_run(L, file);
+    if (lua_isnil(L, -1))
+        return kl_throw(L, "end it with: return M", "module %s returns nothing", file->path);
+    check_effects(L, file);
+    return 1;
+}
+
+/* require(name): [-1, +1]  A module that failed is not run again: its first error says why. */
 KL_RAISES int kl_lua_require(lua_State *L)
 {
     kp_script *s = kl_of(L);
@@ -143,6 +155,9 @@ KL_RAISES int kl_lua_require(lua_State *L)
         if (lua_touserdata(L, -1) == &loading_mark)
             return kl_throw(L, "move what both need into a third module",
                             "module \"%.60s\" requires itself", lua_tostring(L, 1));
+        if (lua_touserdata(L, -1) == &failed_mark)
+            return kl_throw(L, "mend what its first error says",
+                            "module \"%.60s\" could not be loaded", lua_tostring(L, 1));
         return 1;
     }
     lua_settop(L, 2);
@@ -164,14 +179,16 @@ KL_RAISES int kl_lua_require(lua_State *L)
     lua_pushvalue(L, 1);
     lua_pushlightuserdata(L, (void *)(uintptr_t)&loading_mark);
     lua_rawset(L, 2);
-    kl_file_run(L, file);
-    if (lua_isnil(L, -1))
-        return kl_throw(L, "end it with: return M", "module %s returns nothing", file->path);
-    check_effects(L, file);
+    lua_pushcfunction(L, run_module);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)file);
+    bool failed = lua_pcall(L, 1, 1, 0) != LUA_OK;
     lua_pushvalue(L, 1);
-    lua_pushvalue(L, -2);
+    if (failed)
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&failed_mark);
+    else
+        lua_pushvalue(L, -2);
     lua_rawset(L, 2);
-    return 1;
+    return failed ? lua_error(L) : 1;
 }
 
 /* ---- playbooks ---- */

@@ -118,8 +118,9 @@ static kp_err *uses(scan *c, const char *const *names)
     return NULL;
 }
 
-kp_err *kl_scan(kp_arena *a, const kl_file *file, const char *const *names)
+kp_err *kl_scan(const kl_file *file, const char *const *names)
 {
+    KP_AUTO_ARENA a = kp_arena_new("a file's tokens", KL_TOKENS_ARENA);
     scan c = { .file = file, .a = a };
     kl_token *t;
 

@@ -181,7 +181,8 @@ KL_RAISES int kl_lua_pcall(lua_State *L)
     if (lua_type(L, -1) == LUA_TSTRING) {
         size_t n;
         const char *text = lua_tolstring(L, -1, &n);
-        kl_box *box = kl_box_new(L);
+        kl_charge(L, 1 + (int64_t)(n / 16));
+        kl_box *box = kl_box_new_for(L, n < KL_VALUE_LIMIT ? n : KL_VALUE_LIMIT);
         box->err = kl_err_of_text(s, text, n);
     }
     lua_pushboolean(L, 0);

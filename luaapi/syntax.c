@@ -180,10 +180,11 @@ kp_err *kl_err_at_token(kp_err *e, const kl_file *file, const kl_token *t)
     return kp_err_detail(e, "%s", kp_buf_text(&b));
 }
 
-kp_err *kl_err_at_field(kp_script *s, kp_err *e, const kl_file *file, const char *name)
+kp_err *kl_err_at_field(kp_err *e, const kl_file *file, const char *name)
 {
+    KP_AUTO_ARENA a = kp_arena_new("a file's tokens", KL_TOKENS_ARENA);
     kl_token *t;
-    size_t n = kl_tokens(s->a, file->text, file->n, &t);
+    size_t n = kl_tokens(a, file->text, file->n, &t);
 
     for (size_t i = 0; i + 1 < n && *name; i++)
         if (t[i].kind == KL_T_NAME && kl_token_is(file->text, &t[i], name) &&
@@ -194,10 +195,11 @@ kp_err *kl_err_at_field(kp_script *s, kp_err *e, const kl_file *file, const char
     return kp_err_at(e, "%s", file->path);
 }
 
-kp_err *kl_err_at_text(kp_script *s, kp_err *e, const kl_file *file, const char *content)
+kp_err *kl_err_at_text(kp_err *e, const kl_file *file, const char *content)
 {
+    KP_AUTO_ARENA a = kp_arena_new("a file's tokens", KL_TOKENS_ARENA);
     kl_token *t;
-    size_t n = kl_tokens(s->a, file->text, file->n, &t), len = strlen(content);
+    size_t n = kl_tokens(a, file->text, file->n, &t), len = strlen(content);
 
     for (size_t i = 0; i < n; i++)
         if (t[i].kind == KL_T_TEXT && t[i].n == len + 2 &&
@@ -207,9 +209,10 @@ kp_err *kl_err_at_text(kp_script *s, kp_err *e, const kl_file *file, const char 
 }
 
 /* "path:12: text near 'x'": the token named last is looked for in that line; its end otherwise. */
-kp_err *kl_syntax_error(kp_script *s, const kl_file *file, const char *message)
+kp_err *kl_syntax_error(const kl_file *file, const char *message)
 {
     const char *what = message ? message : "not enough memory", *near;
+    KP_AUTO_ARENA a = kp_arena_new("a file's tokens", KL_TOKENS_ARENA);
     int line = 0;
     kl_token *t;
     char word[80] = "";
@@ -233,7 +236,7 @@ kp_err *kl_syntax_error(kp_script *s, const kl_file *file, const char *message)
         if (n > 0 && n < sizeof word)
             memcpy(word, from, n);
     }
-    size_t n = kl_tokens(s->a, file->text, file->n, &t), at = n;
+    size_t n = kl_tokens(a, file->text, file->n, &t), at = n;
     for (size_t i = 0; i < n; i++)
         if (t[i].line <= line)
             at = i;

@@ -10,12 +10,23 @@
 
 static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
 
+/* A run's memory lives as long as its cluster: what it asked for last may still be under way
+ * there. */
+typedef struct spec_cluster {
+    kp_sim *sim;
+    kp_arena *runs;
+} spec_cluster;
+
 static kp_err *simulate(void *ud, kp_arena *a, const kp_value *spec, void **ret_sim)
 {
     kp_sim *sim;
     (void)ud;
     KP_TRY(kp_sim_from_spec(a, spec, NULL, &sim));
-    *ret_sim = sim;
+    kp_arena *runs = kp_arena_new("runs of a spec", (size_t)1 << 30);
+    spec_cluster *c = KP_NEW(runs, spec_cluster);
+    c->sim = sim;
+    c->runs = runs;
+    *ret_sim = c;
     return NULL;
 }
 
@@ -67,9 +78,11 @@ static kp_err *inventory(kp_arena *a, kp_sim *sim, const kp_value *policy,
     return NULL;
 }
 
-static kp_err *run(void *ud, kp_arena *a, void *sim, const kp_value *request,
+static kp_err *run(void *ud, kp_arena *a, void *cluster, const kp_value *request,
                    const kp_value **ret_v)
 {
+    kp_sim *sim = ((spec_cluster *)cluster)->sim;
+    kp_arena *runs = ((spec_cluster *)cluster)->runs;
     kp_files *files = ud;
     hearing h = { .a = a, .events = kp_list_begin(a), .answer = KP_ANSWER_YES };
     const kp_inventory *inv;
@@ -91,7 +104,7 @@ static kp_err *run(void *ud, kp_arena *a, void *sim, const kp_value *request,
                          .overrides = &force,
                          .n_overrides = forced ? 1 : 0,
                          .sink = { .event = hear, .ask = answer, .ud = &h } };
-    kp_err *e = kp_run_first(a, &spec, &report);
+    kp_err *e = kp_run_first(runs, &spec, &report);
     const kp_value *error = e ? kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "what",
                                        kp_text(a, e->what), "next", kp_text(a, e->next), "where",
                                        kp_text(a, e->where), "detail", kp_text(a, e->detail), NULL)
@@ -103,9 +116,10 @@ static kp_err *run(void *ud, kp_arena *a, void *sim, const kp_value *request,
     return NULL;
 }
 
-static kp_err *ask(void *ud, kp_arena *a, void *sim, const char *what, const kp_value *v,
+static kp_err *ask(void *ud, kp_arena *a, void *cluster, const char *what, const kp_value *v,
                    const kp_value **ret_v)
 {
+    kp_sim *sim = ((spec_cluster *)cluster)->sim;
     (void)ud;
     *ret_v = kp_nil();
     if (kp_streq(what, "fault"))
@@ -119,10 +133,12 @@ static kp_err *ask(void *ud, kp_arena *a, void *sim, const char *what, const kp_
     return NULL;
 }
 
-static void close_sim(void *ud, void *sim)
+static void close_sim(void *ud, void *cluster)
 {
+    spec_cluster *c = cluster;
     (void)ud;
-    kp_sim_close(sim);
+    kp_sim_close(c->sim);
+    kp_arena_free(c->runs); /* c is in it */
 }
 
 static int test_main(kp_arena *a, const kp_line *line)

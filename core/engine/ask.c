@@ -33,7 +33,8 @@ kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q, const kp_value
 void kp_send_only(kp_run *r, const kp_request *q)
 {
     r->acted = true;
-    (void)kp_send(r->w, r->call, q);
+    /* It may be under way when the call, or a detached run, has ended. */
+    (void)kp_send(r->w, r->a, q);
 }
 
 kp_ms kp_poll_pause(int64_t last_took_us)

@@ -520,20 +520,33 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
 
 /* ---- judging ---- */
 
-static bool forced(kp_run *r, const kp_finding *f)
+/* Whether a person has overridden the row.  It is told, and journaled with its reason, once in
+ * `told`, which has a bit for each override. */
+static kp_err *forced(kp_run *r, const kp_guard_case *c, const kp_finding *f, uint64_t *told,
+                      bool *ret_so)
 {
-    for (size_t i = 0; i < r->spec->n_overrides; i++)
-        if (kp_streq(r->spec->overrides[i].guard, f->row) && !f->hard) {
-            kp_list_add(&r->overridden, kp_map(r->a, "guard", kp_text(r->a, f->row), "reason",
-                                               kp_text(r->a, r->spec->overrides[i].reason), "was",
-                                               kp_text(r->a, f->text), NULL));
-            kp_tell(
-                r, (kp_event) { .kind = KP_E_WARN,
-                                .text = kp_printf(r->call, "overridden (%s): %s; reason: %s",
-                                                  f->row, f->text, r->spec->overrides[i].reason) });
-            return true;
+    for (size_t i = 0; i < r->spec->n_overrides; i++) {
+        const kp_override *o = &r->spec->overrides[i];
+        if (f->hard || !kp_streq(o->guard, f->row))
+            continue;
+        if (!(*told & (UINT64_C(1) << (i & 63)))) {
+            *told |= UINT64_C(1) << (i & 63);
+            const kp_value *what = kp_map(r->a, "guard", kp_text(r->a, f->row), "reason",
+                                          kp_text(r->a, o->reason), "was", kp_text(r->a, f->text),
+                                          NULL);
+            KP_TRY(kp_record_add(r, KP_K_NOTE,
+                                 kp_map(r->call, "m", kp_text(r->call, "overridden"), "before",
+                                        kp_text(r->call, c->doing), "override", what, NULL)));
+            kp_list_add(&r->overridden, what);
+            kp_tell(r, (kp_event) { .kind = KP_E_WARN,
+                                    .text = kp_printf(r->call, "overridden (%s): %s; reason: %s",
+                                                      f->row, f->text, o->reason) });
         }
-    return false;
+        *ret_so = true;
+        return NULL;
+    }
+    *ret_so = false;
+    return NULL;
 }
 
 static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
@@ -552,6 +565,7 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
 kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
 {
     int64_t measure = INT64_MAX;
+    uint64_t told = 0;
     kp_ms moved = kp_mono(r->w);
 
     for (;;) {
@@ -566,7 +580,9 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
         bool heals = true;
         int64_t sum = 0;
         for (size_t i = 0; i < all.n; i++) {
-            if (forced(r, &all.f[i]))
+            bool so;
+            KP_TRY(forced(r, c, &all.f[i], &told, &so));
+            if (so)
                 continue;
             fs.f[fs.n++] = all.f[i];
             heals = heals && all.f[i].heals;

@@ -122,6 +122,26 @@ static kp_verdict silent(kp_step *s, kp_err *e)
     return KP_UNDER_WAY;
 }
 
+/* What the first of the other brokers that answers believes; one that died meanwhile is passed
+ * over.  NULL: none of them answers; *ret_alone: there is no other. */
+static const kp_view *others_view(kp_step *s, bool *ret_alone)
+{
+    int ids[4];
+    size_t n = kp_view_sources(s->r, s->node, ids, KP_COUNT(ids));
+    const kp_view *v = NULL;
+
+    *ret_alone = n == 0;
+    for (size_t i = 0; i < n && !v; i++)
+        v = kp_one_view(s->r, ids[i], 0, &s->took_us);
+    return v;
+}
+
+static bool lists(const kp_view *v, int node)
+{
+    int slot = kp_view_slot(v, node);
+    return slot >= 0 && v->brokers[slot].alive;
+}
+
 static kp_verdict stop_probe(kp_step *s, const void *args)
 {
     kp_run *r = s->r;
@@ -175,14 +195,12 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
         return KP_DID_FAIL;
     }
     if (broker) {
-        int ids[2];
-        if (kp_view_sources(r, s->node, ids, 1)) {
-            const kp_view *v = kp_one_view(r, ids[0], 0, NULL);
-            int slot = v ? kp_view_slot(v, s->node) : -1;
-            if (v && slot >= 0 && v->brokers[slot].alive) {
-                s->say = "its process is gone; the others still list it";
-                return KP_UNDER_WAY;
-            }
+        bool alone;
+        const kp_view *v = others_view(s, &alone);
+        if (!alone && (!v || lists(v, s->node))) {
+            s->say = v ? "its process is gone; the others still list it"
+                       : "its process is gone; no other broker answers";
+            return KP_UNDER_WAY;
         }
     }
     s->result = kp_map(s->a, "clean", broker ? kp_bool(true) : NULL, "leaders",
@@ -195,7 +213,8 @@ static void stop_after(kp_step *s, const void *args)
     kp_known *k = kp_known_node(s->r, s->node);
     const kp_value *behind = kp_get(s->pre, "behind");
     (void)args;
-    if (k)
+    /* One that was stopped already is behind everywhere for that reason: no excuse. */
+    if (k && !kp_get_bool(s->result, "already", false))
         k->excused = behind ? kp_value_copy(s->r->a, behind) : NULL;
 }
 
@@ -242,13 +261,11 @@ static bool listed(kp_step *s, const kp_node *node)
     kp_run *r = s->r;
 
     if (kp_node_is(node, KP_BROKER)) {
-        int ids[2];
-        size_t n = kp_view_sources(r, s->node, ids, 1);
-        if (n == 0)
-            ids[0] = s->node; /* a cluster of one */
-        const kp_view *v = kp_one_view(r, ids[0], 0, &s->took_us);
-        int slot = v ? kp_view_slot(v, s->node) : -1;
-        return v && slot >= 0 && v->brokers[slot].alive;
+        bool alone;
+        const kp_view *v = others_view(s, &alone);
+        if (alone)
+            v = kp_one_view(r, s->node, 0, &s->took_us);
+        return v && lists(v, s->node);
     }
     kp_request q[2] = { { .kind = KP_Q_NODE, .node = s->node, .within = 2 * KP_SECOND },
                         { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND } };

@@ -130,6 +130,17 @@ describe("rolling.lua with a fault", function()
     assert.equal(0, r.oracle.violations)
   end)
 
+  it("puts that broker back when policy says so, and ends when it is in sync again", function()
+    local sim = cluster { topics = { { name = "orders", size = "10GB", rate = "10MB" } } }
+    sim:fault { fault = "config_breaks_start", node = 1, stop = 1 }
+    local r = sim:run("rolling.lua", { to = "3.9.1", skip = "3001,3002,3003" }, { policy = { on_failure = "back_out" } })
+    assert.equal(4, r.exit)
+    assert.truthy(r.error.what:find("broker 1 is back on 3.7.2", 1, true), r.error.what)
+    assert.equal(0, sim:counts(2).stops)
+    assert.equal(0, r.oracle.violations)
+    assert.truthy(sim:run("validate.lua", { release = "3.7.2" }).ok)
+  end)
+
   it("notices an unclean stop", function()
     local sim = cluster()
     sim:fault { fault = "unclean_stop", node = 2, stop = 1 }

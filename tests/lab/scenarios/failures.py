@@ -156,7 +156,8 @@ def another_killed_in_the_middle(ctx: Context) -> None:
     with load_on(ctx, "another-killed") as load:
         with when_counted(first, "start", lambda: acts.kill(second)) as problems:
             watch = stopwatch()
-            done = ctx.kplay(*rolling(ctx, "another", "--settle", "20s", *no_controllers(ctx)))
+            done = ctx.kplay(*rolling(ctx, "another", "--settle", "20s", *no_controllers(ctx)),
+                             timeout=120)
             took = watch()
         assert not problems, problems
         assert done.returncode in (3, 4), told(done)

@@ -109,7 +109,7 @@ def refuses_while_a_broker_is_down(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=21)
 def refuses_while_a_broker_does_not_answer(ctx: Context) -> None:
-    """A frozen process: its port accepts, and the others list it for 9 s; then it counts as down."""
+    """A frozen process: its port accepts, the others list it for 9 s, then it counts as down."""
     lab = ctx.lab
     broker = lab.brokers()[1]
     acts.freeze(broker)

@@ -77,6 +77,40 @@ static void stopping_a_stopped_broker_succeeds_and_says_so(void **state)
     bench_close(&b);
 }
 
+static kp_err *restart_a_stopped_one(kp_run *r, const kp_value *args)
+{
+    const kp_value *v;
+    (void)args;
+    TEST_TRY(call(r, "stop_broker", "[2]", NULL));
+    TEST_TRY(call(r, "sleep", "[\"1m\"]", NULL));
+    TEST_TRY(call(r, "stop_broker", "[2]", &v));
+    assert_true(kp_get_bool(v, "already", false));
+    TEST_TRY(call(r, "start_broker", "[2]", NULL));
+    TEST_TRY(call(r, "urp", "[]", &v));
+    assert_true(v->u.i > 0);
+    TEST_TRY(call(r, "wait_in_sync", "[2]", NULL));
+    TEST_TRY(call(r, "urp", "[]", &v));
+    assert_int_equal(v->u.i, 0);
+    return NULL;
+}
+
+/* As a node that is backed out is: what it missed while it was down is waited for. */
+static void a_broker_found_stopped_is_not_excused(void **state)
+{
+    static const test_script script = { .part = { NULL, restart_a_stopped_one },
+                                        .effects = RESTART };
+    bench b = { 0 };
+    (void)state;
+    the_script = &script;
+    bench_open(&b,
+               "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[{\"name\":"
+               "\"t\",\"partitions\":6,\"size\":\"10GB\",\"rate\":\"10MB\"}]}",
+               NULL);
+    check(bench_run(&b, NULL));
+    assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "stops", 0), 1);
+    bench_close(&b);
+}
+
 static kp_err *stop_two_brokers(kp_run *r, const kp_value *args)
 {
     (void)args;
@@ -313,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broker_is_stopped_and_started_once),
         cmocka_unit_test(stopping_a_stopped_broker_succeeds_and_says_so),
+        cmocka_unit_test(a_broker_found_stopped_is_not_excused),
         cmocka_unit_test(two_brokers_at_once_are_refused_together),
         cmocka_unit_test(a_set_of_brokers_is_done_as_children),
         cmocka_unit_test(an_effect_that_is_not_declared_is_refused),

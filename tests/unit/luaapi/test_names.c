@@ -9,10 +9,10 @@
 static const char *const known[] = { "say",    "stop_broker", "urp",   "step",  "ipairs", "pairs",
                                      "string", "table",       "pcall", "error", NULL };
 
-static kp_err *scan(kp_arena *a, const char *text, const char *const *names)
+static kp_err *scan(const char *text, const char *const *names)
 {
     const kl_file file = { .path = "t.lua", .chunk = "@t.lua", .text = text, .n = strlen(text) };
-    return kl_scan(a, &file, names);
+    return kl_scan(&file, names);
 }
 
 static void silent_about_what_is_right(void **state)
@@ -40,7 +40,7 @@ static void silent_about_what_is_right(void **state)
         "say(_ENV.anything)",
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++)
-        assert_string_equal(error_line(*state, scan(*state, rows[i], known)), "");
+        assert_string_equal(error_line(*state, scan(rows[i], known)), "");
 }
 
 static void finds_what_is_not(void **state)
@@ -68,7 +68,7 @@ static void finds_what_is_not(void **state)
         { "print('x')", "t.lua:1:1: unknown verb `print`" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        char *got = error_line(*state, scan(*state, rows[i].text, known));
+        char *got = error_line(*state, scan(rows[i].text, known));
         /* a suggestion for a made-up name is no promise */
         char *mean = strstr(rows[i].expected, "did you") ? NULL : strstr(got, "; did you");
         if (mean)
@@ -80,11 +80,10 @@ static void finds_what_is_not(void **state)
 /* As the screen shows it. */
 static void a_caret_points_at_it(void **state)
 {
-    kp_err *e = scan(*state, "local id = 1\n\n      stop_brokr(id)\n", known);
+    kp_err *e = scan("local id = 1\n\n      stop_brokr(id)\n", known);
     assert_string_equal(e->detail, "  3 |       stop_brokr(id)\n    |       ^^^^^^^^^^\n");
     kp_err_drop(e);
-    e = scan(*state, "say('\xc3\xa4\xc3\xb6') stop_brokr(1)",
-             known); /* two characters, four bytes */
+    e = scan("say('\xc3\xa4\xc3\xb6') stop_brokr(1)", known); /* two characters, four bytes */
     assert_string_equal(
         e->detail, "  1 | say('\xc3\xa4\xc3\xb6') stop_brokr(1)\n    |           ^^^^^^^^^^\n");
     kp_err_drop(e);
@@ -154,7 +153,7 @@ static void the_shipped_files_are_sound(void **state)
             assert_null(kp_file_read(
                 *state, kp_printf(*state, KPLAY_SOURCE_DIR "/%s/%s", folders[i], entry->d_name),
                 KP_SCRIPT_LIMIT, &text, NULL));
-            assert_string_equal(error_line(*state, scan(*state, text, names)), "");
+            assert_string_equal(error_line(*state, scan(text, names)), "");
             files++;
         }
         closedir(d);

@@ -233,6 +233,8 @@ static void what_require_refuses(void **state)
         { "require 'asks'",
           "stdlib/asks.lua:1: number: no verb may be called while a file is loaded" },
         { "pcall(require, 'asks') say(number())", "0" },
+        { "pcall(require, 'broken') require 'broken'",
+          "t.lua:1: module \"broken\" could not be loaded" },
     };
 
     for (size_t i = 0; i < KP_COUNT(rows); i++) {

@@ -3,9 +3,10 @@
  * A file is the body of a playbook's run.  Its first line says how it must end:
  *   -- error WORDS    with an error that has these words, and no way to catch it where it is a kill
  *   -- says WORDS     well, having said just that
- *   -- absent NAME    before it begins, as NAME does not exist; reached at run time it does not
- * either Each runs in a process of its own, which must end by itself, within its time, without a
- * signal. Most of the work budget is spent beforehand, so that a loop ends soon.
+ *   -- absent NAME    before it begins, as NAME does not exist; nor does it at run time
+ *
+ * Each runs in a process of its own, which must end by itself, within its time, without a signal.
+ * Most of the work budget is spent beforehand, so that a loop ends soon.
  */
 #include "luaapi/with_engine.h"
 

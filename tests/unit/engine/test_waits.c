@@ -1,0 +1,203 @@
+/* Waits: satisfied, stalled, out of time; a predicate may only ask; what a resumed run does with a
+ * wait it began, and Ctrl-C in one. */
+#include "engine/with_script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SMALL "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[]}"
+
+static int evaluated, true_at, interrupt_at;
+static bool pred_acts, pause_behind;
+static const char *options = "{}";
+static kp_sim *the_sim;
+static kp_ms woke, began;
+
+static kp_err *predicate_of(kp_run *r, bool *ret_true)
+{
+    const kp_value *v;
+    evaluated++;
+    if (pred_acts)
+        return call(r, "stop_broker", "[2]", NULL);
+    if (evaluated == interrupt_at)
+        kp_sim_interrupt(the_sim);
+    TEST_TRY(call(r, "broker", "[2]", &v));
+    *ret_true = evaluated >= true_at;
+    return NULL;
+}
+static kp_err *predicate(void *ud, bool *ret_true, const char **ret_say)
+{
+    *ret_say = "broker 2";
+    return predicate_of(ud, ret_true);
+}
+
+static kp_err *waits(kp_run *r, const kp_value *args)
+{
+    const kp_value *given, *v;
+    KP_AUTO_ARENA a = kp_arena_new("options", 1 << 20);
+    (void)args;
+    kp_err *e = kp_json_read(a, options, strlen(options), &given);
+    assert_null(e);
+    TEST_TRY(kp_run_wait_until(r, given, predicate, r, "test.lua:2", &v));
+    assert_true(v->u.b);
+    if (pause_behind)
+        TEST_TRY(call(r, "confirm", "[\"further?\"]", NULL));
+    return NULL;
+}
+static const test_script script = { .part = { NULL, waits }, .effects = KP_G_BROKER_RESTART };
+
+static void begin(bench *b, const char *opt, int when)
+{
+    the_script = &script;
+    evaluated = interrupt_at = 0;
+    pred_acts = pause_behind = false;
+    options = opt;
+    true_at = when;
+    make_runs(b);
+    bench_open(b, SMALL, NULL);
+    the_sim = b->sim;
+}
+static void over(bench *b)
+{
+    bench_close(b);
+    remove_runs(b);
+}
+static void expect(kp_err *e, kp_class cls, const char *says)
+{
+    if (!e || e->cls != cls || !strstr(e->what, says))
+        print_error("%s: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error");
+    assert_non_null(e);
+    assert_int_equal(e->cls, cls);
+    assert_non_null(strstr(e->what, says));
+    kp_err_drop(e);
+}
+static void well(kp_err *e)
+{
+    if (e)
+        print_error("%s\n%s\n", e->what, e->detail);
+    assert_null(e);
+}
+
+static void satisfied_and_replayed_with_one_evaluation(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 5);
+    pause_behind = true;
+    b.answer = KP_ANSWER_YES;
+    interrupt_at = 5; /* is heard behind the wait */
+    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    assert_int_equal(evaluated, 5);
+    evaluated = 4; /* the next one is true */
+    interrupt_at = 0;
+    well(bench_resume(&b, bench_only_run(&b), NULL));
+    assert_int_equal(evaluated, 5);
+    over(&b);
+}
+
+static void a_predicate_that_changed_its_mind_is_refused(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 3);
+    pause_behind = true;
+    interrupt_at = 3;
+    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    evaluated = interrupt_at = 0;
+    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_REFUSED, "the predicate was true");
+    over(&b);
+}
+
+static void limits(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{\"stall\":\"30s\"}", 1 << 30);
+    kp_ms from = kp_mono(b.spec.world);
+    expect(bench_run(&b, NULL), KP_FAILED, "wait_until: no progress for 30");
+    assert_in_range(kp_mono(b.spec.world) - from, 30 * KP_SECOND, 60 * KP_SECOND);
+    over(&b);
+    begin(&b, "{\"limit\":\"20s\"}", 1 << 30);
+    from = kp_mono(b.spec.world);
+    expect(bench_run(&b, NULL), KP_FAILED, "wait_until: not within its limit of 20");
+    assert_in_range(kp_mono(b.spec.world) - from, 20 * KP_SECOND, 50 * KP_SECOND);
+    over(&b);
+    begin(&b, "{\"sometime\":\"20s\"}", 1);
+    expect(bench_run(&b, NULL), KP_PLAYBOOK, "has no option `sometime`");
+    over(&b);
+}
+
+static void a_predicate_may_only_ask(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1);
+    pred_acts = true;
+    expect(bench_run(&b, NULL), KP_PLAYBOOK, "stop_broker");
+    assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "stops", -1), 0);
+    over(&b);
+}
+
+static void ctrl_c_pauses_and_the_limit_stays(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{\"limit\":\"5m\"}", 1 << 30);
+    kp_ms from = kp_mono(b.spec.world);
+    interrupt_at = 3;
+    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    assert_int_equal(evaluated, 3);
+    kp_ms away = kp_mono(b.spec.world) + 3 * KP_MINUTE;
+    while (kp_mono(b.spec.world) < away)
+        (void)kp_wait(b.spec.world, away);
+    interrupt_at = 0;
+    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "not within its limit");
+    assert_in_range(kp_mono(b.spec.world) - from, 5 * KP_MINUTE, 5 * KP_MINUTE + 30 * KP_SECOND);
+    over(&b);
+}
+
+static void interrupt_while_it_sleeps(void *ud, const kp_event *e)
+{
+    (void)ud;
+    if (e->kind == KP_E_PROGRESS && interrupt_at && ++evaluated == interrupt_at)
+        kp_sim_interrupt(the_sim);
+}
+static kp_err *sleeps(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    TEST_TRY(call(r, "sleep", "[\"10m\"]", NULL));
+    woke = kp_mono(kp_sim_world(the_sim));
+    return NULL;
+}
+static void sleep_keeps_its_wake_up_time(void **state)
+{
+    static const test_script sleeper = { .part = { NULL, sleeps } };
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1);
+    the_script = &sleeper;
+    interrupt_at = 60;
+    b.spec.sink.event = interrupt_while_it_sleeps;
+    began = kp_mono(b.spec.world);
+    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    kp_ms away = kp_mono(b.spec.world) + 4 * KP_MINUTE;
+    while (kp_mono(b.spec.world) < away)
+        (void)kp_wait(b.spec.world, away);
+    interrupt_at = 0;
+    well(bench_resume(&b, bench_only_run(&b), NULL));
+    assert_in_range(woke - began, 10 * KP_MINUTE, 10 * KP_MINUTE + 10 * KP_SECOND);
+    over(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(satisfied_and_replayed_with_one_evaluation),
+        cmocka_unit_test(a_predicate_that_changed_its_mind_is_refused),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(a_predicate_may_only_ask),
+        cmocka_unit_test(ctrl_c_pauses_and_the_limit_stays),
+        cmocka_unit_test(sleep_keeps_its_wake_up_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+/* See with_twist.h. */
+#include "engine/with_twist.h"
+
+#include <string.h>
+
+#define OPEN_MOST 4096
+
+static struct {
+    kp_world w;
+    kp_world *below;
+    kp_arena *a;
+    const twist *t;
+    size_t n;
+    bool on;
+    int asked;
+    struct {
+        uint64_t ticket;
+        const twist *t;
+    } open[OPEN_MOST];
+    size_t n_open;
+} here;
+
+static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
+{
+    (void)w;
+    uint64_t ticket = kp_send(here.below, a, q);
+    here.asked += here.on;
+    for (size_t i = 0; here.on && i < here.n; i++)
+        if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node)) {
+            assert_true(here.n_open < OPEN_MOST);
+            here.open[here.n_open].ticket = ticket;
+            here.open[here.n_open++].t = &here.t[i];
+        }
+    return ticket;
+}
+
+static void bend(kp_reply *reply, const twist *t)
+{
+    const kp_value *v;
+
+    if (!t->json) {
+        kp_err_drop(reply->err);
+        reply->err = kp_err_new(KP_CLUSTER, "look at it", "no answer within 5 s");
+        return;
+    }
+    if (reply->err)
+        return;
+    kp_err *e = kp_json_read(here.a, t->json, strlen(t->json), &v);
+    assert_null(e);
+    reply->value = t->key ? kp_map_with(here.a, reply->value, t->key, v) : v;
+}
+
+static kp_reply *twisted_wait(kp_world *w, kp_ms until)
+{
+    (void)w;
+    kp_reply *reply = kp_wait(here.below, until);
+    for (size_t i = 0; reply && i < here.n_open;) {
+        if (here.open[i].ticket != reply->ticket) {
+            i++;
+            continue;
+        }
+        bend(reply, here.open[i].t);
+        here.open[i] = here.open[--here.n_open];
+    }
+    return reply;
+}
+static void twisted_cancel(kp_world *w, uint64_t ticket)
+{
+    (void)w;
+    kp_cancel(here.below, ticket);
+}
+static kp_ms twisted_now(kp_world *w)
+{
+    (void)w;
+    return kp_now(here.below);
+}
+static kp_ms twisted_mono(kp_world *w)
+{
+    (void)w;
+    return kp_mono(here.below);
+}
+static int twisted_interrupts(kp_world *w)
+{
+    (void)w;
+    return kp_interrupts(here.below);
+}
+static void twisted_done(kp_world *w)
+{
+    (void)w;
+}
+
+static const kp_world_class twisted = { .name = "sim",
+                                        .send = twisted_send,
+                                        .wait = twisted_wait,
+                                        .cancel = twisted_cancel,
+                                        .now = twisted_now,
+                                        .mono = twisted_mono,
+                                        .interrupts = twisted_interrupts,
+                                        .done = twisted_done };
+
+void twist_into(bench *b, const twist *t, size_t n)
+{
+    here.w = (kp_world) { .c = &twisted };
+    here.below = b->spec.world;
+    here.a = b->a;
+    here.t = t;
+    here.n = n;
+    here.on = false;
+    here.asked = 0;
+    here.n_open = 0;
+    b->spec.world = &here.w;
+}
+
+void twist_on(bool on)
+{
+    here.on = on;
+}
+
+int twist_asked(void)
+{
+    return here.asked;
+}

@@ -1,0 +1,21 @@
+/* A world whose answers are bent: what no simulated fault makes a node say.
+ *
+ * It stands before a bench's world and passes everything on; the answers to the questions a twist
+ * names are changed, from the moment twist_on is called. */
+#ifndef WITH_TWIST_H
+#define WITH_TWIST_H
+
+#include "engine/with_script.h"
+
+typedef struct twist {
+    kp_req kind;
+    int node;         /* 0: whichever */
+    const char *key;  /* the key to replace; NULL: the whole answer */
+    const char *json; /* by this; NULL: the question fails */
+} twist;
+
+void twist_into(bench *b, const twist *t, size_t n); /* before bench_run; off at first */
+void twist_on(bool on);
+int twist_asked(void); /* requests passed on while on */
+
+#endif

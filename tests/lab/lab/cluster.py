@@ -251,7 +251,10 @@ class Lab:
 
     def _format(self) -> None:
         """Formats the data directories of KRaft nodes with Kafka's own tool, two at a time."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # kafka-storage takes an id that begins with "-" for an option.
+        cluster_id = "-"
+        while cluster_id.startswith("-"):
+            cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         version = self.spec.metadata_version
 
         def one(each: Node) -> None:

@@ -52,6 +52,7 @@ def errors_of_the_cluster_file(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=11)
 def errors_of_the_command_line(ctx: Context) -> None:
+    """One line each, exit 2, nothing is contacted."""
     for cause, words in (
             ('"rollling.lua"', ("run", "--yes", "rollling.lua")),
             ("banana", ("run", "--yes", "rolling.lua", "--to", "banana")),

@@ -96,6 +96,7 @@ def relink(node: Node, release: str) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=20)
 def refuses_while_a_broker_is_down(ctx: Context) -> None:
+    """Stopped before the run: it is named, and so is what it left under-replicated."""
     lab = ctx.lab
     broker = lab.brokers()[2]
     acts.stop_and_wait(lab, broker)
@@ -138,6 +139,7 @@ def refuses_while_a_partition_moves(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=23)
 def refuses_a_topic_of_one_replica(ctx: Context) -> None:
+    """It would be unavailable; with policy.accept it may be."""
     topic = Topic("single", 1, 1, 1)
     ctx.lab.create_topic(topic)
     ctx.lab.wait_in_sync()
@@ -161,25 +163,35 @@ def _accepted_by_name(ctx: Context) -> None:
         ctx.kplay("run", "--dry-run", "-c", file, "rolling.lua", want=0)
 
 
+@contextlib.contextmanager
+def setting(ctx: Context, key: str, value: str, otherwise: str | None) -> Iterator[None]:
+    """A configuration of the topic orders in the block, another one after it.  Brokers hear of a
+    change one by one, so each is waited for until kplay sees it too."""
+
+    def change(to: str | None, well: bool) -> None:
+        acts.set_topic_config(ctx.lab, "orders", {key: to})
+        ctx.lab.wait(lambda: (ctx.kplay("run", "preflight.lua").returncode == 0) == well, 60,
+                     f"the brokers to hear of {key}")
+
+    change(value, False)
+    try:
+        yield
+    finally:
+        change(otherwise, True)
+
+
 @scenario(cluster="kraft-3.7.2", order=24)
 def refuses_min_isr_of_all_replicas(ctx: Context) -> None:
-    acts.set_topic_config(ctx.lab, "orders", {"min.insync.replicas": "3"})
-    try:
+    """No broker can stop without writes being refused."""
+    with setting(ctx, "min.insync.replicas", "3", "2"):
         refuses(ctx, 3, ("would fall below min.insync.replicas",), *rolling(ctx, "min-isr"))
-    finally:
-        acts.set_topic_config(ctx.lab, "orders", {"min.insync.replicas": "2"})
 
 
 @scenario(cluster="kraft-3.7.2", order=25)
 def refuses_unclean_leader_election(ctx: Context) -> None:
-    acts.set_topic_config(ctx.lab, "orders", {"unclean.leader.election.enable": "true"})
-    try:
+    """A partition that may elect a leader which lacks records."""
+    with setting(ctx, "unclean.leader.election.enable", "true", None):
         refuses(ctx, 3, ("allow unclean leader election",), *rolling(ctx, "unclean"))
-    finally:
-        acts.set_topic_config(ctx.lab, "orders", {"unclean.leader.election.enable": None})
-        # Brokers hear of it one by one; the next scenario is not to be refused for it.
-        ctx.lab.wait(lambda: ctx.kplay("run", "preflight.lua").returncode == 0, 60,
-                     "every broker to hear that unclean election is off")
 
 
 @scenario(cluster="kraft-3.7.2", order=26)
@@ -199,6 +211,7 @@ def refuses_hosts_that_are_mixed_up(ctx: Context) -> None:
 
 @scenario(cluster="zookeeper-3.4.1", order=20)
 def refuses_4_in_zookeeper_mode(ctx: Context) -> None:
+    """Under either set of rules: the way leads through a migration."""
     refuses(ctx, 3, ("has no ZooKeeper mode: migrate",), *rolling(ctx, "to-4", "--to", "4.0.1"))
     refuses(ctx, 3, ("has no ZooKeeper mode: migrate",),
             *rolling(ctx, "to-4", "--to", "4.0.1", "--rules", "documented"))
@@ -222,6 +235,7 @@ return {
 
 @scenario(cluster="zookeeper-3.4.1", order=21)
 def refuses_an_unpinned_newer_binary(ctx: Context) -> None:
+    """The guard refuses the start, after a playbook forgot set_ibp."""
     lab = ctx.lab
     broker = lab.node(1)
     assert not acts.ibp(broker), "the file is not to pin it"
@@ -245,6 +259,7 @@ def refuses_an_unpinned_newer_binary(ctx: Context) -> None:
 
 @scenario(cluster="zookeeper-2.8.2", order=20)
 def refuses_a_hop_too_far(ctx: Context) -> None:
+    """The hops that are needed instead are named."""
     refuses(ctx, 3, ("2.8.2 -> 3.0.2 -> 3.5.2",), *rolling(ctx, "hop", "--to", "3.5.2"))
 
 

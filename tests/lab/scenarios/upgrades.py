@@ -210,16 +210,19 @@ def kraft_upgrades(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=90)
 def kraft_two_upgrades(ctx: Context) -> None:
+    """Without a lost record, controllers first, and as rehearsed."""
     kraft_upgrades(ctx)
 
 
 @scenario(cluster="kraft-3.7.2", order=91, long=True)
 def kraft_two_upgrades_again(ctx: Context) -> None:
+    """What holds once must hold again."""
     kraft_upgrades(ctx)
 
 
 @scenario(cluster="kraft-3.7.2", order=92, long=True)
 def kraft_two_upgrades_once_more(ctx: Context) -> None:
+    """And a third time."""
     kraft_upgrades(ctx)
 
 

@@ -68,7 +68,7 @@ static kp_err *ask_node(kp_step *s, int id, const kp_value **ret_v)
 static kp_err *version_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const node_args *a = args;
-    const kp_value *state, *said;
+    const kp_value *state = NULL, *said;
 
     /* The patch level is not visible on the wire: it is the running process' jar.  The wire knows
      * the line. */
@@ -95,7 +95,7 @@ static kp_err *api_read(kp_step *s, const void *args, const kp_value **ret_v)
 static kp_err *identity_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const node_args *a = args;
-    const kp_value *state;
+    const kp_value *state = NULL;
     KP_TRY(kp_ask_host(s->r, s->a, a->id, -1, &state, NULL));
     *ret_v = kp_map(s->a, "pid", kp_get(state, "pid"), "process", kp_get(state, "process"),
                     "config", kp_get(state, "config"), "host",
@@ -105,7 +105,7 @@ static kp_err *identity_read(kp_step *s, const void *args, const kp_value **ret_
 
 static kp_err *disk_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    const kp_value *state;
+    const kp_value *state = NULL;
     KP_TRY(kp_ask_host(s->r, s->a, ((const node_args *)args)->id, -1, &state, NULL));
     *ret_v = kp_map(s->a, "free", kp_get(state, "free"), "dirs", kp_get(state, "dirs"), NULL);
     return NULL;
@@ -113,7 +113,7 @@ static kp_err *disk_read(kp_step *s, const void *args, const kp_value **ret_v)
 
 static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    const kp_value *state;
+    const kp_value *state = NULL;
     KP_TRY(kp_ask_host(s->r, s->a, ((const node_args *)args)->id, -1, &state, NULL));
     *ret_v = kp_map(s->a, "running", kp_get(state, "running_release"), "current",
                     kp_get(state, "link_release"), "staged", kp_get(state, "releases"), NULL);

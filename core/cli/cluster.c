@@ -61,8 +61,9 @@ static kp_err *nothing_here(void)
     kp_err *e = kp_err_new(
         KP_CONFIG, "try a simulated one",
         "no cluster here: no kplay.yaml in this directory, no -c FILE, no KPLAY_CLUSTER");
-    return kp_err_next(e, "try it on a simulated one:  kplay run --demo rolling.lua --to 3.9.1   |   "
-                          "describe yours in kplay.yaml (README, The cluster file)");
+    return kp_err_next(e,
+                       "try it on a simulated one:  kplay run --demo rolling.lua --to 3.9.1   |   "
+                       "describe yours in kplay.yaml (README, The cluster file)");
 }
 
 static bool unfinished(kp_arena *a, const char *runs)

@@ -1,5 +1,5 @@
 /* The log: the one writer of stderr that is not the report.  Levels error < warn < info < debug;
- * control bytes are escaped; KPLAY_LOG=debug on the environment or -v raises the level. */
+ * control bytes are escaped; KPLAY_LOG=debug in the environment raises the level. */
 #ifndef KP_BASE_LOG_H
 #define KP_BASE_LOG_H
 

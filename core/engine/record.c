@@ -2,8 +2,6 @@
  */
 #include "engine/run.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body)
@@ -22,16 +20,6 @@ void kp_tell(kp_run *r, kp_event e)
     if (!e.step)
         e.step = r->depth >= 0 ? r->scope[r->depth].step : "";
     r->spec->sink.event(r->spec->sink.ud, &e);
-}
-
-void kp_note(kp_run *r, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    kp_tell(r, (kp_event) { .kind = KP_E_NOTE, .text = text });
 }
 
 const kp_value *kp_err_value(kp_arena *a, const kp_err *e)

@@ -313,7 +313,7 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
     kp_err *bad = NULL;
     const char *path = r->last_path ? r->last_path : "";
 
-    if (r->j && !r->disk_full) {
+    if (r->j) {
         if (!e || in_check || r->closing || (e->cls == KP_USAGE && !r->acted))
             bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
                                     kp_map(a, "state",

@@ -110,7 +110,6 @@ struct kp_run {
     int lock_fd;           /* of the cluster's lock; 0: none */
     const char *last_path; /* of the newest call, for the error record */
     char last_path_text[512];
-    bool disk_full;
     kp_known *known;
     size_t n_known;
     int last_started; /* node id; not asked for views until it is confirmed in sync */
@@ -130,7 +129,6 @@ struct kp_run {
 /* ---- run.c ---- */
 kp_known *kp_known_node(kp_run *r, int id);
 void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
-void kp_note(kp_run *r, const char *fmt, ...) KP_PRINTF(2, 3);
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body) KP_MUST_USE;
 kp_err *kp_run_end(kp_run *r,
                    kp_err *e); /* makes e the error that ends the run; returns a copy to raise */

@@ -68,7 +68,7 @@ static void on_time(void *ud)
     bool of_host = t->q.kind >= KP_Q_HOST && t->q.kind <= KP_Q_JOB;
     kp_err *e = kp_err_new(of_host ? KP_HOST : KP_CLUSTER,
                            "see whether it is busy, frozen or cut off; it can be asked again",
-                           "%s: no answer in time", kp_req_name(t->q.kind));
+                           "%s: timed out: no answer in time", kp_req_name(t->q.kind));
     kp_task_fail(t, kp_err_retriable(e));
 }
 

@@ -12,7 +12,6 @@ static struct {
     const twist *t;
     size_t n;
     bool on;
-    int asked;
     struct {
         uint64_t ticket;
         const twist *t;
@@ -24,7 +23,6 @@ static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
 {
     (void)w;
     uint64_t ticket = kp_send(here.below, a, q);
-    here.asked += here.on;
     for (size_t i = 0; here.on && i < here.n; i++)
         if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node)) {
             assert_true(here.n_open < OPEN_MOST);
@@ -106,7 +104,6 @@ void twist_into(bench *b, const twist *t, size_t n)
     here.t = t;
     here.n = n;
     here.on = false;
-    here.asked = 0;
     here.n_open = 0;
     b->spec.world = &here.w;
 }
@@ -114,9 +111,4 @@ void twist_into(bench *b, const twist *t, size_t n)
 void twist_on(bool on)
 {
     here.on = on;
-}
-
-int twist_asked(void)
-{
-    return here.asked;
 }

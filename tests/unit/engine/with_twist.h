@@ -16,6 +16,5 @@ typedef struct twist {
 
 void twist_into(bench *b, const twist *t, size_t n); /* before bench_run; off at first */
 void twist_on(bool on);
-int twist_asked(void); /* requests passed on while on */
 
 #endif

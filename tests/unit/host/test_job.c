@@ -16,7 +16,7 @@
 
 static kp_host_op op(const char *id)
 {
-    return (kp_host_op){ .id = id, .cluster = CLUSTER, .epoch = 1, .deadline = place_soon() };
+    return (kp_host_op) { .id = id, .cluster = CLUSTER, .epoch = 1, .deadline = place_soon() };
 }
 
 static const char *launch(place *p, kp_host *h, const char *id, const char *script)
@@ -63,10 +63,15 @@ static void test_life(void **state)
     place *p = *state;
     kp_host *h = ready(p);
     assert_string_equal(state_of(p, h, "1.a/2~1"), "none");
-    assert_string_equal(launch(p, h, "1.a/2~1",
-                               kp_printf(p->a, "echo out; echo err >&2; while [ ! -e %s/go ]; do "
-                                               "sleep 0.02; done; echo more; exit 3", p->dir)),
-                        "asked");
+    /* It waits to be let go, and ends by itself when this test has ended without doing so:
+     * detached as it is, nobody else would end it. */
+    assert_string_equal(
+        launch(p, h, "1.a/2~1",
+               kp_printf(p->a,
+                         "echo out; echo err >&2; n=0; while [ ! -e %s/go ] && [ $n -lt 1500 ]; "
+                         "do sleep 0.02; n=$((n+1)); done; echo more; exit 3",
+                         p->dir)),
+        "asked");
     const kp_value *v = poll(p, h, "1.a/2~1", 0);
     assert_string_equal(kp_get_text(v, "state", ""), "running");
     assert_null(kp_get(v, "rc"));
@@ -228,8 +233,11 @@ static void test_claims_as_found(void **state)
     kp_host *h = ready(p);
     const char *boot = place_read(p, "../../proc/sys/kernel/random/boot_id");
     boot = kp_strndup(p->a, boot, strcspn(boot, "\n"));
-    const char *self = place_sh(p, h, kp_printf(p->a, "sed 's/^.*) //' /proc/%d/stat | "
-                                                      "cut -d' ' -f20", (int)getpid()));
+    const char *self = place_sh(p, h,
+                                kp_printf(p->a,
+                                          "sed 's/^.*) //' /proc/%d/stat | "
+                                          "cut -d' ' -f20",
+                                          (int)getpid()));
     const struct {
         const char *who, *rc, *state;
     } rows[] = {

@@ -358,14 +358,15 @@ static size_t edit_of(const scanner *s, const kp_value *edits)
     return i;
 }
 
-/* One line with the value v; NULL keeps it, false removes it.  Says whether its bytes were kept. */
+/* One line with the value v; NULL keeps it, false removes it.  Says whether it would swallow a line
+ * that follows: kept bytes as they did, new ones when nothing is written behind a continuation. */
 static bool write_line(kp_buf *out, const scanner *s, const line *l, const kp_value *v)
 {
     bool equal = kp_is(v, KP_BYTES) && v->n == s->value.n &&
                  memcmp(v->u.s, kp_buf_text(&s->value), v->n) == 0;
     if (!v || equal) {
         kp_buf_add(out, s->text + l->start, l->end - l->start);
-        return true;
+        return l->open;
     }
     if (!kp_is(v, KP_BYTES))
         return false;
@@ -375,7 +376,7 @@ static bool write_line(kp_buf *out, const scanner *s, const line *l, const kp_va
         kp_buf_chr(out, '=');
     write_escaped(out, v->u.s, v->n, false);
     kp_buf_add(out, s->text + l->eol, l->end - l->eol);
-    return false;
+    return v->n == 0 && l->separated && l->eol == l->end && is_break(s->text[kept - 1]);
 }
 
 /* The keys that no line sets, each on its own; `open`: the last line would swallow the next one. */
@@ -424,7 +425,7 @@ kp_err *kp_properties_edit(kp_arena *a, const char *text, size_t n, const kp_val
         if (v)
             first_line[i] = line_number(text, l.start);
         kp_buf_add(&out, text + copied, l.start - copied);
-        open = write_line(&out, &s, &l, v) && l.open;
+        open = write_line(&out, &s, &l, v);
         copied = l.end;
     }
     kp_buf_add(&out, text + copied, n - copied);

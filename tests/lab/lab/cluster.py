@@ -130,6 +130,17 @@ class Lab:
                     problem = failed
         raise problem or WireError(f"no broker {broker}")
 
+    def min_isr(self) -> dict[str, int]:
+        """min.insync.replicas of every topic, as the first broker that answers has them."""
+        problem: WireError | None = None
+        for each in self.brokers():
+            try:
+                connection = self.ask(each.id)
+                return connection.min_isr(connection.metadata().topic_ids)
+            except WireError as failed:
+                problem = failed
+        raise problem or WireError("no brokers")
+
     def on_controller(self, act: Callable[[Connection], object]) -> None:
         """Does something that only the controller takes: in ZooKeeper mode one broker, which may
         change meanwhile; in KRaft any broker, which passes it on."""

@@ -133,7 +133,7 @@ class Timeline:
     def _count(self, view: Metadata) -> tuple[int, int, int, int]:
         at = under = 0
         for (topic, _), partition in view.partitions.items():
-            least = self.min_isr.get(topic, 1)
+            least = self.min_isr[topic]
             at += len(partition.isr) == least
             under += len(partition.isr) < least
         return len(view.under_replicated()), at, under, len(view.offline())
@@ -193,9 +193,8 @@ class Observer:
         events = sorted((Event(time_, node.name, node.id, what) for node in self.lab.nodes
                          for time_, what in read_counters(node) if self._began <= time_ <= ended),
                         key=lambda e: e.time)
-        min_isr = {t.name: t.min_isr for t in self.lab.spec.topics}
-        self.timeline = Timeline(events, self._samples, self._restarts(events, ended), min_isr,
-                                 self._polls)
+        self.timeline = Timeline(events, self._samples, self._restarts(events, ended),
+                                 self.lab.min_isr(), self._polls)
         return self.timeline
 
     def _restarts(self, events: list[Event], ended: float) -> list[Restart]:

@@ -1,6 +1,6 @@
 """The few requests of Kafka's protocol that the lab needs, in versions that every release from 2.8
-to 4.x speaks: Metadata v10, CreateTopics v4, IncrementalAlterConfigs v0, Alter- and
-ListPartitionReassignments v0, and DescribeQuorum v0 (KRaft from 3.0).
+to 4.x speaks: Metadata v10, CreateTopics v4, DescribeConfigs v1, IncrementalAlterConfigs v0,
+Alter- and ListPartitionReassignments v0, and DescribeQuorum v0 (KRaft from 3.0).
 
 It shares no code with kplay, so that one mistake can not blind both.  Field orders are those of
 Kafka's message schemas (clients/src/main/resources/common/message of each release).
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .codec import Reader, Writer
@@ -158,6 +159,27 @@ class Connection:
         for topic, code, text in r.array(lambda: (r.string(), r.number("h"), r.string())):
             if code:
                 raise WireError(f"create topic {topic}: error {code} {text or ''}", code)
+
+    def min_isr(self, topics: Iterable[str]) -> dict[str, int]:
+        """min.insync.replicas of topics, as the broker has them now."""
+        w = Writer(False)
+        w.array(topics, lambda topic: w.number("b", TOPIC).string(topic).array(
+            ["min.insync.replicas"], w.string))
+        r = self.call(32, 1, False, w.number("?", 0).bytes())
+        r.number("i")
+        found = {}
+        for _ in range(r.length("i") or 0):
+            code, text, _, topic = r.number("h"), r.string(), r.number("b"), r.string() or ""
+            if code:
+                raise WireError(f"describe config of {topic}: error {code} {text or ''}", code)
+            for _ in range(r.length("i") or 0):
+                r.string()
+                found[topic] = int(r.string() or "")
+                r.number("?")
+                r.number("b")
+                r.number("?")
+                r.array(lambda: (r.string(), r.string(), r.number("b")))
+        return found
 
     def alter_config(self, kind: int, name: str, changes: dict[str, str | None]) -> None:
         """Sets dynamic configs of a broker or topic; None removes one."""

@@ -347,6 +347,30 @@ kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v)
     return NULL;
 }
 
+/* ---- two answers as one ---- */
+
+const kp_view *kp_view_stricter(kp_arena *a, const kp_view *x, const kp_view *y)
+{
+    uint32_t n = x->n_parts;
+    if (n != y->n_parts || n == 0 ||
+        (memcmp(x->min_isr, y->min_isr, n) == 0 && memcmp(x->flags, y->flags, n) == 0))
+        return x;
+    kp_view *v = KP_NEW(a, kp_view);
+    uint8_t *min_isr = KP_NEW_ARRAY(a, n, uint8_t), *flags = KP_NEW_ARRAY(a, n, uint8_t);
+    *v = *x;
+    v->min_isr = min_isr;
+    v->flags = flags;
+    v->counts = (kp_view_counts) { 0 };
+    for (uint32_t p = 0; p < n; p++) {
+        uint8_t one = x->min_isr[p], other = y->min_isr[p];
+        min_isr[p] = one == 0 || other == 0 ? 0 : one > other ? one : other;
+        flags[p] = x->flags[p] | y->flags[p];
+        count_partition(&v->counts, kp_view_rf(v, p), kp_view_isr_size(v, p), min_isr[p],
+                        v->leader[p]);
+    }
+    return v;
+}
+
 /* ---- ask ---- */
 
 int kp_view_slot(const kp_view *v, int broker_id)

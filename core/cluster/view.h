@@ -109,6 +109,12 @@ typedef struct kp_view_in {
  * topic twice. */
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v) KP_MUST_USE;
 
+/* x, with the stricter min.insync.replicas and unclean.leader.election.enable of both: each broker
+ * answers with what it has heard, and a change reaches them at different times.  Not known to one
+ * of them is not known.  For views that agree about every partition; x itself when nothing differs.
+ */
+const kp_view *kp_view_stricter(kp_arena *a, const kp_view *x, const kp_view *y);
+
 /* ---- ask ---- */
 int kp_view_slot(const kp_view *v, int broker_id); /* index into brokers, -1 when unknown */
 const kp_view_topic *kp_view_topic_of(const kp_view *v, uint32_t p); /* O(log topics) */

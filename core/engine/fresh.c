@@ -132,6 +132,8 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
                                 v->node);
             }
             if (agree) {
+                if (n_got == 2 && with_config)
+                    v = kp_view_stricter(va, got[0], got[1]);
                 r->view_turn = !r->view_turn;
                 kp_view_seen(r, v);
                 r->fresh = v;

@@ -371,6 +371,43 @@ static void digests_look_at_ids_isrs_and_leaders_only(void **state)
     assert_true(built(a, &in)->digest != digest);
 }
 
+static void of_two_answers_the_stricter_counts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        random_seed(seed);
+        kp_arena *a = kp_arena_new("test", 64 << 20);
+        kp_view_in *in = random_cluster(a);
+        const kp_view *x = built(a, in);
+        kp_view *y = kp_memdup(a, x, sizeof *x);
+        uint8_t *min = kp_memdup(a, x->min_isr, x->n_parts);
+        uint8_t *flags = kp_memdup(a, x->flags, x->n_parts);
+        y->min_isr = min;
+        y->flags = flags;
+        assert_ptr_equal(kp_view_stricter(a, x, y), x);
+        for (uint32_t p = 0; p < x->n_parts; p++) {
+            min[p] = (uint8_t)random_below(4);
+            flags[p] = random_below(2) ? KP_PART_UNCLEAN : 0;
+        }
+        const kp_view *v = kp_view_stricter(a, x, y), *w = kp_view_stricter(a, y, x);
+        uint32_t under = 0, at = 0;
+        for (uint32_t p = 0; p < v->n_parts; p++) {
+            uint32_t most = x->min_isr[p] > min[p] ? x->min_isr[p] : min[p];
+            uint32_t want = x->min_isr[p] && min[p] ? most : 0;
+            assert_int_equal(v->min_isr[p], want);
+            assert_int_equal(w->min_isr[p], want);
+            assert_int_equal(v->flags[p], x->flags[p] | flags[p]);
+            under += kp_view_isr_size(v, p) < want;
+            at += want > 0 && kp_view_isr_size(v, p) == want;
+        }
+        assert_int_equal(v->counts.under_min_isr, under);
+        assert_int_equal(v->counts.at_min_isr, at);
+        assert_int_equal(v->counts.urp, x->counts.urp);
+        assert_int_equal(v->counts.offline, x->counts.offline);
+        kp_arena_free(a);
+    }
+}
+
 static void topics_of_one_view_only_differ(void **state)
 {
     (void)state;
@@ -513,6 +550,7 @@ int main(void)
         cmocka_unit_test(order_changes_neither_digest_nor_difference),
         cmocka_unit_test(every_change_shows),
         cmocka_unit_test(digests_look_at_ids_isrs_and_leaders_only),
+        cmocka_unit_test(of_two_answers_the_stricter_counts),
         cmocka_unit_test(topics_of_one_view_only_differ),
         cmocka_unit_test(what_was_behind_is_excused_by_topic_id),
         cmocka_unit_test(excuses_are_found_whatever_their_number),

@@ -1,6 +1,7 @@
 /* See with_twist.h. */
 #include "engine/with_twist.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define OPEN_MOST 4096
@@ -32,6 +33,19 @@ static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
     return ticket;
 }
 
+/* The view with another min.insync.replicas or unclean election of every partition. */
+static const kp_view *bent_view(const kp_view *from, const char *key, const char *json)
+{
+    kp_view *v = kp_memdup(here.a, from, sizeof *from);
+    uint8_t *all = kp_alloc(here.a, from->n_parts);
+    memset(all, atoi(json), from->n_parts);
+    if (kp_streq(key, "min_isr"))
+        v->min_isr = all;
+    else
+        v->flags = all;
+    return v;
+}
+
 static void bend(kp_reply *reply, const twist *t)
 {
     const kp_value *v;
@@ -43,6 +57,10 @@ static void bend(kp_reply *reply, const twist *t)
     }
     if (reply->err)
         return;
+    if (t->kind == KP_Q_VIEW) {
+        reply->view = bent_view(reply->view, t->key, t->json);
+        return;
+    }
     kp_err *e = kp_json_read(here.a, t->json, strlen(t->json), &v);
     assert_null(e);
     reply->value = t->key ? kp_map_with(here.a, reply->value, t->key, v) : v;

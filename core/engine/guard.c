@@ -137,14 +137,46 @@ static const char *plural(uint32_t n)
 
 /* ---- the disruptive rows ---- */
 
+/* Whether the process on a node's host is that node, by what its host says of it. */
+static void process_is(kp_run *r, const kp_node *node, const kp_value *state, kp_findings *fs)
+{
+    kp_arena *a = r->call;
+    const kp_value *process = kp_get(state, "process");
+    const char *word = kp_node_word(a, r, node->id), *config = kp_get_text(process, "config", NULL),
+               *cluster = kp_get_text(process, "cluster_id", "");
+    int64_t id = kp_get_int(process, "node_id", -1);
+
+    if (id != node->id)
+        kp_find_add(
+            fs, (kp_finding) { .row = "identity",
+                               .text = kp_printf(a, "the process on %s is node %" PRId64 ", not %d",
+                                                 node->host, id, node->id),
+                               .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
+                                                 node->where) });
+    else if (config && !kp_streq(config, node->layout.config))
+        kp_find_add(fs,
+                    (kp_finding) { .row = "identity",
+                                   .text = kp_printf(a, "%s runs with %s, the inventory says %s",
+                                                     word, config, node->layout.config),
+                                   .next = kp_printf(a, "correct layout.config of node %d (%s)",
+                                                     node->id, node->where) });
+    else if (*cluster && !kp_streq(cluster, r->cluster_id))
+        kp_find_add(
+            fs, (kp_finding) { .row = "cluster-id",
+                               .text = kp_printf(a, "%s belongs to cluster %s, this run is on %s",
+                                                 word, cluster, r->cluster_id),
+                               .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
+                                                 node->where) });
+}
+
 static void identity(kp_run *r, const kp_guard_case *c, const kp_reply *listener, kp_findings *fs)
 {
     kp_arena *a = r->call;
     for (size_t i = 0; i < c->n; i++) {
         const kp_node *node = kp_inventory_node(r->inv, c->nodes[i]);
         const kp_value *state = c->state[i];
-        const kp_value *process = kp_get(state, "process");
         const char *word = kp_node_word(a, r, c->nodes[i]);
+        const char *address = *node->kafka ? node->kafka : node->controller;
 
         if (!state) {
             kp_find_add(fs,
@@ -155,51 +187,27 @@ static void identity(kp_run *r, const kp_guard_case *c, const kp_reply *listener
         }
         if (kp_get_int(state, "pid", 0) == 0)
             continue; /* nothing runs there: stopping it changes nothing */
-        int64_t id = kp_get_int(process, "node_id", -1);
-        const char *cluster = kp_get_text(process, "cluster_id", "");
-        if (id != node->id)
-            kp_find_add(fs, (kp_finding) { .row = "identity",
-                                           .text = kp_printf(
-                                               a, "the process on %s is node %" PRId64 ", not %d",
-                                               node->host, id, node->id),
-                                           .next = kp_printf(a, "correct the host of node %d (%s)",
-                                                             node->id, node->where) });
-        else if (!kp_streq(kp_get_text(process, "config", ""), node->layout.config) &&
-                 kp_get_text(process, "config", NULL))
-            kp_find_add(
-                fs, (kp_finding) { .row = "identity",
-                                   .text = kp_printf(a, "%s runs with %s, the inventory says %s",
-                                                     word, kp_get_text(process, "config", "?"),
-                                                     node->layout.config),
-                                   .next = kp_printf(a, "correct layout.config of node %d (%s)",
-                                                     node->id, node->where) });
-        else if (*cluster && !kp_streq(cluster, r->cluster_id))
-            kp_find_add(fs, (kp_finding) {
-                                .row = "cluster-id",
-                                .text = kp_printf(a, "%s belongs to cluster %s, this run is on %s",
-                                                  word, cluster, r->cluster_id),
-                                .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
-                                                  node->where) });
+        process_is(r, node, state, fs);
         if (listener[i].err || !listener[i].value) {
             /* Its process is there and it does not answer: a frozen or half-started node.  Not
              * known to be what it says. */
             kp_find_add(
-                fs, (kp_finding) { .row = "listener",
-                                   .text = kp_printf(a, "%s runs and does not answer on %s", word,
-                                                     *node->kafka ? node->kafka : node->controller),
-                                   .next = "find out why it does not answer, then: kplay resume" });
+                fs, (kp_finding) {
+                        .row = "listener",
+                        .text = kp_printf(a, "%s runs and does not answer on %s", word, address),
+                        .next = "find out why it does not answer, then: kplay resume" });
             continue;
         }
         const char *said = kp_get_text(listener[i].value, "cluster_id", "");
         if (*said && !kp_streq(said, r->cluster_id))
-            kp_find_add(
-                fs, (kp_finding) {
-                        .row = "listener",
-                        .text = kp_printf(
-                            a, "what answers as %s on %s is of cluster %s, this run is on %s", word,
-                            *node->kafka ? node->kafka : node->controller, said, r->cluster_id),
-                        .next = kp_printf(a, "correct the listener of node %d (%s)", node->id,
-                                          node->where) });
+            kp_find_add(fs,
+                        (kp_finding) {
+                            .row = "listener",
+                            .text = kp_printf(
+                                a, "what answers as %s on %s is of cluster %s, this run is on %s",
+                                word, address, said, r->cluster_id),
+                            .next = kp_printf(a, "correct the listener of node %d (%s)", node->id,
+                                              node->where) });
     }
 }
 
@@ -560,6 +568,18 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
     kp_buf_fmt(&detail, "guard %s%s\n", f->row, f->hard ? " (takes no override)" : "");
     kp_err *e = kp_err_new(KP_SAFETY, f->next, "refused before %s: %s", c->doing, f->text);
     return kp_err_detail(e, "%s", kp_buf_text(&detail));
+}
+
+kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state)
+{
+    kp_findings fs = { .n = 0 };
+
+    for (uint32_t i = 0; i < r->inv->n_nodes; i++)
+        if (kp_get_int(state[i].value, "pid", 0) != 0)
+            process_is(r, &r->inv->nodes[i], state[i].value, &fs);
+    if (fs.n == 0)
+        return NULL;
+    return kp_run_end(r, refusal(&(kp_guard_case) { .doing = "the first action" }, &fs));
 }
 
 kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)

@@ -62,9 +62,8 @@ static kp_err *ask(kp_step *s, const void *args)
 
 static kp_verdict probe(kp_step *s, const void *args)
 {
-    int ids[2];
-    size_t n = kp_view_sources(s->r, 0, ids, 1);
-    const kp_view *v = n ? kp_one_view(s->r, ids[0], 0, &s->took_us) : NULL;
+    bool alone;
+    const kp_view *v = kp_others_view(s, 0, 0, &alone);
     if (!v) {
         s->say = "no broker answers";
         return s->asked ? KP_UNDER_WAY : KP_NOT_YET;

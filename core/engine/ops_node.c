@@ -53,6 +53,18 @@ const kp_view *kp_one_view(kp_run *r, int node, int follow, int64_t *ret_took_us
     return reply.view;
 }
 
+const kp_view *kp_others_view(kp_step *s, int node, int follow, bool *ret_alone)
+{
+    int ids[KP_OTHERS_MOST];
+    size_t n = kp_view_sources(s->r, node, ids, KP_COUNT(ids));
+    const kp_view *v = NULL;
+
+    *ret_alone = n == 0;
+    for (size_t i = 0; i < n && !v; i++)
+        v = kp_one_view(s->r, ids[i], follow, &s->took_us);
+    return v;
+}
+
 typedef struct node_args {
     int id;
 } node_args;

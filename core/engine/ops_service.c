@@ -122,20 +122,6 @@ static kp_verdict silent(kp_step *s, kp_err *e)
     return KP_UNDER_WAY;
 }
 
-/* What the first of the other brokers that answers believes; one that died meanwhile is passed
- * over.  NULL: none of them answers; *ret_alone: there is no other. */
-static const kp_view *others_view(kp_step *s, bool *ret_alone)
-{
-    int ids[4];
-    size_t n = kp_view_sources(s->r, s->node, ids, KP_COUNT(ids));
-    const kp_view *v = NULL;
-
-    *ret_alone = n == 0;
-    for (size_t i = 0; i < n && !v; i++)
-        v = kp_one_view(s->r, ids[i], 0, &s->took_us);
-    return v;
-}
-
 static bool lists(const kp_view *v, int node)
 {
     int slot = kp_view_slot(v, node);
@@ -196,7 +182,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     }
     if (broker) {
         bool alone;
-        const kp_view *v = others_view(s, &alone);
+        const kp_view *v = kp_others_view(s, s->node, 0, &alone);
         if (!alone && (!v || lists(v, s->node))) {
             s->say = v ? "its process is gone; the others still list it"
                        : "its process is gone; no other broker answers";
@@ -262,7 +248,7 @@ static bool listed(kp_step *s, const kp_node *node)
 
     if (kp_node_is(node, KP_BROKER)) {
         bool alone;
-        const kp_view *v = others_view(s, &alone);
+        const kp_view *v = kp_others_view(s, s->node, 0, &alone);
         if (alone)
             v = kp_one_view(r, s->node, 0, &s->took_us);
         return v && lists(v, s->node);

@@ -42,72 +42,130 @@ static bool same_topics(const kp_view *own, const kp_view *others)
     return true;
 }
 
-static kp_verdict broker_back(kp_step *s, int node)
+/* Without that other broker it can not become so: the run stands still, and says for whom. */
+static void held_by(kp_step *s, int id, const char *how, const char *first)
+{
+    s->say = kp_printf(s->a, "%sbroker %d %s; nothing is touched until it is back", first, id, how);
+    s->next = kp_printf(s->a,
+                        "look at broker %d, start it if it is down (that is what brings the ISRs "
+                        "back), then: kplay resume",
+                        id);
+}
+
+/* Another broker of the inventory that the view does not list as live; 0: none. */
+static int first_down(const kp_run *r, const kp_view *v, int but)
+{
+    for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
+        const kp_node *n = &r->inv->nodes[i];
+        int slot = kp_view_slot(v, n->id);
+        if (kp_node_is(n, KP_BROKER) && n->id != but && (slot < 0 || !v->brokers[slot].alive))
+            return n->id;
+    }
+    return 0;
+}
+
+/* The views of two others (of as many as there are, in a smaller cluster) and of the node itself;
+ * another that does not answer is passed over while there are more.  False: too few answered. */
+static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *ret_n,
+                    const kp_view **ret_own)
 {
     kp_run *r = s->r;
     kp_arena *va = r->view_a[!r->view_turn];
+    int ids[KP_OTHERS_MOST];
+    size_t n = kp_view_sources(r, node, ids, KP_COUNT(ids)), need = n < 2 ? n : 2, got = 0, at = 0;
+    bool own_asked = false;
+    int silent = 0;
+
+    kp_arena_reset(va);
+    *ret_own = NULL;
+    while (!own_asked || (got < need && at < n)) {
+        kp_request q[3];
+        kp_reply reply[3];
+        size_t m = 0;
+        for (; m < need - got && at < n; at++)
+            q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = ids[at], .within = 5 * KP_SECOND };
+        if (!own_asked)
+            q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
+        own_asked = true;
+        kp_ask_all(r, va, q, m, reply);
+        for (size_t i = 0; i < m; i++) {
+            s->took_us = reply[i].took_us;
+            if (reply[i].err)
+                silent = q[i].node != node && silent ? silent : q[i].node;
+            else if (q[i].node == node)
+                *ret_own = reply[i].view;
+            else
+                ret_other[got++] = reply[i].view;
+            kp_err_drop(reply[i].err);
+        }
+    }
+    *ret_n = got;
+    if (*ret_own && got == need)
+        return true;
+    if (*ret_own) {
+        held_by(s, silent, "does not answer", "");
+    } else {
+        s->say = kp_printf(s->a, "broker %d does not answer", node);
+        s->next = kp_printf(s->a, "look at broker %d; when it answers: kplay resume", node);
+    }
+    return false;
+}
+
+static kp_verdict broker_back(kp_step *s, int node)
+{
+    kp_run *r = s->r;
     kp_known *known = kp_known_node(r, node);
     const kp_value *excused = known ? known->excused : NULL;
-    int ids[2];
-    size_t n = kp_view_sources(r, node, ids, 2);
+    const kp_view *other[2], *own;
     uint32_t parts[KP_RISK_LIST], left;
+    size_t n;
 
     /* One broker is followed until it says so; only then the second one and the node itself are
      * asked. */
-    if (n > 0 && !(r->follow_clear && r->follow_node == node)) {
-        const kp_view *v = kp_one_view(r, ids[0], node, &s->took_us);
-        if (!v) {
-            s->say = kp_printf(s->a, "broker %d does not answer", ids[0]);
+    if (!(r->follow_clear && r->follow_node == node)) {
+        bool alone;
+        const kp_view *v = kp_others_view(s, node, node, &alone);
+        if (!v && !alone) {
+            s->say = "no other broker answers";
             return KP_NOT_YET;
         }
-        int slot = kp_view_slot(v, node);
-        left = kp_view_behind(v, node, excused, parts, KP_RISK_LIST);
-        if (slot < 0 || !v->brokers[slot].alive || left) {
+        int slot = v ? kp_view_slot(v, node) : 0;
+        left = v ? kp_view_behind(v, node, excused, parts, KP_RISK_LIST) : 0;
+        if (v && (slot < 0 || !v->brokers[slot].alive || left)) {
             s->progress = -(int64_t)left;
             s->say = slot < 0 || !v->brokers[slot].alive
                          ? kp_printf(s->a, "broker %d is not listed", node)
                          : kp_printf(s->a, "broker %d is behind on %u of %u partitions", node, left,
                                      v->by_broker_first[slot + 1] - v->by_broker_first[slot]);
             s->detail = behind_lines(s, v, parts, left);
+            int down = first_down(r, v, node);
+            if (down)
+                held_by(s, down, "is down", kp_printf(s->a, "%s, and ", s->say));
             return KP_UNDER_WAY;
         }
     }
-    kp_request q[3];
-    kp_reply reply[3];
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++)
-        q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = ids[i], .within = 5 * KP_SECOND };
-    q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
-    kp_arena_reset(va);
-    kp_ask_all(r, va, q, m, reply);
-    kp_verdict verdict = KP_SO;
-    for (size_t i = 0; i < m; i++) {
-        if (reply[i].err) {
-            s->say = kp_printf(s->a, "broker %d does not answer", q[i].node);
-            kp_err_drop(reply[i].err);
-            verdict = KP_NOT_YET;
-            continue;
-        }
-        left = kp_view_behind(reply[i].view, node, excused, NULL, 0);
-        if (left && verdict == KP_SO) {
-            s->progress = -(int64_t)left;
-            s->say = kp_printf(s->a, "broker %d sees it behind on %u partition%s", q[i].node, left,
-                               left == 1 ? "" : "s");
-            verdict = KP_UNDER_WAY;
-        }
-        s->took_us = reply[i].took_us;
-    }
-    if (verdict == KP_SO && m > 1 && !same_topics(reply[m - 1].view, reply[0].view)) {
-        s->say = kp_printf(s->a, "broker %d does not know the topics the others know yet", node);
-        verdict = KP_UNDER_WAY;
-    }
     r->follow_node = node;
-    r->follow_clear = verdict != KP_SO;
-    if (verdict == KP_SO) {
-        r->view_turn = !r->view_turn;
-        kp_view_seen(r, reply[0].view);
+    r->follow_clear = true;
+    if (!ask_all(s, node, other, &n, &own))
+        return KP_NOT_YET;
+    for (size_t i = 0; i <= n; i++) {
+        const kp_view *v = i < n ? other[i] : own;
+        left = kp_view_behind(v, node, excused, NULL, 0);
+        if (!left)
+            continue;
+        s->progress = -(int64_t)left;
+        s->say = kp_printf(s->a, "broker %d sees it behind on %u partition%s", v->node, left,
+                           left == 1 ? "" : "s");
+        return KP_UNDER_WAY;
     }
-    return verdict;
+    if (n > 0 && !same_topics(own, other[0])) {
+        s->say = kp_printf(s->a, "broker %d does not know the topics the others know yet", node);
+        return KP_UNDER_WAY;
+    }
+    r->follow_clear = false;
+    r->view_turn = !r->view_turn;
+    kp_view_seen(r, n > 0 ? other[0] : own);
+    return KP_SO;
 }
 
 static kp_verdict controller_back(kp_step *s, int node)

@@ -171,8 +171,7 @@ static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *
 
 /* ---- fencing: once per session, before the first effect ---- */
 
-static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t n,
-                         const char *doing)
+static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t n)
 {
     kp_err *first = NULL;
     kp_ask_all(r, r->call, q, n, reply);
@@ -186,7 +185,6 @@ static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t
     }
     if (!first)
         return NULL;
-    (void)doing;
     return kp_run_end(r, first);
 }
 
@@ -203,14 +201,15 @@ kp_err *kp_fence(kp_run *r)
         q[i] = (kp_request) {
             .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .since = -1, .within = 20 * KP_SECOND
         };
-    KP_TRY(fence_all(r, q, reply, n, "reading the fence"));
+    KP_TRY(fence_all(r, q, reply, n));
+    KP_TRY(kp_guard_hosts(r, reply));
     for (size_t i = 0; i < n; i++) {
         int64_t epoch = kp_get_int(kp_get(reply[i].value, "fence"), "epoch", 0);
         highest = epoch > highest ? epoch : highest;
     }
     for (size_t i = 0; i < n; i++)
         q[i].kind = KP_Q_GRANTS;
-    KP_TRY(fence_all(r, q, reply, n, "proving the rights"));
+    KP_TRY(fence_all(r, q, reply, n));
     for (size_t i = 0; i < n; i++)
         if (kp_len(reply[i].value) > 0) {
             kp_err *e = kp_err_new(
@@ -225,7 +224,7 @@ kp_err *kp_fence(kp_run *r)
         q[i].epoch = r->epoch;
         q[i].holder = r->id;
     }
-    KP_TRY(fence_all(r, q, reply, n, "raising the fence"));
+    KP_TRY(fence_all(r, q, reply, n));
     r->fenced = true;
     return kp_record_add(r, KP_K_SESSION,
                          kp_map(r->call, "ep", kp_int(r->call, r->epoch), "pid",

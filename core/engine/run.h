@@ -178,6 +178,9 @@ typedef struct kp_guard_case { /* what is about to happen */
     const char *version;          /* switch: the release; NULL */
 } kp_guard_case;
 kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c) KP_MUST_USE;
+/* Once per session, before the first action: no host runs another node than the inventory says.
+ * `state`: KP_Q_HOST's answers, one per node of the inventory. */
+kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
 typedef struct kp_finding kp_finding;
 struct kp_finding {
     const char *row;    /* guard name */

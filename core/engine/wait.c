@@ -67,7 +67,8 @@ static kp_err *end(kp_run *r, waiting *w, kp_err *err, const kp_value *result,
 }
 
 /* NULL: wait on.  Otherwise why not. */
-static kp_err *passed(kp_run *r, const waiting *w, int64_t progress, const char *say)
+static kp_err *passed(kp_run *r, const waiting *w, int64_t progress, const char *say,
+                      const char *next)
 {
     kp_ms now = kp_mono(r->w);
     waiting *rw = (waiting *)(uintptr_t)w;
@@ -81,12 +82,14 @@ static kp_err *passed(kp_run *r, const waiting *w, int64_t progress, const char 
     }
     const char *sep = say && *say ? ": " : "";
     if (now - w->moved > w->stall)
-        return kp_err_new(KP_FAILED, "find out what holds it up; then: kplay resume",
+        return kp_err_new(KP_FAILED, next ? next : "find out what holds it up; then: kplay resume",
                           "%s: no progress for %s%s%s", w->op->name,
                           kp_duration_text(r->call, w->stall, false), sep, say ? say : "");
     if (kp_now(r->w) > w->until)
         return kp_err_new(
-            KP_FAILED, "give it a longer limit, or find out what holds it up; then: kplay resume",
+            KP_FAILED,
+            next ? next
+                 : "give it a longer limit, or find out what holds it up; then: kplay resume",
             "%s: not within its limit of %s%s%s", w->op->name,
             kp_duration_text(r->call, now - w->begun, false), sep, say ? say : "");
     return NULL;
@@ -162,7 +165,7 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
             if (s.detail)
                 e = kp_err_detail(e, "%s", s.detail);
         } else {
-            e = passed(r, &w, s.progress, s.say);
+            e = passed(r, &w, s.progress, s.say, s.next);
             if (e && s.detail)
                 e = kp_err_detail(e, "%s", s.detail);
         }
@@ -274,7 +277,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         for (size_t i = 0; i < text.n; i++)
             digest = (int64_t)(((uint64_t)digest ^ (unsigned char)text.p[i]) * 1099511628211u);
         char *said = kp_strdup(r->eval, say && *say ? say : at);
-        e = passed(r, &w, digest, said);
+        e = passed(r, &w, digest, said, NULL);
         if (e)
             return end(r, &w, kp_err_at(e, "%s", at), NULL, NULL);
         kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,

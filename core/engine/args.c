@@ -25,7 +25,7 @@ static kp_err *wrong(const kp_op *op, const kp_arg *arg, const kp_value *v, cons
 
 static kp_err *check_node(kp_run *r, const kp_op *op, const kp_arg *arg, int64_t id, unsigned roles)
 {
-    const kp_node *node = id > 0 || id == 0 ? kp_inventory_node(r->inv, (int)id) : NULL;
+    const kp_node *node = id >= 0 && id <= INT32_MAX ? kp_inventory_node(r->inv, (int)id) : NULL;
     const char *word = roles == KP_BROKER       ? "broker"
                        : roles == KP_CONTROLLER ? "controller"
                                                 : "node";

@@ -113,11 +113,18 @@ typedef struct kp_event {
     bool replayed; /* told again while a resumed run catches up */
 } kp_event;
 
+typedef enum kp_question {
+    KP_ASK_START,        /* may the run begin? */
+    KP_ASK_CONFIRM,      /* a playbook's confirm */
+    KP_ASK_FAILURE,      /* a node failed: put it back? */
+    KP_ASK_IRREVERSIBLE, /* what comes next can not be taken back */
+} kp_question;
 typedef enum kp_answer { KP_ANSWER_NOBODY, KP_ANSWER_NO, KP_ANSWER_YES } kp_answer;
 
 typedef struct kp_sink {
     void (*event)(void *ud, const kp_event *e);
-    kp_answer (*ask)(void *ud, const char *question, const char **ret_by); /* by: "ops@bastion1" */
+    /* by: "ops@bastion1" */
+    kp_answer (*ask)(void *ud, kp_question kind, const char *question, const char **ret_by);
     void *ud;
 } kp_sink;
 

@@ -15,6 +15,7 @@
  * views alone. */
 #define ANSWERS_ASKED 100
 #define HEAL_STALL (2 * KP_MINUTE)
+#define ALSO_SHOWN 20
 
 const kp_guard_row kp_guard_rows[] = {
     { "identity", KP_BEFORE_DISRUPTIVE, true,
@@ -69,8 +70,15 @@ void kp_find_add(kp_findings *fs, kp_finding f)
         f.detail = "";
     if (!f.next)
         f.next = "mend it, then: kplay resume";
-    if (fs->n < KP_COUNT(fs->f))
-        fs->f[fs->n++] = f;
+    if (fs->n == fs->cap) {
+        size_t bigger = fs->cap ? fs->cap * 2 : 16;
+        kp_finding *more = KP_NEW_ARRAY(fs->a, bigger, kp_finding);
+        if (fs->n)
+            memcpy(more, fs->f, fs->n * sizeof *more);
+        fs->f = more;
+        fs->cap = bigger;
+    }
+    fs->f[fs->n++] = f;
 }
 
 /* ---- lines about partitions ---- */
@@ -330,7 +338,19 @@ static void others_down(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_
     }
 }
 
-static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_findings *fs)
+/* Whether a voter answers for itself; one that is not in the inventory is taken at the leader's
+ * word. */
+static bool voter_answers(const kp_request *asked, const kp_reply *reply, size_t n, int id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (asked[i].node == id)
+            return !reply[i].err;
+    return true;
+}
+
+/* `asked`: what the other nodes said of themselves. */
+static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, const kp_request *asked,
+                   const kp_reply *reply, size_t n_asked, kp_findings *fs)
 {
     kp_arena *a = r->call;
     bool touches = false;
@@ -356,7 +376,8 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_find
     if (!touches)
         return;
     /* A majority must stay, leader included, that was caught up within the fetch time-out (2 s) and
-     * some slack: the last offset alone says nothing of a voter that died (it keeps it). */
+     * some slack: the last offset alone says nothing of a voter that died (it keeps it).  And it
+     * must answer: one that was stopped a second ago was caught up a second ago. */
     size_t n = kp_len(voters), good = 0, gone = 0;
     KP_AUTO_BUF lines = KP_BUF_INIT(4096);
     for (size_t i = 0; i < n; i++) {
@@ -367,7 +388,9 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, kp_find
             gone++;
             continue;
         }
-        if (behind >= 0 && behind < 5000)
+        if (!voter_answers(asked, reply, n_asked, id))
+            kp_buf_fmt(&lines, "  controller %d  does not answer\n", id);
+        else if (behind >= 0 && behind < 5000)
             good++;
         else
             kp_buf_fmt(&lines, "  controller %d  not caught up%s\n", id,
@@ -490,11 +513,14 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     size_t n = 0, nodes = c->n + r->inv->n_nodes;
     kp_request *q = KP_NEW_ARRAY(a, nodes + 4, kp_request);
     kp_reply *reply = KP_NEW_ARRAY(a, nodes + 4, kp_reply);
-    kp_findings on_view = { .n = 0 };
-    bool broker = false;
+    kp_findings on_view = { .a = a };
+    bool broker = false, controller = false;
 
-    for (size_t i = 0; i < c->n; i++)
-        broker = broker || kp_node_is(kp_inventory_node(r->inv, c->nodes[i]), KP_BROKER);
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node *node = kp_inventory_node(r->inv, c->nodes[i]);
+        broker = broker || kp_node_is(node, KP_BROKER);
+        controller = controller || kp_node_is(node, KP_CONTROLLER);
+    }
     view_rows(r, c, broker, &on_view);
 
     /* Everything else in one round of questions: each node itself, the reassignments, the quorum or
@@ -507,6 +533,12 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
             q[n++] = (kp_request) { .kind = KP_Q_NODE,
                                     .node = r->inv->nodes[i].id,
                                     .within = 5 * KP_SECOND };
+    size_t others = n;
+    for (uint32_t i = 0; i < r->inv->n_nodes && controller; i++)
+        if (r->inv->nodes[i].roles == KP_CONTROLLER && !in(c->nodes, c->n, r->inv->nodes[i].id))
+            q[n++] = (kp_request) { .kind = KP_Q_NODE,
+                                    .node = r->inv->nodes[i].id,
+                                    .within = 5 * KP_SECOND };
     size_t asked = n;
     q[n++] = (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
     if (!r->zookeeper)
@@ -514,12 +546,12 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     kp_ask_all(r, a, q, n, reply);
 
     identity(r, c, reply, fs);
-    silent_ones(r, q + c->n, reply + c->n, asked - c->n, fs);
+    silent_ones(r, q + c->n, reply + c->n, others - c->n, fs);
     moves(r, &reply[asked], fs);
     if (r->zookeeper)
-        one_controller(r, reply, asked, fs);
+        one_controller(r, reply, others, fs);
     else
-        quorum(r, c, &reply[asked + 1], fs);
+        quorum(r, c, &reply[asked + 1], q + c->n, reply + c->n, asked - c->n, fs);
     for (size_t i = 0; i < n; i++)
         kp_err_drop(reply[i].err);
     for (size_t i = 0; i < on_view.n; i++)
@@ -563,8 +595,10 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
     KP_AUTO_BUF detail = KP_BUF_INIT(128 * 1024);
 
     kp_buf_str(&detail, f->detail);
-    for (size_t i = 1; i < fs->n; i++)
+    for (size_t i = 1; i < fs->n && i <= ALSO_SHOWN; i++)
         kp_buf_fmt(&detail, "also  %s\n%s", fs->f[i].text, fs->f[i].detail);
+    if (fs->n > ALSO_SHOWN + 1)
+        kp_buf_fmt(&detail, "and %zu more\n", fs->n - ALSO_SHOWN - 1);
     kp_buf_fmt(&detail, "guard %s%s\n", f->row, f->hard ? " (takes no override)" : "");
     kp_err *e = kp_err_new(KP_SAFETY, f->next, "refused before %s: %s", c->doing, f->text);
     return kp_err_detail(e, "%s", kp_buf_text(&detail));
@@ -572,7 +606,7 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
 
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state)
 {
-    kp_findings fs = { .n = 0 };
+    kp_findings fs = { .a = r->call };
 
     for (uint32_t i = 0; i < r->inv->n_nodes; i++)
         if (kp_get_int(state[i].value, "pid", 0) != 0)
@@ -589,7 +623,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
     kp_ms moved = kp_mono(r->w);
 
     for (;;) {
-        kp_findings all = { .n = 0 }, fs = { .n = 0 };
+        kp_findings all = { .a = r->call }, fs = { .a = r->call };
         if (when == KP_BEFORE_DISRUPTIVE)
             disruptive(r, c, &all);
         else if (when == KP_BEFORE_START)
@@ -604,7 +638,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
             KP_TRY(forced(r, c, &all.f[i], &told, &so));
             if (so)
                 continue;
-            fs.f[fs.n++] = all.f[i];
+            kp_find_add(&fs, all.f[i]);
             heals = heals && all.f[i].heals;
             sum += all.f[i].measure;
         }

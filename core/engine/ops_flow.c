@@ -150,7 +150,7 @@ static kp_err *confirm_read(kp_step *s, const void *args, const kp_value **ret_v
         by = "assumed";
         kp_list_add(&r->assumed, kp_text(r->a, a->text));
     } else if (r->spec->sink.ask) {
-        answer = r->spec->sink.ask(r->spec->sink.ud, a->text, &by);
+        answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_CONFIRM, a->text, &by);
     }
     if (answer != KP_ANSWER_YES) {
         kp_err *e = kp_err_new(
@@ -201,7 +201,7 @@ static kp_err *on_failure_read(kp_step *s, const void *args, const kp_value **re
         so = "back_out";
     else if (r->inv->on_failure == KP_ON_FAILURE_ASK && r->spec->sink.ask && !r->spec->assume_yes) {
         char *question = kp_printf(s->a, "%s\nPut this node back on its old release?", a->text);
-        if (r->spec->sink.ask(r->spec->sink.ud, question, &by) == KP_ANSWER_YES)
+        if (r->spec->sink.ask(r->spec->sink.ud, KP_ASK_FAILURE, question, &by) == KP_ANSWER_YES)
             so = "back_out";
     }
     *ret_v = kp_text(s->a, so);

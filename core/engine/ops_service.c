@@ -52,7 +52,7 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
     KP_TRY(kp_ask_host(r, s->a, s->node, -1, &state, NULL));
     const kp_value *behind = NULL;
     int64_t leaders = 0;
-    if (kp_node_is(node_of(s), KP_BROKER)) {
+    if (kp_node_is(node_of(s), KP_BROKER) && kp_get_int(state, "pid", 0) != 0) {
         KP_TRY(kp_fresh_view(r, 0, true, &v)); /* the guard's, next */
         behind = kp_view_behind_keys(s->a, v, s->node);
         int slot = kp_view_slot(v, s->node);
@@ -180,6 +180,10 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
                   "its logs)";
         return KP_DID_FAIL;
     }
+    if (kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "deactivating")) {
+        s->say = "its process is gone; the service manager is not done with it";
+        return KP_UNDER_WAY;
+    }
     if (broker) {
         bool alone;
         const kp_view *v = kp_others_view(s, s->node, 0, &alone);
@@ -199,7 +203,8 @@ static void stop_after(kp_step *s, const void *args)
     kp_known *k = kp_known_node(s->r, s->node);
     const kp_value *behind = kp_get(s->pre, "behind");
     (void)args;
-    /* One that was stopped already is behind everywhere for that reason: no excuse. */
+    /* One that was stopped already is behind everywhere for that reason: no excuse, and nothing to
+     * remember. */
     if (k && !kp_get_bool(s->result, "already", false))
         k->excused = behind ? kp_value_copy(s->r->a, behind) : NULL;
 }

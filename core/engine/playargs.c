@@ -26,7 +26,7 @@ static kp_err *one_id(const kp_inventory *inv, const kp_script_arg *arg, const c
     long long id = strtoll(s, &end, 10);
     if (errno || end == s || *end)
         return bad(arg, origin, "a node's id", s);
-    const kp_node *n = kp_inventory_node(inv, (int)id);
+    const kp_node *n = id >= 0 && id <= INT32_MAX ? kp_inventory_node(inv, (int)id) : NULL;
     if (!n || (kp_starts_with(arg->type, "broker") && !kp_node_is(n, KP_BROKER)))
         return bad(arg, origin, "the id of a node in the cluster file", s);
     *ret_id = id;

@@ -259,7 +259,7 @@ static kp_err *go_on(kp_run *r)
     if (!r->header->effects)
         return NULL;
     if (!r->spec->assume_yes && r->spec->sink.ask)
-        answer = r->spec->sink.ask(r->spec->sink.ud, "Go on?", &by);
+        answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_START, "Go on?", &by);
     if (answer == KP_ANSWER_YES)
         return kp_record_add(
             r, KP_K_ASK,

@@ -192,8 +192,9 @@ struct kp_finding {
     const char *next;
 };
 typedef struct kp_findings {
-    kp_finding f[16];
-    size_t n;
+    kp_arena *a;
+    kp_finding *f;
+    size_t n, cap;
 } kp_findings;
 void kp_find_add(kp_findings *fs, kp_finding f);
 typedef struct kp_guard_row {

@@ -30,13 +30,27 @@ typedef struct child {
     int64_t progress;
 } child;
 
+#define OP_PATH_MOST 120
+
+/* "7f3a0c41be95.broker-2.1~1": names a claim on a host, whatever ran there before, so no two
+ * actions may have the same one.  48 bits of the run's seed; of the path a space becomes "-", and
+ * what is no letter, digit or dot its hex digits; a long one is cut and told apart by its digest. */
 static char *op_id(kp_run *r, const char *path, int attempt)
 {
-    char *id = kp_printf(r->call, "%s.%s~%d", r->suffix, path, attempt);
-    for (char *p = id; *p; p++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-", *p))
-            *p = '-';
-    return id;
+    KP_AUTO_BUF b = KP_BUF_INIT(1024);
+    for (const char *p = path; *p; p++) {
+        if (*p == ' ')
+            kp_buf_chr(&b, '-');
+        else if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.", *p))
+            kp_buf_chr(&b, *p);
+        else
+            kp_buf_fmt(&b, "_%02x", (unsigned char)*p);
+    }
+    const char *text = kp_buf_text(&b);
+    if (b.n > OP_PATH_MOST || b.overflow)
+        text = kp_printf(r->call, "%.*s_%.16s", OP_PATH_MOST - 20, text,
+                         kp_sha256_hex(r->call, path, strlen(path)));
+    return kp_printf(r->call, "%s%08x.%s~%d", r->suffix, (unsigned)(r->seed >> 16), text, attempt);
 }
 
 /* The call's arguments, in the first record of the call only: a list of a thousand nodes is

@@ -309,13 +309,15 @@ static void on_event(void *ud, const kp_event *e)
     }
 }
 
-static kp_answer on_ask(void *ud, const char *question, const char **ret_by)
+/* --yes starts a run and answers what a playbook asks; what to do with a node that failed, and what
+ * can not be taken back, needs somebody here. */
+static kp_answer on_ask(void *ud, kp_question kind, const char *question, const char **ret_by)
 {
     screen *s = ud;
     char answer[32];
 
     *ret_by = s->spec.who;
-    if (s->spec.yes)
+    if (s->spec.yes && (kind == KP_ASK_START || kind == KP_ASK_CONFIRM))
         return KP_ANSWER_YES;
     if (!isatty(STDIN_FILENO) || s->spec.json)
         return KP_ANSWER_NOBODY;

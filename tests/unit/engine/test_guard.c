@@ -147,6 +147,11 @@ static const guard_row rows[] = {
       .says = "only 1 of 3 controllers would remain caught up; a majority is 2",
       .spec = "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"crash\",\"node\":3002}]}",
       .last = { "stop_controller", "[3003]" } },
+    { .row = "quorum", /* it was caught up a moment ago, before we stopped it */
+      .says = "only 1 of 3 controllers would remain caught up; a majority is 2",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .before = { { "stop_controller", "[3002]" } },
+      .last = { "stop_controller", "[3003]" } },
     { .row = "quorum",
       .says = "it is the only controller",
       .spec = "{\"brokers\":3,\"controllers\":1,\"release\":\"3.7.2\"" NO_TOPICS "}",
@@ -396,6 +401,42 @@ static void an_override_is_journaled_with_its_reason(void **state)
     bench_close(&b);
 }
 
+static kp_err *stop_in_a_dead_rack(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    TEST_TRY(call(r, "set_properties", "[1,{\"num.io.threads\":\"9\"}]", NULL)); /* fences */
+    TEST_TRY(call(r, "sleep", "[\"5500ms\"]", NULL));
+    return call(r, "stop_broker", "[1]", NULL);
+}
+
+/* Twenty brokers that are silent, and overridden, must not push the hard row out of sight. */
+static void many_findings_hide_no_hard_one(void **state)
+{
+    static const test_script script = { .part = { NULL, stop_in_a_dead_rack },
+                                        .effects = EVERYTHING };
+    bench b = { 0 };
+    kp_override force = { "node-down", "I know better" };
+    (void)state;
+    the_script = &script;
+    bench_open(
+        &b,
+        "{\"brokers\":40,\"controllers\":3,\"release\":\"3.7.2\",\"racks\":[\"a\",\"b\"],"
+        "\"topics\":[{\"name\":\"single\",\"partitions\":40,\"rf\":1}],\"faults\":[{\"fault\":"
+        "\"rack_loss\",\"rack\":\"b\",\"at\":\"5s\"}]}",
+        NULL);
+    b.spec.overrides = &force;
+    b.spec.n_overrides = 1;
+    kp_err *e = bench_run(&b, NULL);
+    assert_non_null(e);
+    if (!strstr(e->what, "would have no leader"))
+        print_error("%s\n%s\n", e->what, e->detail);
+    assert_int_equal(e->cls, KP_SAFETY);
+    assert_non_null(strstr(e->what, "would have no leader"));
+    assert_non_null(strstr(e->detail, "takes no override"));
+    kp_err_drop(e);
+    bench_close(&b);
+}
+
 static void available_lets_what_strict_holds(void **state)
 {
     (void)state;
@@ -421,6 +462,7 @@ int main(void)
         cmocka_unit_test(hard_rows_take_no_override),
         cmocka_unit_test(the_others_do_and_it_is_reported),
         cmocka_unit_test(an_override_is_journaled_with_its_reason),
+        cmocka_unit_test(many_findings_hide_no_hard_one),
         cmocka_unit_test(available_lets_what_strict_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,14 +45,19 @@ typedef struct world {
 #define IO_9 "[2,{\"num.io.threads\":\"9\"}]"
 #define MIN_1 "[{\"topic\":\"t\",\"set\":{\"min.insync.replicas\":\"1\"}}]"
 #define PID(text) { KP_Q_HOST, 2, "pid", text }
+#define SERVICE(state) { KP_Q_HOST, 2, "service", "{\"state\":\"" state "\"}" }
 #define CLEAN(text) { KP_Q_HOST, 2, "clean_dirs", text }
 
 static const world worlds[] = {
     { "stop_broker", "[2]", "not asked", .verdict = KP_NOT_YET },
     { "stop_broker", "[2]", "under way", .asked = true, .verdict = KP_UNDER_WAY,
       .says = "shutting down" },
-    { "stop_broker", "[2]", "gone, and still listed", .asked = true, .t = { PID("0"), CLEAN("1") },
+    { "stop_broker", "[2]", "gone, and still listed", .asked = true,
+      .t = { PID("0"), CLEAN("1"), SERVICE("inactive") },
       .verdict = KP_UNDER_WAY, .says = "the others still list it" },
+    { "stop_broker", "[2]", "gone, and systemd is not done with it", .asked = true, .then = "1m",
+      .t = { SERVICE("deactivating") }, .verdict = KP_UNDER_WAY,
+      .says = "the service manager is not done with it" },
     { "stop_broker", "[2]", "so", .asked = true, .then = "1m", .verdict = KP_SO,
       .says = "\"clean\":true" },
     { "stop_broker", "[2]", "so before it was asked for", .before = STOPPED, .verdict = KP_SO,

@@ -36,10 +36,12 @@ static const test_script
     starting = { .part = { NULL, start_only }, .effects = KP_G_BROKER_RESTART },
     failing = { .part = { NULL, stop_and_fail }, .effects = KP_G_BROKER_RESTART };
 
-static kp_answer start_yes_then(void *ud, const char *question, const char **ret_by)
+static kp_answer start_yes_then(void *ud, kp_question kind, const char *question,
+                                const char **ret_by)
 {
     *ret_by = "tester";
-    return strcmp(question, "Go on?") == 0 ? KP_ANSWER_YES : ((bench *)ud)->answer;
+    (void)question;
+    return kind == KP_ASK_START ? KP_ANSWER_YES : ((bench *)ud)->answer;
 }
 
 static void expect(kp_err *e, kp_class cls, const char *says)

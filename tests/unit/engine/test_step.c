@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/run.h"
+
 #define RESTART                                                                                    \
     (KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_LEADER_ELECT | KP_G_RELEASE_SWITCH |     \
      KP_G_RELEASE_STAGE | KP_G_CONFIG_FILE)
@@ -74,6 +76,50 @@ static void stopping_a_stopped_broker_succeeds_and_says_so(void **state)
     bench_open(&b, SMALL, NULL);
     check(bench_run(&b, NULL));
     assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "stops", 0), 1);
+    bench_close(&b);
+}
+
+/* Its record would not hold every replica that is behind by now. */
+static void a_stopped_broker_of_many_replicas_is_stopped_already(void **state)
+{
+    static const test_script script = { .part = { NULL, stop_two_twice }, .effects = RESTART };
+    bench b = { 0 };
+    (void)state;
+    the_script = &script;
+    bench_open(&b,
+               "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[{\"name\":\"t\","
+               "\"partitions\":4000}]}",
+               NULL);
+    check(bench_run(&b, NULL));
+    assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "stops", 0), 1);
+    bench_close(&b);
+}
+
+static kp_err *names_alike(kp_run *r, const kp_value *args)
+{
+    static const char *const names[] = { "roll 1", "roll-1", "roll_1", "\xd0\xb4\xd0\xbe",
+                                         "\xd0\xbf\xd0\xbe" };
+    (void)args;
+    for (size_t i = 0; i < KP_COUNT(names); i++) {
+        TEST_TRY(call(r, "step", kp_printf(r->a, "[\"%s\"]", names[i]), NULL));
+        TEST_TRY(call(r, "stop_broker", "[2]", NULL));
+        TEST_TRY(call(r, "start_broker", "[2]", NULL));
+        TEST_TRY(call(r, "wait_in_sync", "[2]", NULL));
+    }
+    return NULL;
+}
+
+/* A host does nothing for an op id it has seen. */
+static void steps_of_like_names_are_not_taken_for_each_other(void **state)
+{
+    static const test_script script = { .part = { NULL, names_alike }, .effects = RESTART };
+    bench b = { 0 };
+    (void)state;
+    the_script = &script;
+    bench_open(&b, SMALL, NULL);
+    check(bench_run(&b, NULL));
+    assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "stops", 0), 5);
+    assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "starts", 0), 5);
     bench_close(&b);
 }
 
@@ -347,6 +393,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broker_is_stopped_and_started_once),
         cmocka_unit_test(stopping_a_stopped_broker_succeeds_and_says_so),
+        cmocka_unit_test(a_stopped_broker_of_many_replicas_is_stopped_already),
+        cmocka_unit_test(steps_of_like_names_are_not_taken_for_each_other),
         cmocka_unit_test(a_broker_found_stopped_is_not_excused),
         cmocka_unit_test(two_brokers_at_once_are_refused_together),
         cmocka_unit_test(a_set_of_brokers_is_done_as_children),

@@ -98,8 +98,9 @@ static void on_event(void *ud, const kp_event *e)
                e->text ? e->text : "", e->err ? "!" : "", e->replayed ? "*" : "");
 }
 
-static kp_answer on_ask(void *ud, const char *question, const char **ret_by)
+static kp_answer on_ask(void *ud, kp_question kind, const char *question, const char **ret_by)
 {
+    (void)kind;
     (void)question;
     *ret_by = "tester";
     return ((bench *)ud)->answer;

@@ -529,6 +529,50 @@ const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id
     return kp_list_end(&list);
 }
 
+const kp_value *kp_view_short_list(kp_arena *a, const kp_view *v)
+{
+    kp_builder list = kp_list_begin(a);
+    char **lines = KP_NEW_ARRAY(a, v->counts.urp + 1, char *);
+    size_t n = 0;
+
+    for (uint32_t p = 0; p < v->n_parts && n < v->counts.urp; p++) {
+        char key[KEY_LIMIT];
+        if (kp_view_isr_size(v, p) >= kp_view_rf(v, p))
+            continue;
+        partition_key(v, p, key);
+        lines[n++] = kp_printf(a, "%s %u", key, kp_view_isr_size(v, p));
+    }
+    if (n > 1)
+        qsort(lines, n, sizeof *lines, compare_keys);
+    for (size_t i = 0; i < n; i++)
+        kp_list_add(&list, kp_text(a, lines[i]));
+    return kp_list_end(&list);
+}
+
+uint32_t kp_view_short_of(const kp_view *v, uint32_t p, const kp_value *list)
+{
+    char key[KEY_LIMIT + 1];
+    size_t low = 0, high = kp_len(list);
+
+    if (high == 0)
+        return UINT32_MAX;
+    partition_key(v, p, key);
+    size_t n = strlen(key);
+    memcpy(key + n++, " ", 2);
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const char *line = kp_as_text(kp_at(list, mid), "");
+        int order = strncmp(line, key, n);
+        if (order == 0)
+            return (uint32_t)strtoul(line + n, NULL, 10);
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return UINT32_MAX;
+}
+
 /* ---- where two views differ ---- */
 
 static bool holds_in_sync(const kp_view *v, uint32_t p, int id)

@@ -47,7 +47,7 @@ const kp_guard_row kp_guard_rows[] = {
       "a 4.x binary is not started on a ZooKeeper-mode configuration" },
     { "ibp-pinned", KP_BEFORE_START, true,
       "in ZooKeeper mode inter.broker.protocol.version is set once in the file, no higher than any "
-      "running broker's" },
+      "running broker speaks, or all of them know it" },
     { "config-unchanged", KP_BEFORE_START, true,
       "server.properties is still the file this run wrote" },
     { "all-upgraded", KP_BEFORE_IRREVERSIBLE, true,
@@ -283,17 +283,11 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                             .detail = partition_lines(r, v, &bad, NULL, 0),
                             .next = "kplay resume (waits for them)   |   policy.guard: healthy" });
     }
-    if (level == KP_GUARD_HEALTHY && r->baseline) {
+    if (level == KP_GUARD_HEALTHY) {
         kp_risk_list worse = { 0 };
         for (uint32_t p = 0; p < v->n_parts; p++) {
-            if (kp_view_isr_size(v, p) >= kp_view_rf(v, p))
-                continue;
-            const kp_view_topic *t = kp_view_topic_of(v, p),
-                                *was = kp_view_topic_named(r->baseline, t->name);
-            uint32_t k = p - t->first;
-            bool known = was && memcmp(was->id, t->id, 16) == 0 && k < was->n;
-            if (known && kp_view_isr_size(v, p) >=
-                             (uint32_t)__builtin_popcount(r->baseline->isr[was->first + k]))
+            if (kp_view_isr_size(v, p) >= kp_view_rf(v, p) ||
+                kp_view_isr_size(v, p) >= kp_view_short_of(v, p, r->baseline))
                 continue;
             if (worse.n < KP_RISK_LIST)
                 worse.p[worse.n] = p;

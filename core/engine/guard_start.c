@@ -51,6 +51,33 @@ static int lowest_ibp(kp_run *r, int but, const char **ret_text, int *ret_of)
     return lowest;
 }
 
+/* Whether every other broker answers and runs a binary that knows the level: then raising it broker
+ * by broker is how Kafka's upgrade ends (upgrade.html: "update inter.broker.protocol.version, and
+ * restart the brokers one by one"). */
+static bool all_know(kp_run *r, int but, int level)
+{
+    kp_arena *a = r->call;
+    size_t n = 0;
+    kp_request *q = KP_NEW_ARRAY(a, r->inv->n_nodes + 1, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(a, r->inv->n_nodes + 1, kp_reply);
+    bool all = true;
+
+    for (uint32_t i = 0; i < r->inv->n_nodes; i++)
+        if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && r->inv->nodes[i].id != but)
+            q[n++] = (kp_request) { .kind = KP_Q_NODE,
+                                    .node = r->inv->nodes[i].id,
+                                    .within = 5 * KP_SECOND };
+    kp_ask_all(r, a, q, n, reply);
+    for (size_t i = 0; i < n; i++) {
+        kp_version runs;
+        all = all && !reply[i].err &&
+              kp_version_parse(kp_get_text(reply[i].value, "release", ""), &runs) &&
+              kp_release_ibp_level(runs) >= level;
+        kp_err_drop(reply[i].err);
+    }
+    return all;
+}
+
 static void pinned(kp_run *r, const kp_node *node, kp_version binary, const char *text, size_t n,
                    kp_findings *fs)
 {
@@ -88,7 +115,7 @@ static void pinned(kp_run *r, const kp_node *node, kp_version binary, const char
                     .row = "ibp-pinned",
                     .text = "no running broker says which inter.broker.protocol.version it speaks",
                     .next = "allow kplay to describe broker configurations" });
-    else if (lowest >= 0 && own > lowest)
+    else if (lowest >= 0 && own > lowest && !(set && all_know(r, node->id, own)))
         kp_find_add(fs,
                     (kp_finding) {
                         .row = "ibp-pinned",

@@ -2,9 +2,11 @@
  *
  * The script runs again from the top.  Its n-th call must be the journal's n-th call - same path,
  * same verb, same arguments - and gets the journaled answer.  A call whose action has an intent and
- * no outcome is in doubt: it goes through the step loop, which begins with the verb's probe.  A
- * call whose error ended the last session is opened again: the next session tries it as a new
- * attempt.
+ * no outcome is in doubt: it goes through the step loop, which begins with the verb's probe.
+ *
+ * What ended a session was mended meanwhile, so the next one looks again: answers given since the
+ * last action are asked anew, and an action or wait that failed last is tried as a new attempt.
+ * Checks and verification always ask the cluster as it is.
  */
 #include "engine/run.h"
 
@@ -51,6 +53,31 @@ static kp_child_record *child_for(kp_run *r, kp_call_record *c, const char *path
     return k;
 }
 
+static bool failed(const kp_call_record *c)
+{
+    if (c->first->kind == KP_K_WAIT)
+        return c->done && !kp_get_bool(c->done->body, "ok", false);
+    for (uint32_t i = 0; i < c->n_children; i++)
+        if (c->child[i].done && !kp_get_bool(c->child[i].done->body, "ok", false))
+            return true;
+    return false;
+}
+
+/* An answer or a note: nothing was done, and no person was asked. */
+static bool only_told(const kp_call_record *c)
+{
+    return c->first->kind == KP_K_READ ||
+           (c->first->kind == KP_K_NOTE && !kp_streq(c->fn, "baseline_save"));
+}
+
+static void look_again(kp_run *r, bool retry)
+{
+    while (r->n_calls > 0 && only_told(&r->calls[r->n_calls - 1]))
+        r->n_calls--;
+    if (retry && r->n_calls > 0 && failed(&r->calls[r->n_calls - 1]))
+        r->calls[r->n_calls - 1].reopened = true;
+}
+
 void kp_replay_index(kp_run *r)
 {
     size_t cap = 0;
@@ -61,17 +88,13 @@ void kp_replay_index(kp_run *r)
         const char *path = kp_get_text(rec->body, "i", NULL);
         if (!path)
             continue;
-        /* Questions of an earlier check are not asked again, nor replayed. */
-        if (kp_starts_with(path, "@check") || kp_streq(path, "@start"))
+        if (rec->kind == KP_K_ERROR)
+            look_again(r, true);
+        if (rec->kind == KP_K_PAUSE && kp_streq(kp_get_text(rec->body, "state", ""), "refused"))
+            look_again(r, false);
+        if (rec->kind == KP_K_ERROR || rec->kind == KP_K_DOUBT || rec->kind == KP_K_PAUSE)
             continue;
-        if (rec->kind == KP_K_ERROR) {
-            kp_call_record *c = r->n_calls ? &r->calls[r->n_calls - 1] : NULL;
-            size_t base = c ? strlen(c->path) : 0;
-            if (c && strncmp(c->path, path, base) == 0 && (path[base] == 0 || path[base] == '/'))
-                c->reopened = true;
-            continue;
-        }
-        if (rec->kind == KP_K_DOUBT || rec->kind == KP_K_PAUSE)
+        if (*path == '@') /* the engine's own, and the questions of check and verify */
             continue;
         kp_call_record *c = call_for(r, path, &cap);
         if (!c->first) {

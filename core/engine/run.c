@@ -90,6 +90,23 @@ static kp_err *load(kp_run *r)
 
 /* ---- meeting the cluster ---- */
 
+/* Goes on where a run began when none of its brokers answers: the only one may be down by our
+ * hand.  Whatever acts is preceded by its own look, and hosts prove whom they run. */
+static bool meet_by_journal(kp_run *r, const kp_err *e)
+{
+    const kp_value *open = r->j ? kp_journal_at(r->j, 1)->body : NULL;
+    const char *mode = kp_get_text(open, "mode", NULL);
+
+    if (!mode || e->cls != KP_CLUSTER || r->n_calls == 0)
+        return false;
+    r->zookeeper = kp_streq(mode, "ZooKeeper");
+    r->cluster_id = kp_get_text(open, "cluster_id", "");
+    r->met = kp_map(r->a, NULL);
+    for (size_t i = 0; i < r->n_known; i++)
+        r->known[i].down = true;
+    return true;
+}
+
 static kp_err *meet(kp_run *r)
 {
     int ids[16];
@@ -107,6 +124,10 @@ static kp_err *meet(kp_run *r)
         }
         kp_err_drop(last);
         last = e;
+    }
+    if (last && meet_by_journal(r, last)) {
+        kp_err_drop(last);
+        return NULL;
     }
     if (last)
         return last;
@@ -131,25 +152,32 @@ static kp_err *meet(kp_run *r)
     return NULL;
 }
 
-/* The state a run began with is what "no worse than before" is measured by.  Kept as the ISR sizes
- * per partition. */
-static void take_baseline(kp_run *r)
+/* The state a run began with is what "no worse than before" is measured by, in all its sessions:
+ * the ISR sizes of what was under-replicated then. */
+static kp_err *take_baseline(kp_run *r)
 {
     const kp_view *v = r->view;
-    r->n_parts = v->n_parts;
-    kp_view_seen(r, v);
+    if (v) {
+        r->n_parts = v->n_parts;
+        kp_view_seen(r, v);
+    }
     if (r->inv->guard != KP_GUARD_HEALTHY)
-        return;
-    kp_view *b = KP_NEW(r->a, kp_view);
-    *b = *v;
-    b->isr = kp_memdup(r->a, v->isr, v->n_parts);
-    b->leader = kp_memdup(r->a, v->leader, v->n_parts);
-    b->first_rep = kp_memdup(r->a, v->first_rep, ((size_t)v->n_parts + 1) * sizeof *v->first_rep);
-    kp_view_topic *t = kp_memdup(r->a, v->topics, v->n_topics * sizeof *v->topics);
-    for (uint32_t i = 0; i < v->n_topics; i++)
-        t[i].name = kp_strdup(r->a, t[i].name);
-    b->topics = t;
-    r->baseline = b;
+        return NULL;
+    for (int64_t i = 1; i <= kp_journal_n(r->j) && !r->baseline; i++) {
+        const kp_record *rec = kp_journal_at(r->j, i);
+        if (rec && rec->kind == KP_K_NOTE && kp_streq(kp_get_text(rec->body, "i", ""), "@baseline"))
+            r->baseline = kp_value_copy(r->a, kp_get(rec->body, "r"));
+    }
+    if (r->baseline)
+        return NULL;
+    if (!v)
+        return kp_err_new(KP_CLUSTER, "start a broker, then: kplay resume",
+                          "no broker answers, and it is not known how well the cluster was");
+    r->baseline = kp_view_short_list(r->a, v);
+    return kp_record_add(r, KP_K_NOTE,
+                         kp_map(r->a, "i", kp_text(r->a, "@baseline"), "m",
+                                kp_text(r->a, "under-replicated when the run began"), "r",
+                                r->baseline, NULL));
 }
 
 static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *origin)
@@ -362,14 +390,16 @@ static void name_run(kp_run *r)
     r->id = kp_printf(r->a, "%.2s%.2s-%s", date + 5, date + 8, r->suffix);
 }
 
-static kp_err *clear_way(kp_run *r)
+/* One run at a time acts on a cluster.  Unfinished ones that may be closed (they have done nothing,
+ * or --supersede names them) are, when this run has passed its check: `close`. */
+static kp_err *clear_way(kp_run *r, bool close)
 {
     kp_run_info *info;
     size_t n;
 
     KP_TRY(kp_runs_list(r->a, r->spec->runs, &info, &n));
     for (size_t i = 0; i < n; i++) {
-        if (info[i].finished)
+        if (info[i].finished || kp_streq(info[i].run, r->id))
             continue;
         bool named = r->spec->supersede && kp_streq(r->spec->supersede, info[i].run);
         kp_journal *old;
@@ -388,7 +418,7 @@ static kp_err *clear_way(kp_run *r)
                            info[i].run, info[i].playbook, info[i].state);
             e = kp_err_next(e, "kplay resume %s   |   close it for good: --supersede %s",
                             info[i].run, info[i].run);
-        } else {
+        } else if (close) {
             e = kp_journal_append(old, KP_K_CLOSE, kp_now(r->w),
                                   kp_map(r->a, "state", kp_text(r->a, "superseded"), "who",
                                          kp_text(r->a, r->spec->who), NULL));
@@ -406,11 +436,12 @@ static kp_err *create(kp_run *r, const kp_value *args)
     size_t n = kp_script_host_table.sources(r->script, &sources);
     const kp_value *open = kp_map(
         a, "kplay", kp_text(a, KPLAY_VERSION), "host", kp_int(a, kp_script_host_table.rev),
-        "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->cluster_id),
-        "inventory", kp_text(a, kp_inventory_digest(a, r->inv)), "playbook",
-        kp_text(a, r->spec->playbook), "args", args, "effects",
-        effects_value(a, r->header->effects), "seed", kp_textf(a, "%016" PRIx64, r->seed),
-        "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
+        "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->cluster_id), "mode",
+        kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"), "inventory",
+        kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
+        "args", args, "effects", effects_value(a, r->header->effects), "seed",
+        kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
+        kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
         r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
         return NULL;
@@ -430,10 +461,10 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     if (r->spec->runs) {
         KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
                                kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
-        KP_TRY(clear_way(r));
+        KP_TRY(clear_way(r, false));
     }
-    take_baseline(r);
     KP_TRY(create(r, args));
+    KP_TRY(take_baseline(r));
     kp_tell(r, (kp_event) { .kind = KP_E_OPENED, .value = summary(r, args, origin) });
 
     kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
@@ -443,6 +474,8 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
             kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
     if (!e)
         e = go_on(r);
+    if (!e && r->spec->runs)
+        e = clear_way(r, true);
     if (e)
         return finish(r, e, true, ret_report);
     return carry_out(r, args, ret_report);
@@ -607,7 +640,7 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     KP_TRY(drift(r, open));
     KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
                            kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
-    take_baseline(r);
+    KP_TRY(take_baseline(r));
     if (changed && spec->accept_changed_playbook) {
         const kp_source *sources;
         const kp_value *kept;

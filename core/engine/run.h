@@ -99,7 +99,7 @@ struct kp_run {
     bool acted; /* an action was asked for in this run (any session) */
 
     const kp_view *view; /* the newest whole view; NULL where a world's views do not last (sim) */
-    const kp_view *baseline; /* when the run began */
+    const kp_value *baseline; /* what was under-replicated when the run began; kp_view_short_list */
     const kp_view *fresh;    /* the newest agreed view, while nothing was asked since */
     bool fresh_config;
     int64_t fresh_requests;
@@ -116,6 +116,7 @@ struct kp_run {
     int follow_node;  /* wait_in_sync: the followed broker has seen this node back */
     bool follow_clear;
 
+    const char *word;         /* the newest call that a person has said yes to; NULL: none */
     const kp_value *question; /* arguments of the confirm{} the run pauses for */
     const kp_value *saved;    /* baseline_save */
     kp_builder stops, assumed, warnings, overridden; /* for the report */

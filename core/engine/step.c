@@ -14,6 +14,7 @@
  */
 #include "engine/run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct child {
@@ -230,6 +231,50 @@ static kp_err *look(kp_run *r, child *c)
     return NULL;
 }
 
+/* What can not be taken back is asked of a person, once for the whole call, and the answer is
+ * journaled before the intent; kplay approve gives it later. */
+static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
+{
+    kp_arena *a = r->call;
+    char *path = kp_printf(a, "@word:%.*s", (int)strcspn(c->s.path, "/"), c->s.path);
+    const char *by = "";
+    kp_answer answer = KP_ANSWER_NOBODY;
+
+    if (kp_streq(r->word, path))
+        return NULL;
+    for (int64_t i = kp_journal_n(r->j); i > 0; i--) {
+        const kp_record *rec = kp_journal_at(r->j, i); /* NULL: of this session */
+        if (rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), path))
+            return NULL;
+    }
+    const kp_value *question = kp_map(r->a, "text",
+                                      kp_textf(r->a, "%s%s can not be taken back. Do it?", op->name,
+                                               kp_json_text(a, c->s.canonical)),
+                                      NULL);
+    const char *text = kp_get_text(question, "text", "");
+    if (r->spec->assume_yes) {
+        answer = KP_ANSWER_YES;
+        by = "assumed";
+        kp_list_add(&r->assumed, kp_text(r->a, text));
+    } else if (r->spec->sink.ask) {
+        answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_IRREVERSIBLE, text, &by);
+    }
+    if (answer == KP_ANSWER_YES) {
+        r->word = kp_strdup(r->a, path);
+        return kp_record_add(
+            r, KP_K_ASK,
+            kp_map(a, "i", kp_text(a, path), "fn", kp_text(a, op->name), "a", question, "r",
+                   kp_map(a, "yes", kp_bool(true), "by", kp_text(a, by), NULL), NULL));
+    }
+    r->question = question;
+    snprintf(r->last_path_text, sizeof r->last_path_text, "%s", path);
+    r->last_path = r->last_path_text;
+    kp_err *e = kp_err_new(
+        KP_PAUSED, "kplay approve RUN, then: kplay resume", "%s: %s",
+        answer == KP_ANSWER_NO ? "the answer was no" : "nobody is here to answer", text);
+    return kp_run_end(r, kp_err_next(e, "kplay approve %s, then: kplay resume %s", r->id, r->id));
+}
+
 static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
 {
     unsigned marks = op->marks | (op->marks_of ? op->marks_of(r, args) : 0);
@@ -258,8 +303,10 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
         KP_TRY(kp_guard(r, KP_BEFORE_DISRUPTIVE, &what));
     if (starts)
         KP_TRY(kp_guard(r, KP_BEFORE_START, &what));
-    if (marks & KP_IRREVERSIBLE)
+    if (marks & KP_IRREVERSIBLE) {
         KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what));
+        KP_TRY(word_for(r, op, &c[0]));
+    }
     return NULL;
 }
 

@@ -233,11 +233,22 @@ def test_hops_and_zookeeper_rules():
 
 def test_a_broker_that_does_not_start_stops_the_run_or_is_put_back():
     broken = simulated("[ { name: t, partitions: 6 } ]", "  breaking: { 3.9.1: [ bad.key ] }\n")
+    broken = broken.replace("  release: 3.7.2\n", "  release: 3.7.2\n  faults: [ { fault: config_breaks_start, node: 1, stop: 1 } ]\n")
+    # By default a person is asked; --yes is nobody's answer to that.
+    for policy in ("policy: { on_failure: stop }\n", ""):
+        with Place() as p:
+            p.write("kplay.yaml", broken + policy)
+            said = expect(p.run("run", "rolling.lua", "--to", "3.9.1", "--yes"), 4, "process is gone again")
+            assert "broker 2" not in said and "back" not in said, said
+            # Resumed, it is started once more, not only told again.
+            expect(p.run("resume", "--yes"), 4, "process is gone again")
+            run = json.loads(p.run("runs", "--json").stdout.splitlines()[0])["run"]
+            shown = p.run("journal", "show", "--json", run).stdout
+            tries = [r for r in map(json.loads, shown.splitlines()) if r["k"] == "intent" and r["fn"] == "start_broker"]
+            assert [r.get("try", 1) for r in tries] == [1, 2], tries
     with Place() as p:
-        p.write("kplay.yaml", broken.replace("  release: 3.7.2\n", "  release: 3.7.2\n  faults: [ { fault: config_breaks_start, node: 1, stop: 1 } ]\n")
-                + "policy: { on_failure: stop }\n")
-        said = expect(p.run("run", "rolling.lua", "--to", "3.9.1", "--yes"), 4, "process is gone again")
-        assert "broker 2" not in said, said
+        p.write("kplay.yaml", broken + "policy: { on_failure: back_out }\n")
+        expect(p.run("run", "rolling.lua", "--to", "3.9.1", "--yes"), 4, "broker 1 is back on 3.7.2")
 
 
 # ---- killed and resumed ----

@@ -7,7 +7,7 @@
 
 #define RUN_OPTIONS                                                                                \
     KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE,                                                      \
-        { "yes", 'y', NULL, "start, and answer confirm, without a person" },                          \
+        { "yes", 'y', NULL, "start, and answer confirm, without a person" },                       \
         { "force", 0, "GUARD",                                                                     \
           "override one row of the guard (kplay doc guard lists them); needs --reason" },          \
         { "reason", 0, "TEXT", "why, for --force; journaled and reported" }, KP_OPT_RUNS,          \

@@ -143,11 +143,11 @@ uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused
  * as `excused` above, which relies on its ascending byte order. */
 const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id);
 
-/* The under-replicated partitions as a list of "KEY N": N replicas in sync, keys as above, ascending.
- */
+/* The under-replicated partitions as a list of "KEY N": N replicas in sync; keys as above,
+ * ascending. */
 const kp_value *kp_view_short_list(kp_arena *a, const kp_view *v);
-/* N of partition p in such a list of an earlier view; UINT32_MAX when it is not listed: it was whole,
- * or not there. */
+/* N of partition p in such a list of an earlier view; UINT32_MAX when it is not listed: it was
+ * whole, or not there. */
 uint32_t kp_view_short_of(const kp_view *v, uint32_t p, const kp_value *list);
 
 /* How many partitions differ in ISR (as a set) or leader; 0 when the views agree.  Partitions only

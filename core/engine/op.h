@@ -114,7 +114,7 @@ struct kp_step {
     kp_arena *a;
     kp_ms gone_since;  /* for the verb's own use: when its process was first seen to be gone */
     const char *path;  /* call path, "broker 2.1" or of a child "all.1/3" */
-    const char *op_id; /* "7f3a.broker-2.1~1" */
+    const char *op_id; /* "7f3a0c41be95.broker-2.1~1" */
     int node;          /* the child's node; 0: none */
     const void *args;
     const kp_value *canonical;

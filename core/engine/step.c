@@ -35,7 +35,8 @@ typedef struct child {
 
 /* "7f3a0c41be95.broker-2.1~1": names a claim on a host, whatever ran there before, so no two
  * actions may have the same one.  48 bits of the run's seed; of the path a space becomes "-", and
- * what is no letter, digit or dot its hex digits; a long one is cut and told apart by its digest. */
+ * what is no letter, digit or dot its hex digits; a long one is cut and told apart by its digest.
+ */
 static char *op_id(kp_run *r, const char *path, int attempt)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(1024);

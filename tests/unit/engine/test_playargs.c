@@ -93,6 +93,7 @@ static void what_a_type_does_not_take_is_said(void **state)
         { "node", "\"b1\"", "x takes a node's id, got \"b1\"" },
         { "node", "\"99999999999999999999\"", "x takes a node's id, got" },
         { "node", "7", "x takes the id of a node in the cluster file, got \"7\"" },
+        { "node", "\"4294967297\"", "the id of a node in the cluster file, got \"4294967297\"" },
         { "broker", "\"3001\"", "x takes the id of a node in the cluster file, got \"3001\"" },
         { "node[]", "\"1,b2\"", "x takes a node's id, got \"b2\"" },
         { "node[]", "[1,true]", "x takes a node's id, got \"?\"" },

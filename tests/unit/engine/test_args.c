@@ -76,6 +76,9 @@ static void wrong_ones_are_said(void **state)
         { "stop_broker", "[9]", "there is no broker 9" },
         { "stop_broker", "[4294967297]", "there is no broker 4294967297" }, /* not broker 1 */
         { "stop_broker", "[3001]", "there is no broker 3001" },
+        { "stop_broker", "[4294967297]", "there is no broker 4294967297" },
+        { "stop_broker", "[[2,4294967297]]", "there is no broker 4294967297" },
+        { "broker", "[4294967297]", "there is no node 4294967297" },
         { "stop_controller", "[1]", "there is no controller 1" },
         { "stop_broker", "[1,2]", "takes 1 argument, got 2" },
         { "stop_broker", "[[1,true]]", "takes ids in its list, got a boolean" },

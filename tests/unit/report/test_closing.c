@@ -69,6 +69,9 @@ static void idle_time_is_the_median_between_nodes(void **state)
         NULL, false);
     assert_says(text, "\nidle      1.73 s between a node confirmed in sync and the next stop "
                       "(median), 2 polls, 13 requests\n");
+    assert_says(lines(a, "{'state':'done','stops':[{'idle_ms':0}]}", NULL, false),
+                "\nidle      0.00 s between");
+    assert_null(strstr(lines(a, "{'state':'done','stops':[{'node':1}]}", NULL, false), "idle"));
 }
 
 static void what_was_forced_is_told_with_its_reason(void **state)

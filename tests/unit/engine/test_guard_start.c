@@ -1,0 +1,429 @@
+/* What the guard finds before a start, before a switch of release and before what can not be undone,
+ * from whatever nodes and hosts answer. */
+#include "engine/with_script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/run.h"
+
+/* ---- a world that answers from a table ---- */
+
+typedef struct told {
+    kp_req kind;
+    int node;         /* 0: whichever */
+    const char *json; /* with ' for "; NULL: an error */
+} told;
+
+static struct {
+    kp_world w;
+    kp_arena *a;
+    const told *t;
+    size_t n;
+    int stranger; /* a registered broker that is not in the cluster file; 0: none */
+    kp_ms now;
+    kp_reply open[16], last;
+    size_t n_open;
+} here;
+
+static const kp_value *json(const char *text)
+{
+    const kp_value *v;
+    char *copy = kp_strdup(here.a, text);
+    for (char *p = copy; *p; p++)
+        *p = *p == '\'' ? '"' : *p;
+    kp_err *e = kp_json_read(here.a, copy, strlen(copy), &v);
+    assert_null(e);
+    return v;
+}
+
+static const kp_view *brokers_view(int node)
+{
+    kp_view_broker brokers[] = { { .id = 1, .alive = true, .host = "b1" },
+                                 { .id = 2, .alive = true, .host = "b2" },
+                                 { .id = 9, .alive = here.stranger == 9, .host = "b9" } };
+    kp_view_in in = {
+        .node = node, .whole = true, .cluster_id = "c", .n_brokers = 3, .brokers = brokers
+    };
+    const kp_view *v;
+    assert_null(kp_view_build(here.a, &in, &v));
+    return v;
+}
+
+static uint64_t on_send(kp_world *w, kp_arena *a, const kp_request *q)
+{
+    const told *t = NULL;
+    static uint64_t tickets;
+    (void)w;
+    (void)a;
+    for (size_t i = 0; i < here.n && !t; i++)
+        if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node))
+            t = &here.t[i];
+    assert_true(here.n_open < KP_COUNT(here.open));
+    kp_reply *r = &here.open[here.n_open++];
+    *r = (kp_reply) { .ticket = ++tickets, .kind = q->kind, .node = q->node };
+    if (t && t->json)
+        r->value = json(t->json);
+    else if (q->kind == KP_Q_VIEW && !t)
+        r->view = brokers_view(q->node);
+    else
+        r->err = kp_err_new(KP_CLUSTER, "look at it", "no answer within 5 s");
+    return r->ticket;
+}
+static kp_reply *on_wait(kp_world *w, kp_ms until)
+{
+    (void)w;
+    if (here.n_open == 0) {
+        here.now = until;
+        return NULL;
+    }
+    here.last = here.open[--here.n_open];
+    return &here.last;
+}
+static kp_ms on_now(kp_world *w)
+{
+    (void)w;
+    return here.now;
+}
+static int on_interrupts(kp_world *w)
+{
+    (void)w;
+    return 0;
+}
+static const kp_world_class answering = { .name = "sim",
+                                          .send = on_send,
+                                          .wait = on_wait,
+                                          .now = on_now,
+                                          .mono = on_now,
+                                          .interrupts = on_interrupts };
+
+#define LAYOUT                                                                                     \
+    {                                                                                              \
+        .current = "/k/current", .releases = "/k", .release = "kafka-{version}",                   \
+        .config = "/k/s.properties"                                                                \
+    }
+static const kp_node nodes[] = {
+    { .id = 1, .roles = KP_BROKER, .host = "h1", .layout = LAYOUT },
+    { .id = 2, .roles = KP_BROKER, .host = "h2", .layout = LAYOUT },
+    { .id = 3, .roles = KP_BROKER, .host = "h3", .layout = LAYOUT },
+};
+static const kp_inventory three = { .n_nodes = 3, .nodes = nodes };
+static const kp_inventory both = { .n_nodes = 2, .nodes = nodes };
+static const kp_inventory alone = { .n_nodes = 1, .nodes = nodes };
+
+/* Every finding as "row: text", one line each, before a start (version NULL), a switch to it, or
+ * what takes it. */
+static const char *found(kp_guard_when when, const told *t, size_t n, const kp_inventory *inv,
+                         const char *state, const char *version, const char *written)
+{
+    static char text[1024];
+    static const int node[] = { 1 };
+    kp_known known[] = { { .id = 1, .written_sha = written } };
+    kp_run_spec spec = { .simulated = true };
+    here.w = (kp_world) { .c = &answering };
+    here.a = kp_arena_new("guard", 1 << 22);
+    here.t = t;
+    here.n = n;
+    here.n_open = 0;
+    here.now = 1000;
+    const kp_value *states[] = { json(state) };
+    kp_guard_case c = {
+        .doing = "starting broker 1", .nodes = node, .n = 1, .state = states, .version = version
+    };
+    kp_run r = { .w = &here.w,
+                 .inv = inv,
+                 .call = here.a,
+                 .spec = &spec,
+                 .depth = -1,
+                 .known = known,
+                 .n_known = 1,
+                 .view_a = { kp_arena_new("view", 1 << 20), kp_arena_new("view", 1 << 20) } };
+    kp_findings fs = { 0 };
+    if (when == KP_BEFORE_START)
+        kp_guard_start(&r, &c, &fs);
+    else
+        kp_guard_irreversible(&r, &c, &fs);
+    *text = 0;
+    for (size_t i = 0; i < fs.n; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s: %s\n", fs.f[i].row,
+                 fs.f[i].text);
+    for (int i = 0; i < 2; i++)
+        kp_arena_free(r.view_a[i]);
+    kp_arena_free(here.a);
+    return text;
+}
+
+typedef struct start_row {
+    const char *properties, *link, *to; /* of its file; the link's release; NULL: a start */
+    told others[2];                     /* what broker 2 and the cluster say */
+    const char *finds;
+} start_row;
+
+#define SPEAKS(ibp)                                                                                \
+    {                                                                                              \
+        KP_Q_CONFIG, 2, "{'2':{'inter.broker.protocol.version':{'value':'" ibp "'}}}"              \
+    }
+#define SILENT                                                                                     \
+    {                                                                                              \
+        KP_Q_CONFIG, 2, NULL                                                                       \
+    }
+#define LEVEL(n)                                                                                   \
+    {                                                                                              \
+        KP_Q_NODE, 0, "{'metadata_version':" n "}"                                                 \
+    }
+
+static void found_before_start(const start_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char file[256], state[256];
+        snprintf(file, sizeof file, "{'bytes':'%s','sha256':'now'}", rows[i].properties);
+        snprintf(state, sizeof state, "{'link_release':'%s','releases':['3.4.1','3.9.1','4.0.0']}",
+                 rows[i].link);
+        told t[] = { { KP_Q_FILE, 1, file }, rows[i].others[0], rows[i].others[1] };
+        const char *text = found(KP_BEFORE_START, t, 3, &both, state, rows[i].to, NULL);
+        assert_string_equal(text, rows[i].finds);
+    }
+}
+
+/* ---- ZooKeeper: the protocol a broker would speak ---- */
+
+#define PIN(v) "inter.broker.protocol.version=" v "\\n"
+
+static void a_broker_must_not_speak_newer_than_the_others(void **state)
+{
+    static const start_row rows[] = {
+        { PIN("3.3"), "3.4.1", NULL, { SPEAKS("3.3-IV3") }, "" },
+        { PIN("3.2"), "3.4.1", NULL, { SPEAKS("3.3-IV3") }, "" },
+        { "", "3.4.1", NULL, { SPEAKS("3.4-IV0") }, "" },
+        { PIN("3.4"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3-IV3") },
+          "ibp-pinned: inter.broker.protocol.version=3.4 in the file is above broker 2's "
+          "3.3-IV3\n" },
+        { "",
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3-IV3") },
+          "ibp-pinned: inter.broker.protocol.version is not set and release 3.4 would speak its "
+          "newest, above broker 2's 3.3-IV3\n" },
+    };
+    (void)state;
+    found_before_start(rows, KP_COUNT(rows));
+}
+
+static void what_is_not_known_of_the_protocol_is_a_finding(void **state)
+{
+    static const start_row rows[] = {
+        { PIN("3.3"),
+          "3.4.1",
+          NULL,
+          { SILENT },
+          "ibp-pinned: no running broker says which inter.broker.protocol.version it speaks\n" },
+        { PIN("3.3"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("new") },
+          "ibp-pinned: no running broker says which inter.broker.protocol.version it speaks\n" },
+        { PIN("3.3") PIN("3.3"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3") },
+          "ibp-pinned: inter.broker.protocol.version is set 2 times in /k/s.properties\n" },
+        { PIN("soon"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3") },
+          "supports-ibp: inter.broker.protocol.version=soon is no protocol version kplay knows\n" },
+        { "",
+          "2.9.0",
+          NULL,
+          { SPEAKS("2.8") },
+          "supports-ibp: inter.broker.protocol.version=(unset) is no protocol version kplay "
+          "knows\n" },
+        { PIN("3.5"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.5") },
+          "supports-ibp: release 3.4 does not know inter.broker.protocol.version=3.5\n" },
+    };
+    (void)state;
+    found_before_start(rows, KP_COUNT(rows));
+}
+
+static void a_cluster_of_one_broker_has_nobody_to_compare_with(void **state)
+{
+    static const told t[] = { { KP_Q_FILE, 1, "{'bytes':'','sha256':'now'}" } };
+    (void)state;
+    assert_string_equal(
+        found(KP_BEFORE_START, t, 1, &alone, "{'link_release':'3.4.1'}", NULL, NULL), "");
+}
+
+static void of_several_brokers_the_oldest_decides(void **state)
+{
+    static const told t[] = {
+        { KP_Q_FILE, 1, "{'bytes':'','sha256':'now'}" },
+        SPEAKS("3.4-IV0"),
+        { KP_Q_CONFIG, 3, "{'3':{'inter.broker.protocol.version':{'value':'3.2'}}}" },
+    };
+    (void)state;
+    assert_string_equal(
+        found(KP_BEFORE_START, t, 3, &three, "{'link_release':'3.4.1'}", NULL, NULL),
+        "ibp-pinned: inter.broker.protocol.version is not set and release 3.4 would speak its "
+        "newest, above broker 3's 3.2\n");
+}
+
+static void a_switch_is_not_judged_by_the_pin_that_comes_before_the_start(void **state)
+{
+    static const start_row rows[] = {
+        { "", "3.4.1", "3.9.1", { SPEAKS("3.4") }, "" },
+        { "",
+          "3.9.1",
+          "4.0.0",
+          { SPEAKS("3.9") },
+          "needs-kraft: release 4.0.0 has no ZooKeeper mode and broker 1 is configured for it\n" },
+    };
+    (void)state;
+    found_before_start(rows, KP_COUNT(rows));
+}
+
+/* ---- KRaft: the finalised level ---- */
+
+#define ROLES "process.roles=broker\\n"
+
+static void a_release_must_know_the_finalised_level(void **state)
+{
+    static const start_row rows[] = {
+        { ROLES, "3.9.1", NULL, { LEVEL("21") }, "" },
+        { ROLES, "4.0.0", NULL, { LEVEL("7") }, "" },
+        { ROLES,
+          "3.4.1",
+          NULL,
+          { LEVEL("9") },
+          "supports-features: the cluster's metadata.version is level 9, release 3.4 knows only up "
+          "to 8: broker 1 could not register\n" },
+        { ROLES,
+          "3.9.1",
+          "4.0.0",
+          { LEVEL("6") },
+          "supports-features: the cluster's metadata.version is level 6, release 4.0 needs at "
+          "least 7 on broker 1\n" },
+        /* Without features, or newer than kplay: the controllers judge. */
+        { ROLES, "3.9.1", NULL, { { KP_Q_NODE, 0, "{}" } }, "" },
+        { ROLES, "9.0.0", NULL, { LEVEL("99") }, "" },
+        { ROLES,
+          "3.9.1",
+          NULL,
+          { { KP_Q_NODE, 0, NULL } },
+          "supports-features: no node says which metadata.version is finalised\n" },
+    };
+    (void)state;
+    found_before_start(rows, KP_COUNT(rows));
+}
+
+/* ---- the host ---- */
+
+static void a_release_must_be_there(void **state)
+{
+    static const start_row rows[] = {
+        { ROLES, "3.9.1", "3.9.2", { LEVEL("7") }, "staged: release 3.9.2 is not staged on h1\n" },
+        { ROLES, "", NULL, { LEVEL("7") }, "staged: /k/current on h1 leads to no Kafka release\n" },
+        { ROLES,
+          "latest",
+          NULL,
+          { LEVEL("7") },
+          "staged: /k/current on h1 leads to no Kafka release\n" },
+    };
+    (void)state;
+    found_before_start(rows, KP_COUNT(rows));
+}
+
+static void a_file_that_is_not_as_kplay_left_it_is_a_finding(void **state)
+{
+    static const told kept[] = { { KP_Q_FILE, 1,
+                                   "{'bytes':'process.roles=broker\\n','sha256':'now'}" },
+                                 LEVEL("21") },
+                      gone[] = { { KP_Q_FILE, 1, NULL } };
+    const char *link = "{'link_release':'3.9.1'}";
+    (void)state;
+    assert_string_equal(found(KP_BEFORE_START, kept, 2, &both, link, NULL, "now"), "");
+    assert_string_equal(found(KP_BEFORE_START, kept, 2, &both, link, NULL, "then"),
+                        "config-unchanged: /k/s.properties on h1 was changed by someone after "
+                        "kplay's edit\n");
+    assert_string_equal(found(KP_BEFORE_START, gone, 1, &both, link, NULL, NULL),
+                        "config-unchanged: /k/s.properties on h1 can not be read\n");
+}
+
+/* ---- what can not be undone ---- */
+
+#define RUNS(node, release)                                                                        \
+    {                                                                                              \
+        KP_Q_NODE, node, "{'release':'" release "'}"                                               \
+    }
+
+static void every_node_must_run_what_it_takes(void **state)
+{
+    static const struct {
+        const char *version;
+        told t[3];
+        size_t n;
+        int stranger;
+        const char *finds;
+    } rows[] = {
+        { "3.9", { RUNS(1, "3.9"), RUNS(2, "4.0") }, 2, 0, "" },
+        { "3.9.1", { RUNS(1, "3.9"), RUNS(2, "3.9") }, 2, 0, "" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.8") },
+          2,
+          0,
+          "all-upgraded: broker 2 runs 3.8, it takes 3.9\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), { KP_Q_NODE, 2, NULL } },
+          2,
+          0,
+          "all-upgraded: broker 2 runs an unknown release, it takes 3.9\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), { KP_Q_NODE, 2, "{}" } },
+          2,
+          0,
+          "all-upgraded: broker 2 runs an unknown release, it takes 3.9\n" },
+        { NULL,
+          { RUNS(1, "3.9"), RUNS(2, "3.9") },
+          2,
+          0,
+          "all-upgraded: it is not known which release it needs\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.9") },
+          2,
+          9,
+          "all-upgraded: broker 9 is registered and not in the cluster file\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.9"), { KP_Q_VIEW, 0, NULL } },
+          3,
+          0,
+          "all-upgraded: the state of the partitions is unknown: no broker answers\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        here.stranger = rows[i].stranger;
+        assert_string_equal(
+            found(KP_BEFORE_IRREVERSIBLE, rows[i].t, rows[i].n, &both, "{}", rows[i].version, NULL),
+            rows[i].finds);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_broker_must_not_speak_newer_than_the_others),
+        cmocka_unit_test(what_is_not_known_of_the_protocol_is_a_finding),
+        cmocka_unit_test(a_cluster_of_one_broker_has_nobody_to_compare_with),
+        cmocka_unit_test(of_several_brokers_the_oldest_decides),
+        cmocka_unit_test(a_switch_is_not_judged_by_the_pin_that_comes_before_the_start),
+        cmocka_unit_test(a_release_must_know_the_finalised_level),
+        cmocka_unit_test(a_release_must_be_there),
+        cmocka_unit_test(a_file_that_is_not_as_kplay_left_it_is_a_finding),
+        cmocka_unit_test(every_node_must_run_what_it_takes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

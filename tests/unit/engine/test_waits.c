@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/run.h"
+
 #define SMALL "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[]}"
 
 static int evaluated, true_at, interrupt_at;
@@ -189,6 +191,101 @@ static void sleep_keeps_its_wake_up_time(void **state)
     over(&b);
 }
 
+/* ---- a wait that ended badly, and a playbook that went on ---- */
+
+static kp_err *caught; /* a copy of what the wait raised */
+static kp_err *goes_on_anyway(kp_run *r, const kp_value *args)
+{
+    const kp_value *v;
+    KP_AUTO_ARENA a = kp_arena_new("options", 1 << 16);
+    (void)args;
+    kp_err *e = kp_run_wait_until(r, kp_map(a, "limit", kp_text(a, "20s"), NULL), predicate, r,
+                                  "test.lua:2", &v);
+    assert_non_null(e);
+    kp_err_drop(caught);
+    caught = kp_err_copy(e);
+    kp_err_drop(e);
+    return call(r, "confirm", "[\"further?\"]", NULL);
+}
+static void a_wait_that_failed_fails_again_without_waiting(void **state)
+{
+    static const test_script bold = { .part = { NULL, goes_on_anyway } };
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1 << 30);
+    the_script = &bold;
+    b.answer = KP_ANSWER_NOBODY;
+    expect(bench_run(&b, NULL), KP_PAUSED, "nobody is here");
+    char *run = bench_only_run(&b);
+    char *said = kp_strdup(b.a, caught->what);
+    assert_non_null(strstr(said, "not within its limit"));
+    int looked = evaluated;
+    kp_ms from = kp_mono(b.spec.world);
+    well(kp_run_approve(b.a, b.runs, run, "boss"));
+    well(bench_resume(&b, run, NULL));
+    assert_int_equal(caught->cls, KP_FAILED);
+    assert_string_equal(caught->what, said);
+    assert_int_equal(evaluated, looked);
+    assert_in_range(kp_mono(b.spec.world) - from, 0, 5 * KP_SECOND);
+    kp_err_drop(caught);
+    caught = NULL;
+    over(&b);
+}
+
+/* ---- a wait for what can not become so ---- */
+
+static kp_verdict hopeless_probe(kp_step *s, const void *args)
+{
+    (void)args;
+    s->why = "its disk is gone";
+    s->next = "replace it";
+    s->detail = "  /data/1\n";
+    return KP_DID_FAIL;
+}
+static const kp_op hopeless = { .name = "wait_hopeless",
+                                .since = 1,
+                                .rev = 1,
+                                .cls = KP_OP_WAIT,
+                                .doc = "d",
+                                .args_size = 1,
+                                .probe = hopeless_probe };
+static kp_err *hopes(kp_run *r, const kp_value *args)
+{
+    const kp_value *v;
+    KP_AUTO_ARENA a = kp_arena_new("given", 1 << 16);
+    kp_builder none = kp_list_begin(a);
+    (void)args;
+    return kp_run_call(r, &hopeless, kp_list_end(&none), "test.lua:3", &v);
+}
+static void what_can_not_become_so_is_not_waited_for(void **state)
+{
+    static const test_script hoping = { .part = { NULL, hopes } };
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1);
+    the_script = &hoping;
+    kp_ms from = kp_mono(b.spec.world);
+    kp_err *e = bench_run(&b, NULL);
+    assert_non_null(e);
+    assert_string_equal(e->next, "replace it");
+    assert_string_equal(e->detail, "  /data/1\n");
+    expect(e, KP_FAILED, "wait_hopeless: its disk is gone");
+    assert_in_range(kp_mono(b.spec.world) - from, 0, 5 * KP_SECOND);
+    over(&b);
+}
+
+static void check_never_waits(void **state)
+{
+    static const test_script checking = { .part = { waits } };
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1);
+    the_script = &checking;
+    expect(bench_run(&b, NULL), KP_PLAYBOOK, "wait_until inside check, which never waits");
+    assert_int_equal(evaluated, 0);
+    over(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +295,9 @@ int main(void)
         cmocka_unit_test(a_predicate_may_only_ask),
         cmocka_unit_test(ctrl_c_pauses_and_the_limit_stays),
         cmocka_unit_test(sleep_keeps_its_wake_up_time),
+        cmocka_unit_test(a_wait_that_failed_fails_again_without_waiting),
+        cmocka_unit_test(what_can_not_become_so_is_not_waited_for),
+        cmocka_unit_test(check_never_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,7 +218,9 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
             return kp_err_at(kp_err_new(KP_PLAYBOOK, "it takes stall, limit and every",
                                         "wait_until has no option `%s`", options->keys[i]),
                              "%s", at);
-        KP_TRY(kp_duration_parse(kp_as_text(options->u.items[i], "?"), &ms[k]));
+        kp_err *e = kp_duration_parse(kp_as_text(options->u.items[i], "?"), &ms[k]);
+        if (e)
+            return kp_err_at(kp_err_class(e, KP_PLAYBOOK), "%s", at);
     }
     const kp_value *canonical = options && options->type == KP_MAP ? kp_value_copy(r->call, options)
                                                                    : kp_map(r->call, NULL);

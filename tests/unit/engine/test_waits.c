@@ -127,6 +127,15 @@ static void limits(void **state)
     begin(&b, "{\"sometime\":\"20s\"}", 1);
     expect(bench_run(&b, NULL), KP_PLAYBOOK, "has no option `sometime`");
     over(&b);
+    static const char *const wrong[] = { "{\"stall\":5}", "{\"every\":\"soon\"}" };
+    for (size_t i = 0; i < KP_COUNT(wrong); i++) {
+        begin(&b, wrong[i], 1);
+        kp_err *e = bench_run(&b, NULL);
+        assert_non_null(e);
+        assert_string_equal(e->where, "test.lua:2");
+        expect(e, KP_PLAYBOOK, "");
+        over(&b);
+    }
 }
 
 static void a_predicate_may_only_ask(void **state)

@@ -1,0 +1,114 @@
+/* A person's word from another process: which runs take it, and what it leaves in the journal. */
+#include "engine/with_script.h"
+
+#include <string.h>
+
+#include "engine/run.h"
+
+#define SMALL "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[]}"
+
+static kp_err *asks(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    return call(r, "confirm", "[\"Further?\"]", NULL);
+}
+static const test_script asking = { .part = { NULL, asks } };
+
+static void well(kp_err *e)
+{
+    if (e)
+        print_error("%s\n", e->what);
+    assert_null(e);
+}
+static void expect(kp_err *e, kp_class cls, const char *says)
+{
+    if (!e || e->cls != cls || !strstr(e->what, says))
+        print_error("%s: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error");
+    assert_non_null(e);
+    assert_int_equal(e->cls, cls);
+    assert_non_null(strstr(e->what, says));
+    kp_err_drop(e);
+}
+
+/* A run that waits for an answer. */
+static char *waiting(bench *b)
+{
+    the_script = &asking;
+    make_runs(b);
+    bench_open(b, SMALL, NULL);
+    b->answer = KP_ANSWER_NOBODY;
+    expect(bench_run(b, NULL), KP_PAUSED, "nobody is here to answer: Further?");
+    return bench_only_run(b);
+}
+static void over(bench *b)
+{
+    bench_close(b);
+    remove_runs(b);
+}
+
+static void an_answer_says_who_gave_it(void **state)
+{
+    bench b = { 0 };
+    kp_journal *j;
+    (void)state;
+    char *run = waiting(&b);
+    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j));
+    const kp_record *last = kp_journal_at(j, kp_journal_n(j));
+    assert_int_equal(last->kind, KP_K_ASK);
+    assert_string_equal(
+        kp_json_text(b.a, last->body),
+        "{\"a\":{\"text\":\"Further?\"},\"fn\":\"confirm\",\"i\":\"1\",\"r\":{\"by\":"
+        "\"boss@desk\",\"yes\":true}}");
+    kp_journal_free(j);
+    well(bench_resume(&b, run, NULL));
+    over(&b);
+}
+
+static void a_finished_run_takes_no_word_any_more(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    char *run = waiting(&b);
+    b.answer = KP_ANSWER_YES;
+    well(bench_resume(&b, run, NULL));
+    expect(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "is finished");
+    expect(kp_run_settle(b.a, b.runs, run, "x.1~1", true, "seen", "me"), KP_REFUSED, "is finished");
+    /* And the journal is let go of. */
+    expect(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (done)");
+    over(&b);
+}
+
+static void a_run_that_is_not_there_is_said(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    waiting(&b);
+    expect(kp_run_approve(b.a, b.runs, "none", "me"), KP_USAGE, "none");
+    expect(kp_run_settle(b.a, b.runs, "none", "x.1~1", true, "seen", "me"), KP_USAGE, "none");
+    over(&b);
+}
+
+static void a_run_at_work_is_not_spoken_to(void **state)
+{
+    bench b = { 0 };
+    kp_journal *j;
+    (void)state;
+    char *run = waiting(&b);
+    well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j)); /* as the one at work has it */
+    expect(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "");
+    kp_journal_free(j);
+    well(kp_run_approve(b.a, b.runs, run, "me"));
+    over(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_says_who_gave_it),
+        cmocka_unit_test(a_finished_run_takes_no_word_any_more),
+        cmocka_unit_test(a_run_that_is_not_there_is_said),
+        cmocka_unit_test(a_run_at_work_is_not_spoken_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

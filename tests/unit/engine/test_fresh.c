@@ -1,154 +1,11 @@
 /* Views that may be relied on: two answers that agree, who is asked for them, and what is said when
  * there are no two. */
-#include "engine/with_script.h"
+#include "engine/with_brokers.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/run.h"
-
-/* ---- a world of brokers that only answer about views, on a clock of its own ---- */
-
-#define ANSWER_MS 2
-#define PARTS 2
-#define MOST 16
-
-/* What a broker answers from a moment on. */
-typedef struct look {
-    kp_ms from;
-    bool silent;   /* an error, when the question's time is over */
-    int in_sync;   /* of three replicas of each partition */
-    int epoch;     /* of each leader; -1: it does not know */
-    int min_isr;   /* as it has heard */
-    bool unclean;  /* too */
-    int topics;    /* 1 or 2; 0 is 1 */
-    int parts;     /* of each topic; 0 is PARTS */
-    uint8_t again; /* makes the second topic another one of that name */
-} look;
-
-static struct {
-    kp_world w;
-    kp_ms now;
-    look look[4][3]; /* by broker id, in the order of time; in_sync = 0 and not silent: no more */
-    struct {
-        kp_reply reply;
-        kp_ms at;
-        kp_arena *a;
-        bool with_config;
-    } open[MOST];
-    size_t n_open;
-    uint64_t tickets;
-    int asked[1024]; /* who, in order */
-    size_t n_asked;
-    int interrupts;
-    kp_ms interrupted_at; /* Ctrl-C twice; 0: never */
-    kp_reply last;
-} here;
-
-static const look *look_of(int id)
-{
-    const look *l = here.look[id];
-    size_t i = 0;
-    while (i + 1 < 3 && (l[i + 1].in_sync || l[i + 1].silent) && l[i + 1].from <= here.now)
-        i++;
-    return &l[i];
-}
-
-static const kp_view *view_of(kp_arena *a, int id, bool with_config)
-{
-    static const int32_t ids[] = { 1, 2, 3 };
-    static const kp_view_broker brokers[] = { { .id = 1, .alive = true, .host = "b1" },
-                                              { .id = 2, .alive = true, .host = "b2" },
-                                              { .id = 3, .alive = false, .host = "" } };
-    const look *l = look_of(id);
-    kp_view_partition_in parts[PARTS + 1];
-    uint32_t n = l->parts ? (uint32_t)l->parts : PARTS;
-    assert_true(n <= PARTS + 1);
-    for (uint32_t p = 0; p < n; p++)
-        parts[p] = (kp_view_partition_in) { .index = (int32_t)p,
-                                            .leader = 1,
-                                            .leader_epoch = l->epoch,
-                                            .n_replicas = 3,
-                                            .n_isr = (uint32_t)l->in_sync,
-                                            .replicas = ids,
-                                            .isr = ids,
-                                            .min_isr = with_config ? l->min_isr : 0,
-                                            .unclean = with_config && l->unclean };
-    kp_view_topic_in topics[2] = {
-        { .name = "orders", .id = { 1 }, .n = n, .parts = parts },
-        { .name = "payments", .id = { 2, l->again }, .n = n, .parts = parts }
-    };
-    kp_view_in in = { .node = id,
-                      .at = here.now,
-                      .whole = true,
-                      .cluster_id = "c",
-                      .n_brokers = 3,
-                      .brokers = brokers,
-                      .n_topics = l->topics ? (uint32_t)l->topics : 1,
-                      .topics = topics };
-    const kp_view *v;
-    assert_null(kp_view_build(a, &in, &v));
-    return v;
-}
-
-static uint64_t on_send(kp_world *w, kp_arena *a, const kp_request *q)
-{
-    (void)w;
-    assert_int_equal(q->kind, KP_Q_VIEW);
-    assert_in_range(q->node, 1, 3);
-    assert_true(here.n_open < MOST && here.n_asked < KP_COUNT(here.asked));
-    here.asked[here.n_asked++] = q->node;
-    here.open[here.n_open].reply = (kp_reply) { .ticket = ++here.tickets, .node = q->node };
-    here.open[here.n_open].a = a;
-    here.open[here.n_open].with_config = q->with_config;
-    here.open[here.n_open++].at = here.now + (look_of(q->node)->silent ? q->within : ANSWER_MS);
-    return here.tickets;
-}
-static kp_reply *on_wait(kp_world *w, kp_ms until)
-{
-    size_t first = 0;
-    (void)w;
-    for (size_t i = 1; i < here.n_open; i++)
-        if (here.open[i].at < here.open[first].at)
-            first = i;
-    if (here.n_open == 0 || here.open[first].at > until) {
-        here.now = until;
-        return NULL;
-    }
-    here.now = here.open[first].at > here.now ? here.open[first].at : here.now;
-    here.last = here.open[first].reply;
-    if (look_of(here.last.node)->silent)
-        here.last.err = kp_err_new(KP_CLUSTER, "look at it", "broker %d: no answer within 5 s",
-                                   here.last.node);
-    else
-        here.last.view = view_of(here.open[first].a, here.last.node, here.open[first].with_config);
-    here.open[first] = here.open[--here.n_open];
-    return &here.last;
-}
-static void on_cancel(kp_world *w, uint64_t ticket)
-{
-    (void)w;
-    (void)ticket;
-    fail_msg("every question is answered");
-}
-static kp_ms on_now(kp_world *w)
-{
-    (void)w;
-    return here.now;
-}
-static int on_interrupts(kp_world *w)
-{
-    (void)w;
-    return here.interrupted_at && here.now >= here.interrupted_at ? 2 : 0;
-}
-
-static const kp_world_class answering = { .name = "sim",
-                                          .send = on_send,
-                                          .wait = on_wait,
-                                          .cancel = on_cancel,
-                                          .now = on_now,
-                                          .mono = on_now,
-                                          .interrupts = on_interrupts };
 
 static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
                                  { .id = 2, .roles = KP_BROKER | KP_CONTROLLER },
@@ -165,20 +22,15 @@ typedef struct asking {
     kp_known known[3];
 } asking;
 
-/* Three brokers that agree: everything in sync, epoch 5. */
 static void begin(asking *q, const kp_inventory *inv)
 {
-    memset(&here, 0, sizeof here);
-    here.w.c = &answering;
-    here.now = 1000;
-    for (int id = 1; id <= 3; id++)
-        here.look[id][0] = (look) { .in_sync = 3, .epoch = 5, .min_isr = 2 };
+    brokers_begin();
     memset(q, 0, sizeof *q);
     q->a = kp_arena_new("fresh", 1 << 20);
     for (size_t i = 0; i < KP_COUNT(q->known); i++)
         q->known[i].id = (int)i + 1;
     q->r.spec = &q->spec;
-    q->r.w = &here.w;
+    q->r.w = &the_brokers.w;
     q->r.inv = inv;
     q->r.call = q->a;
     q->r.view_a[0] = kp_arena_new("view", 1 << 20);
@@ -189,7 +41,7 @@ static void begin(asking *q, const kp_inventory *inv)
 }
 static void over(asking *q)
 {
-    assert_int_equal(here.n_open, 0);
+    assert_int_equal(the_brokers.n_open, 0);
     kp_err_drop(q->r.over);
     kp_arena_free(q->r.view_a[0]);
     kp_arena_free(q->r.view_a[1]);
@@ -209,7 +61,7 @@ static const kp_view *fresh(asking *q, int without, bool with_config)
 static void unknown(asking *q, int without, kp_class cls, const char *says)
 {
     const kp_view *v = NULL;
-    kp_ms from = here.now;
+    kp_ms from = the_brokers.now;
     kp_err *e = kp_fresh_view(&q->r, without, false, &v);
     assert_non_null(e);
     if (e->cls != cls || !strstr(e->what, says))
@@ -219,17 +71,17 @@ static void unknown(asking *q, int without, kp_class cls, const char *says)
     assert_non_null(strstr(e->what, says));
     assert_null(v);
     assert_null(q->r.fresh);
-    assert_in_range(here.now - from, 10 * KP_SECOND, 16 * KP_SECOND);
+    assert_in_range(the_brokers.now - from, 10 * KP_SECOND, 16 * KP_SECOND);
     kp_err_drop(e);
 }
 static void asked(const char *who)
 {
     char text[256] = "";
-    for (size_t i = 0; i < here.n_asked; i++)
+    for (size_t i = 0; i < the_brokers.n_asked; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d", i ? " " : "",
-                 here.asked[i]);
+                 the_brokers.asked[i]);
     assert_string_equal(text, who);
-    here.n_asked = 0;
+    the_brokers.n_asked = 0;
 }
 
 /* ---- two answers ---- */
@@ -241,7 +93,7 @@ static void two_brokers_that_agree_are_believed_at_once(void **state)
     begin(&q, &three);
     const kp_view *v = fresh(&q, 0, false);
     asked("1 2");
-    assert_int_equal(here.now, 1000 + ANSWER_MS);
+    assert_int_equal(the_brokers.now, 1000 + ANSWER_MS);
     assert_int_equal(v->counts.urp, 0);
     assert_ptr_equal(q.r.view, v);
     /* Who is not listed as alive is known to be down. */
@@ -262,10 +114,10 @@ static void nothing_is_asked_twice_in_one_moment(void **state)
     asked("1 2");
     v = fresh(&q, 0, false); /* what has the settings as well will do */
     asked("");
-    here.w.n_requests++; /* something was asked for since */
+    the_brokers.w.n_requests++; /* something was asked for since */
     assert_ptr_not_equal(fresh(&q, 0, false), v);
     asked("1 2");
-    here.now += 20;
+    the_brokers.now += 20;
     fresh(&q, 0, false);
     asked("1 2");
     over(&q);
@@ -276,11 +128,11 @@ static void a_lagging_broker_is_waited_for(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    here.look[1][0].in_sync = 2;
-    here.look[2][1] = (look) { .from = 1300, .in_sync = 2, .epoch = 5 };
+    the_brokers.look[1][0].in_sync = 2;
+    the_brokers.look[2][1] = (look) { .from = 1300, .in_sync = 2, .epoch = 5 };
     const kp_view *v = fresh(&q, 0, false);
     assert_int_equal(v->counts.urp, PARTS);
-    assert_in_range(here.now, 1300, 1500);
+    assert_in_range(the_brokers.now, 1300, 1500);
     over(&q);
 }
 
@@ -289,7 +141,7 @@ static void a_disagreement_that_stays_is_unknown(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    here.look[2][0].in_sync = 2;
+    the_brokers.look[2][0].in_sync = 2;
     unknown(&q, 0, KP_SAFETY,
             "brokers 1 and 2 disagree about the ISR or leader of 2 partitions, orders-0 first");
     over(&q);
@@ -300,7 +152,7 @@ static void a_topic_only_one_of_them_knows_is_a_disagreement(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    here.look[1][0].topics = 2;
+    the_brokers.look[1][0].topics = 2;
     unknown(&q, 0, KP_SAFETY, "of 1 partition, a topic only one of them knows first");
     over(&q);
 }
@@ -310,9 +162,9 @@ static void of_two_settings_the_stricter_counts(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    here.look[1][0].min_isr = 1;
-    here.look[2][0].min_isr = 2;
-    here.look[1][0].unclean = true;
+    the_brokers.look[1][0].min_isr = 1;
+    the_brokers.look[2][0].min_isr = 2;
+    the_brokers.look[1][0].unclean = true;
     const kp_view *v = fresh(&q, 0, true);
     for (uint32_t p = 0; p < PARTS; p++) {
         assert_int_equal(v->min_isr[p], 2);
@@ -328,11 +180,11 @@ static void a_silent_broker_is_replaced_by_another(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    here.look[1][0].silent = true;
+    the_brokers.look[1][0].silent = true;
     const kp_view *v = fresh(&q, 0, false);
     asked("1 2 3");
     assert_int_equal(v->node, 2);
-    assert_in_range(here.now - 1000, 5 * KP_SECOND, 6 * KP_SECOND);
+    assert_in_range(the_brokers.now - 1000, 5 * KP_SECOND, 6 * KP_SECOND);
     over(&q);
 }
 
@@ -382,7 +234,7 @@ static void one_voice_of_two_is_not_enough(void **state)
     asking q;
     (void)state;
     begin(&q, &two);
-    here.look[2][0].silent = true;
+    the_brokers.look[2][0].silent = true;
     unknown(&q, 0, KP_CLUSTER, "only broker 1 answers");
     over(&q);
 }
@@ -393,7 +245,7 @@ static void nobody_answers(void **state)
     const kp_view *v;
     (void)state;
     begin(&q, &one);
-    here.look[1][0].silent = true;
+    the_brokers.look[1][0].silent = true;
     kp_err *e = kp_fresh_view(&q.r, 0, false, &v);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_CLUSTER);
@@ -409,10 +261,10 @@ static void a_broker_that_comes_back_is_heard(void **state)
     asking q;
     (void)state;
     begin(&q, &two);
-    here.look[2][0].silent = true;
-    here.look[2][1] = (look) { .from = 4000, .in_sync = 3, .epoch = 5 };
+    the_brokers.look[2][0].silent = true;
+    the_brokers.look[2][1] = (look) { .from = 4000, .in_sync = 3, .epoch = 5 };
     fresh(&q, 0, false);
-    assert_in_range(here.now, 4000, 7000);
+    assert_in_range(the_brokers.now, 4000, 7000);
     over(&q);
 }
 
@@ -424,15 +276,16 @@ static void an_answer_from_an_old_cache_is_waited_out(void **state)
     (void)state;
     begin(&q, &three);
     fresh(&q, 0, false);
-    here.now += 100;
+    the_brokers.now += 100;
     for (int id = 1; id <= 3; id++) {
-        here.look[id][0] = (look) { .in_sync = 2, .epoch = 4 };
-        here.look[id][1] = (look) { .from = here.now + 400, .in_sync = 2, .epoch = 6 };
+        the_brokers.look[id][0] = (look) { .in_sync = 2, .epoch = 4 };
+        the_brokers.look[id][1] =
+            (look) { .from = the_brokers.now + 400, .in_sync = 2, .epoch = 6 };
     }
-    kp_ms from = here.now;
+    kp_ms from = the_brokers.now;
     const kp_view *v = fresh(&q, 0, false);
     assert_int_equal(v->leader_epoch[0], 6);
-    assert_in_range(here.now - from, 400, 600);
+    assert_in_range(the_brokers.now - from, 400, 600);
     over(&q);
 }
 
@@ -442,9 +295,9 @@ static void an_old_cache_that_stays_old_is_unknown(void **state)
     (void)state;
     begin(&q, &three);
     fresh(&q, 0, false);
-    here.now += 100;
+    the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
-        here.look[id][0].epoch = 4;
+        the_brokers.look[id][0].epoch = 4;
     unknown(&q, 0, KP_SAFETY, "broker 1 answers with leader epochs older than already seen");
     over(&q);
 }
@@ -455,15 +308,15 @@ static void a_topic_made_again_begins_with_new_epochs(void **state)
     (void)state;
     begin(&q, &three);
     for (int id = 1; id <= 3; id++)
-        here.look[id][0].topics = 2;
+        the_brokers.look[id][0].topics = 2;
     fresh(&q, 0, false);
     kp_view *seen = kp_memdup(q.r.view_a[q.r.view_turn], q.r.view, sizeof *q.r.view);
     int32_t epochs[2 * PARTS] = { 5, 5, 9, 9 }; /* of its namesake that is gone */
     seen->leader_epoch = epochs;
     q.r.view = seen;
-    here.now += 100;
+    the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
-        here.look[id][0].again = 7;
+        the_brokers.look[id][0].again = 7;
     assert_int_equal(fresh(&q, 0, false)->leader_epoch[PARTS], 5);
     over(&q);
 }
@@ -474,12 +327,12 @@ static void with_other_partitions_there_is_nothing_to_compare(void **state)
     (void)state;
     begin(&q, &three);
     fresh(&q, 0, false);
-    here.now += 100;
+    the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
-        here.look[id][0] = (look) { .in_sync = 3, .epoch = 4, .parts = PARTS + 1 };
-    kp_ms from = here.now;
+        the_brokers.look[id][0] = (look) { .in_sync = 3, .epoch = 4, .parts = PARTS + 1 };
+    kp_ms from = the_brokers.now;
     fresh(&q, 0, false);
-    assert_int_equal(here.now - from, ANSWER_MS);
+    assert_int_equal(the_brokers.now - from, ANSWER_MS);
     over(&q);
 }
 
@@ -489,14 +342,15 @@ static void without_epochs_there_is_nothing_to_compare(void **state)
     (void)state;
     begin(&q, &three);
     for (int id = 1; id <= 3; id++) {
-        here.look[id][0].epoch = -1;
-        here.look[id][1] = (look) { .from = here.now + 100, .in_sync = 3, .epoch = 4 };
+        the_brokers.look[id][0].epoch = -1;
+        the_brokers.look[id][1] =
+            (look) { .from = the_brokers.now + 100, .in_sync = 3, .epoch = 4 };
     }
     fresh(&q, 0, false);
-    here.now += 200;
-    kp_ms from = here.now;
+    the_brokers.now += 200;
+    kp_ms from = the_brokers.now;
     assert_int_equal(fresh(&q, 0, false)->leader_epoch[0], 4);
-    assert_int_equal(here.now - from, ANSWER_MS);
+    assert_int_equal(the_brokers.now - from, ANSWER_MS);
     over(&q);
 }
 
@@ -508,12 +362,12 @@ static void a_person_may_leave_while_it_waits(void **state)
     const kp_view *v;
     (void)state;
     begin(&q, &three);
-    here.look[2][0].in_sync = 2;
-    here.interrupted_at = 1500;
+    the_brokers.look[2][0].in_sync = 2;
+    the_brokers.interrupted_at = 1500;
     kp_err *e = kp_fresh_view(&q.r, 0, false, &v);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_DETACHED);
-    assert_in_range(here.now, 1500, 1700);
+    assert_in_range(the_brokers.now, 1500, 1700);
     kp_err_drop(e);
     over(&q);
 }

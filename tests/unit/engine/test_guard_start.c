@@ -138,7 +138,7 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
                  .known = known,
                  .n_known = 1,
                  .view_a = { kp_arena_new("view", 1 << 20), kp_arena_new("view", 1 << 20) } };
-    kp_findings fs = { 0 };
+    kp_findings fs = { .a = here.a };
     if (when == KP_BEFORE_START)
         kp_guard_start(&r, &c, &fs);
     else
@@ -205,6 +205,33 @@ static void a_broker_must_not_speak_newer_than_the_others(void **state)
           "3.4.1",
           NULL,
           { SPEAKS("3.3-IV3") },
+          "ibp-pinned: inter.broker.protocol.version is not set and release 3.4 would speak its "
+          "newest, above broker 2's 3.3-IV3\n" },
+    };
+    (void)state;
+    found_before_start(rows, KP_COUNT(rows));
+}
+
+/* That is how Kafka's upgrade ends: the protocol is raised broker by broker. */
+static void a_pin_that_every_other_binary_knows_may_be_above_the_others(void **state)
+{
+    static const start_row rows[] = {
+        { PIN("3.4"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3-IV3"), { KP_Q_NODE, 2, "{'release':'3.4'}" } },
+          "" },
+        { PIN("3.4"),
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3-IV3"), { KP_Q_NODE, 2, "{'release':'3.3'}" } },
+          "ibp-pinned: inter.broker.protocol.version=3.4 in the file is above broker 2's "
+          "3.3-IV3\n" },
+        /* Not pinned, nobody has meant it. */
+        { "",
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.3-IV3"), { KP_Q_NODE, 2, "{'release':'3.4'}" } },
           "ibp-pinned: inter.broker.protocol.version is not set and release 3.4 would speak its "
           "newest, above broker 2's 3.3-IV3\n" },
     };
@@ -416,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broker_must_not_speak_newer_than_the_others),
+        cmocka_unit_test(a_pin_that_every_other_binary_knows_may_be_above_the_others),
         cmocka_unit_test(what_is_not_known_of_the_protocol_is_a_finding),
         cmocka_unit_test(a_cluster_of_one_broker_has_nobody_to_compare_with),
         cmocka_unit_test(of_several_brokers_the_oldest_decides),

@@ -260,10 +260,11 @@ static void elsewhere_no_line_goes_away(void **state)
 
 static kp_answer answer;
 static const char *by;
+static kp_question kind = KP_ASK_CONFIRM;
 static void asks(kp_arena *a, kp_sink s)
 {
     (void)a;
-    answer = s.ask(s.ud, "finalize 3.9?", &by);
+    answer = s.ask(s.ud, kind, "finalize 3.9?", &by);
 }
 
 /* The answer with standard input read from `in`. */
@@ -289,6 +290,28 @@ static void without_a_person_nobody_answers_but_yes(void **state)
     asked(a, &spec, in);
     assert_int_equal(answer, KP_ANSWER_YES);
     assert_string_equal(by, "ops@here");
+    close(in);
+}
+
+static void yes_beforehand_does_not_cover_what_can_not_be_taken_back(void **state)
+{
+    static const struct {
+        kp_question kind;
+        kp_answer answer;
+    } rows[] = { { KP_ASK_START, KP_ANSWER_YES },
+                 { KP_ASK_CONFIRM, KP_ANSWER_YES },
+                 { KP_ASK_FAILURE, KP_ANSWER_NOBODY },
+                 { KP_ASK_IRREVERSIBLE, KP_ANSWER_NOBODY } };
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    kp_screen_spec spec = { .who = "ops@here", .yes = true };
+    int in = open("/dev/null", O_RDONLY);
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        kind = rows[i].kind;
+        asked(a, &spec, in);
+        assert_int_equal(answer, rows[i].answer);
+    }
+    kind = KP_ASK_CONFIRM;
     close(in);
 }
 
@@ -367,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_person_sees_what_is_waited_for_on_a_line_that_goes_away),
         cmocka_unit_test(elsewhere_no_line_goes_away),
         cmocka_unit_test(without_a_person_nobody_answers_but_yes),
+        cmocka_unit_test(yes_beforehand_does_not_cover_what_can_not_be_taken_back),
         cmocka_unit_test(only_a_y_is_a_yes),
         cmocka_unit_test(an_error_is_words_on_stderr_or_an_object_on_stdout),
         cmocka_unit_test(medians),

@@ -123,6 +123,8 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
         }
         bool lonely = r->inv->n_nodes > 0 && n < 2; /* a cluster of one broker has one voice */
         if (n_got == 2 || (n_got == 1 && lonely)) {
+            kp_err_drop(last); /* whoever was silent, it was not for want of answers */
+            last = NULL;
             const kp_view *v = got[0];
             bool agree = n_got == 1 || kp_views_agree(r, got[0], got[1], &why);
             if (agree && stale(r, v)) {
@@ -140,7 +142,6 @@ kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **
                 r->fresh_config = with_config;
                 r->fresh_requests = r->w->n_requests;
                 r->fresh_at = kp_mono(r->w);
-                kp_err_drop(last);
                 *ret_v = v;
                 return NULL;
             }

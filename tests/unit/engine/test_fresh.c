@@ -147,6 +147,22 @@ static void a_disagreement_that_stays_is_unknown(void **state)
     over(&q);
 }
 
+static void a_silent_third_broker_does_not_explain_a_disagreement(void **state)
+{
+    asking q;
+    (void)state;
+    begin(&q, &three);
+    the_brokers.look[1][0].silent = true;
+    the_brokers.look[2][0].in_sync = 2;
+    unknown(&q, 0, KP_SAFETY, "brokers 2 and 3 disagree");
+    over(&q);
+    begin(&q, &two);
+    the_brokers.look[2][0].silent = true;
+    the_brokers.look[2][1] = (look) { .from = 4000, .in_sync = 2, .epoch = 5 };
+    unknown(&q, 0, KP_SAFETY, "brokers 1 and 2 disagree");
+    over(&q);
+}
+
 static void a_topic_only_one_of_them_knows_is_a_disagreement(void **state)
 {
     asking q;
@@ -379,6 +395,7 @@ int main(void)
         cmocka_unit_test(nothing_is_asked_twice_in_one_moment),
         cmocka_unit_test(a_lagging_broker_is_waited_for),
         cmocka_unit_test(a_disagreement_that_stays_is_unknown),
+        cmocka_unit_test(a_silent_third_broker_does_not_explain_a_disagreement),
         cmocka_unit_test(a_topic_only_one_of_them_knows_is_a_disagreement),
         cmocka_unit_test(of_two_settings_the_stricter_counts),
         cmocka_unit_test(a_silent_broker_is_replaced_by_another),

@@ -40,10 +40,13 @@ void kp_eta_learn(kp_run *r, const kp_op *op, int node, kp_ms took)
     if (i < 0)
         return;
     kp_eta *e = &r->eta[i];
-    /* Kept sorted: the middle one is the median, the last one the slowest. */
+    /* Kept sorted: the middle one is the median, the last one the slowest.  Any but the slowest
+     * makes room, all over the range in turn, so that the middle stays the middle. */
     if (e->n == KP_ETA_SAMPLES) {
-        memmove(&e->ms[e->n / 2], &e->ms[e->n / 2 + 1],
-                (size_t)(e->n - e->n / 2 - 1) * sizeof e->ms[0]);
+        int gone = e->forget;
+        e->forget = (gone + 25) %
+                    (KP_ETA_SAMPLES - 1); /* 25 and 63 share no factor: each has its turn */
+        memmove(&e->ms[gone], &e->ms[gone + 1], (size_t)(e->n - gone - 1) * sizeof e->ms[0]);
         e->n--;
     }
     int at = e->n;

@@ -53,6 +53,7 @@ typedef struct kp_known {
 typedef struct kp_eta {
     kp_ms ms[KP_ETA_SAMPLES];
     int n;
+    int forget; /* which one makes room next */
 } kp_eta;
 
 struct kp_run {

@@ -66,6 +66,20 @@ static void of_many_the_middle_and_the_slowest_stay(void **state)
         assert_true(e->ms[i - 1] <= e->ms[i]);
 }
 
+/* Whatever the order in which they come, the median of a thousand is not the newest one. */
+static void the_median_of_many_stays_in_the_middle(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    kp_run r = { .call = a };
+    (void)state;
+    for (int64_t i = 0; i < 1000; i++) {
+        learn(&r, "stop_broker", 1000 + i * 3571 % 8000); /* evenly 1 to 9 s */
+        const kp_value *v = kp_eta_of(&r, kp_op_named("stop_broker"), 1);
+        if (i >= 64)
+            assert_in_range(kp_get_int(v, "p50", -1), 3500, 6500);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +87,7 @@ int main(void)
         cmocka_unit_test(then_it_is_what_this_run_has_seen),
         cmocka_unit_test(nothing_is_known_of_verbs_that_are_not_timed),
         cmocka_unit_test(of_many_the_middle_and_the_slowest_stay),
+        cmocka_unit_test(the_median_of_many_stays_in_the_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,9 +26,9 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_run *r = s->r;
     kp_scope *sc = &r->scope[r->depth];
 
-    if (!*a->name || strlen(a->name) > 80 || strpbrk(a->name, "/:.\n"))
+    if (!*a->name || strlen(a->name) > 80 || strpbrk(a->name, "/:.#\n"))
         return kp_err_new(KP_PLAYBOOK, "use letters, digits and spaces",
-                          "step: \"%.80s\" is no name (1 to 80 characters, without / : .)",
+                          "step: \"%.80s\" is no name (1 to 80 characters, without / : . #)",
                           a->name);
     if (r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY)
         return NULL;

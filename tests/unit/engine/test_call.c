@@ -215,6 +215,18 @@ static void playbooks_that_play_themselves_end(void **state)
 
 /* ---- names ---- */
 
+/* "broker#2" is what the second step "broker" is called; one path is one action. */
+static kp_err *takes_anothers_name(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    return call(r, "step", "[\"broker#2\"]", NULL);
+}
+static void a_step_can_not_take_the_name_of_a_repeated_one(void **state)
+{
+    (void)state;
+    expect(played(KP_PART_RUN, takes_anothers_name), KP_PLAYBOOK, "\"broker#2\" is no name");
+}
+
 static void every_effect_is_read_as_it_is_written(void **state)
 {
     kp_grant one;
@@ -243,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_played_playbook_is_one_call_of_its_caller),
         cmocka_unit_test(a_playbook_that_may_not_be_played_leaves_no_trace),
         cmocka_unit_test(playbooks_that_play_themselves_end),
+        cmocka_unit_test(a_step_can_not_take_the_name_of_a_repeated_one),
         cmocka_unit_test(every_effect_is_read_as_it_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,24 +64,28 @@ static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void
         const kp_value *one = kp_at(r->replay_reads, r->replay_read++);
         if (!one || !kp_streq(kp_get_text(one, "fn", ""), op->name) ||
             !kp_value_equal(kp_get(one, "a"), canonical))
-            return kp_err_new(KP_REFUSED, "resume with the playbook as it was",
-                              "the predicate does not ask what it asked before (%s)", op->name);
+            return kp_run_end(r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
+                                            "the predicate does not ask what it asked before (%s)",
+                                            op->name));
         const kp_value *v = kp_get(one, "r");
         *ret_v = v ? v : kp_nil();
-        return NULL;
+        return kp_err_from_value(kp_get(one, "err"));
     }
-    KP_TRY(op->read(s, args, ret_v));
+    kp_err *e = op->read(s, args, ret_v);
+    if (e && kp_err_ends_run(e))
+        return e;
     kp_list_add(&r->reads, kp_map(r->eval, "fn", kp_text(r->eval, op->name), "a",
                                   kp_value_copy(r->eval, canonical), "r",
-                                  kp_value_copy(r->eval, *ret_v), NULL));
-    return NULL;
+                                  e ? NULL : kp_value_copy(r->eval, *ret_v), "err",
+                                  kp_err_value(r->eval, e), NULL));
+    return e;
 }
 
 static kp_err *read_call(kp_run *r, const kp_op *op, kp_step *s, const void *args,
                          const kp_value *canonical, const kp_call_record *old,
                          const kp_value **ret_v)
 {
-    if (old && !old->reopened) {
+    if (old) {
         const kp_value *v = kp_get(old->first->body, "r");
         kp_err *e = kp_err_from_value(kp_get(old->first->body, "err"));
         if (e)
@@ -145,14 +149,11 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
     e = kp_replay_take(r, s.path, op, canonical, at, &old);
     if (e)
         return kp_run_end(r, e);
-    bool fresh = !old || old->reopened;
-    if (r->shadow && old && !kp_replay_settled(old))
-        fresh = true;
-    if (fresh) {
-        if (r->shadow)
-            return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));
+    bool settled = old && kp_replay_settled(old);
+    if (r->shadow && !settled)
+        return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));
+    if (!settled)
         KP_TRY(kp_check_interrupt(r));
-    }
     r->replaying = old;
     switch (op->cls) {
     case KP_OP_READ:

@@ -120,8 +120,26 @@ static const char *partition_lines(kp_run *r, const kp_view *v, const kp_risk_li
     return kp_strdup(a, kp_buf_text(&b));
 }
 
+static bool in(const int *ids, size_t n, int id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+/* Whether only nodes that this call has stopped are missing from its ISR. */
+static bool by_this_call(const kp_guard_case *c, const kp_view *v, uint32_t p)
+{
+    for (uint32_t k = 0; k < kp_view_rf(v, p); k++)
+        if (!(v->isr[p] & (1u << k)) &&
+            !in(c->gone, c->n_gone, v->brokers[v->rep[v->first_rep[p] + k]].id))
+            return false;
+    return c->n_gone > 0;
+}
+
 /* Under-replicated and not accepted by name. */
-static kp_risk_list urp_list(const kp_run *r, const kp_view *v)
+static kp_risk_list urp_list(const kp_run *r, const kp_guard_case *c, const kp_view *v)
 {
     kp_risk_list l = { 0 };
     uint32_t left = v->counts.urp;
@@ -129,7 +147,7 @@ static kp_risk_list urp_list(const kp_run *r, const kp_view *v)
         if (kp_view_isr_size(v, p) >= kp_view_rf(v, p))
             continue;
         left--;
-        if (kp_view_accepted(v, p, r->inv->accept))
+        if (kp_view_accepted(v, p, r->inv->accept) || by_this_call(c, v, p))
             continue;
         if (l.n < KP_RISK_LIST)
             l.p[l.n] = p;
@@ -223,8 +241,16 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
 {
     kp_arena *a = r->call;
     kp_risk risk;
-    kp_risk_of(v, c->nodes, c->n, r->inv->accept, &risk);
     kp_guard_level level = r->inv->guard;
+    int *all = KP_NEW_ARRAY(a, c->n + c->n_gone + 1, int);
+    size_t n_all = 0;
+
+    /* The set is judged as it will be: those of it that are down already included. */
+    for (size_t i = 0; i < c->n; i++)
+        all[n_all++] = c->nodes[i];
+    for (size_t i = 0; i < c->n_gone && c->n; i++)
+        all[n_all++] = c->gone[i];
+    kp_risk_of(v, all, n_all, r->inv->accept, &risk);
 
     if (risk.offline.n)
         kp_find_add(
@@ -234,7 +260,7 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                                .text = kp_printf(a, "%u partition%s would have no leader%s",
                                                  risk.offline.n, plural(risk.offline.n),
                                                  risk.single.n ? " (replication factor 1)" : ""),
-                               .detail = partition_lines(r, v, &risk.offline, c->nodes, c->n),
+                               .detail = partition_lines(r, v, &risk.offline, all, n_all),
                                .next = "raise their replication factor   |   accept a topic by "
                                        "name: policy.accept in the cluster file" });
     if (risk.below_min.n && level != KP_GUARD_AVAILABLE)
@@ -246,7 +272,7 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                 .measure = risk.below_min.n,
                 .text = kp_printf(a, "%u partition%s would fall below min.insync.replicas",
                                   risk.below_min.n, plural(risk.below_min.n)),
-                .detail = partition_lines(r, v, &risk.below_min, c->nodes, c->n),
+                .detail = partition_lines(r, v, &risk.below_min, all, n_all),
                 .next = risk.tight.n == risk.below_min.n
                             ? "lower their min.insync.replicas or raise their replication factor   "
                               "|   accept a topic by name: policy.accept in the cluster file"
@@ -259,7 +285,7 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                                               "%u partition%s allow unclean leader election: "
                                               "records could be lost without a word",
                                               risk.unclean.n, plural(risk.unclean.n)),
-                            .detail = partition_lines(r, v, &risk.unclean, c->nodes, c->n),
+                            .detail = partition_lines(r, v, &risk.unclean, all, n_all),
                             .next = "set unclean.leader.election.enable=false on them   |   accept "
                                     "a topic by name: policy.accept in the cluster file" });
     if (risk.unknown_min.n && level != KP_GUARD_AVAILABLE)
@@ -271,7 +297,7 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                         .next = "allow kplay to describe topic configurations (DescribeConfigs)" });
 
     if (level == KP_GUARD_STRICT && v->counts.urp) {
-        kp_risk_list bad = urp_list(r, v);
+        kp_risk_list bad = urp_list(r, c, v);
         if (bad.n)
             kp_find_add(fs,
                         (kp_finding) {
@@ -281,12 +307,14 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
                             .text = kp_printf(a, "%u partition%s %s under-replicated", bad.n,
                                               plural(bad.n), bad.n == 1 ? "is" : "are"),
                             .detail = partition_lines(r, v, &bad, NULL, 0),
-                            .next = "kplay resume (waits for them)   |   policy.guard: healthy" });
+                            .next = r->acted ? "kplay resume (waits for them)"
+                                             : "kplay resume (waits for them)   |   policy.guard: "
+                                               "healthy" });
     }
     if (level == KP_GUARD_HEALTHY) {
         kp_risk_list worse = { 0 };
         for (uint32_t p = 0; p < v->n_parts; p++) {
-            if (kp_view_isr_size(v, p) >= kp_view_rf(v, p) ||
+            if (kp_view_isr_size(v, p) >= kp_view_rf(v, p) || by_this_call(c, v, p) ||
                 kp_view_isr_size(v, p) >= kp_view_short_of(v, p, r->baseline))
                 continue;
             if (worse.n < KP_RISK_LIST)
@@ -306,19 +334,12 @@ static void partitions(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_f
     }
 }
 
-static bool in(const int *ids, size_t n, int id)
-{
-    for (size_t i = 0; i < n; i++)
-        if (ids[i] == id)
-            return true;
-    return false;
-}
-
 static void others_down(kp_run *r, const kp_guard_case *c, const kp_view *v, kp_findings *fs)
 {
     for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
         const kp_node *node = &r->inv->nodes[i];
-        if (!kp_node_is(node, KP_BROKER) || in(c->nodes, c->n, node->id))
+        if (!kp_node_is(node, KP_BROKER) || in(c->nodes, c->n, node->id) ||
+            in(c->gone, c->n_gone, node->id))
             continue;
         int slot = kp_view_slot(v, node->id);
         if (slot < 0 || !v->brokers[slot].alive)
@@ -378,7 +399,7 @@ static void quorum(kp_run *r, const kp_guard_case *c, const kp_reply *q, const k
         const kp_value *one = kp_at(voters, i);
         int id = (int)kp_get_int(one, "id", -1);
         int64_t behind = kp_get_int(one, "caught_up_ms", -1);
-        if (in(c->nodes, c->n, id)) {
+        if (in(c->nodes, c->n, id) || in(c->gone, c->n_gone, id)) {
             gone++;
             continue;
         }
@@ -433,7 +454,7 @@ static void view_rows(kp_run *r, const kp_guard_case *c, bool broker, kp_finding
                                        .text = kp_printf(
                                            a, "the brokers answer as cluster %s, this run is on %s",
                                            v->cluster_id, r->cluster_id) });
-    kp_guard_case nobody = { .op = c->op, .doing = c->doing };
+    kp_guard_case nobody = { .op = c->op, .doing = c->doing, .gone = c->gone, .n_gone = c->n_gone };
     partitions(r, broker ? c : &nobody, v, fs);
     others_down(r, c, v, fs);
 }
@@ -523,7 +544,8 @@ static void disruptive(kp_run *r, const kp_guard_case *c, kp_findings *fs)
         q[n++] = (kp_request) { .kind = KP_Q_NODE, .node = c->nodes[i], .within = 5 * KP_SECOND };
     /* A broker that was killed is listed until its session ends; it does not answer. */
     for (uint32_t i = 0; i < r->inv->n_nodes && (r->zookeeper || n < c->n + ANSWERS_ASKED); i++)
-        if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && !in(c->nodes, c->n, r->inv->nodes[i].id))
+        if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && !in(c->nodes, c->n, r->inv->nodes[i].id) &&
+            !in(c->gone, c->n_gone, r->inv->nodes[i].id))
             q[n++] = (kp_request) { .kind = KP_Q_NODE,
                                     .node = r->inv->nodes[i].id,
                                     .within = 5 * KP_SECOND };

@@ -130,6 +130,7 @@ struct kp_step {
     const char *why;        /* failed, unknown: one line */
     const char *next;       /* failed, unknown: what to do */
     const char *say;        /* under way: for the live line */
+    bool blind;             /* under way: nobody there to look at; a stall of it decides nothing */
     int64_t progress;       /* any number that changes while there is progress; -n for "n left" */
     int64_t took_us;        /* of its last round trip: paces the next look */
     const char *detail;     /* failed: evidence, lines ended by \n */

@@ -74,6 +74,7 @@ static kp_verdict file_probe(kp_step *s)
     kp_err *e = read_file(s, s->node, &file);
 
     if (e) {
+        s->blind = true;
         s->say = kp_printf(s->a, "the host does not answer: %s", e->what);
         kp_err_drop(e);
         return KP_UNDER_WAY;
@@ -358,6 +359,7 @@ static kp_verdict alter_probe(kp_step *s, const void *args)
     kp_err *e = alter_read(s, a, &one);
 
     if (e) {
+        s->blind = true;
         s->say = kp_strdup(s->a, e->what);
         kp_err_drop(e);
         return KP_UNDER_WAY;

@@ -62,7 +62,7 @@ static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, int no
     const kp_call_record *old = r->replaying;
     const char *line = kp_as_text(text, "");
 
-    if (!old || old->reopened)
+    if (!old)
         KP_TRY(kp_record_add(r, KP_K_NOTE,
                              kp_map(s->a, "i", kp_text(s->a, s->path), "fn",
                                     kp_text(s->a, s->op->name), "a", s->canonical, NULL)));
@@ -140,7 +140,7 @@ static kp_err *confirm_read(kp_step *s, const void *args, const kp_value **ret_v
     const kp_call_record *old = r->replaying;
     const char *by = "";
 
-    if (old && !old->reopened && kp_get_bool(kp_get(old->first->body, "r"), "yes", false)) {
+    if (old && kp_get_bool(kp_get(old->first->body, "r"), "yes", false)) {
         *ret_v = kp_bool(true);
         return NULL;
     }

@@ -65,6 +65,7 @@ static kp_verdict probe(kp_step *s, const void *args)
     bool alone;
     const kp_view *v = kp_others_view(s, 0, 0, &alone);
     if (!v) {
+        s->blind = true;
         s->say = "no broker answers";
         return s->asked ? KP_UNDER_WAY : KP_NOT_YET;
     }

@@ -76,6 +76,7 @@ static kp_verdict switch_probe(kp_step *s, const void *args)
     kp_err *e = kp_ask_host(s->r, s->a, s->node, -1, &state, &s->took_us);
 
     if (e) {
+        s->blind = true;
         s->say = kp_printf(s->a, "the host does not answer: %s", e->what);
         kp_err_drop(e);
         return KP_UNDER_WAY;

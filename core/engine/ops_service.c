@@ -114,9 +114,11 @@ static claim claimed(kp_step *s, const kp_value *state)
     return kp_streq(so, "none") ? CLAIM_NONE : kp_streq(so, "running") ? CLAIM_RUNNING : CLAIM_DONE;
 }
 
-/* A host that does not answer: an action under way stays under way, and stalls in the end. */
+/* A host that does not answer: an action under way stays under way, and a person is asked in the
+ * end. */
 static kp_verdict silent(kp_step *s, kp_err *e)
 {
+    s->blind = true;
     s->say = kp_printf(s->a, "the host does not answer: %s", e->what);
     kp_err_drop(e);
     return KP_UNDER_WAY;
@@ -171,7 +173,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
         return KP_DID_FAIL;
     }
     bool broker = kp_node_is(node_of(s), KP_BROKER);
-    if (broker && clean < dirs) {
+    if (broker && (dirs == 0 || clean < dirs)) {
         s->why = kp_printf(s->a,
                            "its process ended without a clean shutdown: clean marks in %" PRId64
                            " of %" PRId64 " log dirs",

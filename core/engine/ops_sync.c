@@ -55,10 +55,10 @@ static void held_by(kp_step *s, int id, const char *how, const char *first)
 /* Another broker of the inventory that the view does not list as live; 0: none. */
 static int first_down(const kp_run *r, const kp_view *v, int but)
 {
-    for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
-        const kp_node *n = &r->inv->nodes[i];
-        int slot = kp_view_slot(v, n->id);
-        if (kp_node_is(n, KP_BROKER) && n->id != but && (slot < 0 || !v->brokers[slot].alive))
+    for (uint32_t i = 0; i < v->n_brokers; i++) {
+        const kp_view_broker *b = &v->brokers[i];
+        const kp_node *n = b->alive ? NULL : kp_inventory_node(r->inv, b->id);
+        if (n && n->id != but && kp_node_is(n, KP_BROKER))
             return n->id;
     }
     return 0;

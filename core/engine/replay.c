@@ -53,14 +53,9 @@ static kp_child_record *child_for(kp_run *r, kp_call_record *c, const char *path
     return k;
 }
 
-static bool failed(const kp_call_record *c)
+static bool failed(const kp_record *done)
 {
-    if (c->first->kind == KP_K_WAIT)
-        return c->done && !kp_get_bool(c->done->body, "ok", false);
-    for (uint32_t i = 0; i < c->n_children; i++)
-        if (c->child[i].done && !kp_get_bool(c->child[i].done->body, "ok", false))
-            return true;
-    return false;
+    return done && !kp_get_bool(done->body, "ok", false);
 }
 
 /* An answer or a note: nothing was done, and no person was asked. */
@@ -74,8 +69,12 @@ static void look_again(kp_run *r, bool retry)
 {
     while (r->n_calls > 0 && only_told(&r->calls[r->n_calls - 1]))
         r->n_calls--;
-    if (retry && r->n_calls > 0 && failed(&r->calls[r->n_calls - 1]))
-        r->calls[r->n_calls - 1].reopened = true;
+    if (!retry || r->n_calls == 0)
+        return;
+    kp_call_record *c = &r->calls[r->n_calls - 1];
+    c->reopened = failed(c->done);
+    for (uint32_t i = 0; i < c->n_children; i++)
+        c->child[i].retry = failed(c->child[i].done);
 }
 
 void kp_replay_index(kp_run *r)
@@ -110,7 +109,7 @@ void kp_replay_index(kp_run *r)
             k->attempt = (int)kp_get_int(rec->body, "try", 1);
             k->intent = rec;
             k->done = NULL;
-            c->reopened = false;
+            k->retry = false;
             r->acted = true;
             break;
         }
@@ -122,6 +121,7 @@ void kp_replay_index(kp_run *r)
                 kp_child_record *k = child_for(r, c, path);
                 k->node = (int)kp_get_int(rec->body, "node", k->node);
                 k->done = rec;
+                k->retry = false;
             }
             break;
         case KP_K_WAIT: /* a reopened wait begins again */
@@ -132,8 +132,7 @@ void kp_replay_index(kp_run *r)
         case KP_K_READ:
         case KP_K_ASK:
         case KP_K_NOTE:
-            c->first = rec; /* of a reopened question, the newest */
-            c->reopened = false;
+            c->first = rec;
             break;
         default:
             break;
@@ -144,9 +143,9 @@ void kp_replay_index(kp_run *r)
 bool kp_replay_settled(const kp_call_record *c)
 {
     if (c->first->kind == KP_K_WAIT)
-        return c->done != NULL;
+        return c->done != NULL && !c->reopened;
     for (uint32_t i = 0; i < c->n_children; i++)
-        if (!c->child[i].done)
+        if (!c->child[i].done || c->child[i].retry)
             return false;
     return true;
 }

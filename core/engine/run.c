@@ -154,6 +154,8 @@ static kp_err *meet(kp_run *r)
 
 /* The state a run began with is what "no worse than before" is measured by, in all its sessions:
  * the ISR sizes of what was under-replicated then. */
+#define BASELINE_MOST 20000u /* what fits a record's blob */
+
 static kp_err *take_baseline(kp_run *r)
 {
     const kp_view *v = r->view;
@@ -161,18 +163,14 @@ static kp_err *take_baseline(kp_run *r)
         r->n_parts = v->n_parts;
         kp_view_seen(r, v);
     }
-    if (r->inv->guard != KP_GUARD_HEALTHY)
-        return NULL;
     for (int64_t i = 1; i <= kp_journal_n(r->j) && !r->baseline; i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
         if (rec && rec->kind == KP_K_NOTE && kp_streq(kp_get_text(rec->body, "i", ""), "@baseline"))
             r->baseline = kp_value_copy(r->a, kp_get(rec->body, "r"));
     }
-    if (r->baseline)
+    /* Taken once, before anything was done; what it does not list was whole. */
+    if (r->baseline || r->acted || !v || !r->header->effects || v->counts.urp > BASELINE_MOST)
         return NULL;
-    if (!v)
-        return kp_err_new(KP_CLUSTER, "start a broker, then: kplay resume",
-                          "no broker answers, and it is not known how well the cluster was");
     r->baseline = kp_view_short_list(r->a, v);
     return kp_record_add(r, KP_K_NOTE,
                          kp_map(r->a, "i", kp_text(r->a, "@baseline"), "m",

@@ -14,6 +14,7 @@ typedef struct kp_child_record {
     int attempt;
     const kp_record *intent; /* NULL for a call that needs none */
     const kp_record *done;   /* NULL: in doubt */
+    bool retry;              /* it failed and ended a session: it is tried again */
 } kp_child_record;
 
 typedef struct kp_call_record {
@@ -23,7 +24,7 @@ typedef struct kp_call_record {
     const kp_record *done;  /* of a wait; a read, ask or note is its own */
     kp_child_record *child;
     uint32_t n_children, cap_children;
-    bool reopened; /* its error ended the last session: it is tried again */
+    bool reopened; /* a wait that failed and ended the last session: it begins again */
 } kp_call_record;
 
 typedef struct kp_scope {
@@ -177,6 +178,8 @@ typedef struct kp_guard_case { /* what is about to happen */
     const int *nodes;
     size_t n;
     const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: none */
+    const int *gone; /* other nodes of the same call: it has stopped them, or is doing so */
+    size_t n_gone;
     const char *version;          /* switch: the release; NULL */
 } kp_guard_case;
 kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c) KP_MUST_USE;
@@ -218,7 +221,7 @@ void kp_replay_index(kp_run *r); /* r->calls from the opened journal */
 kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
                        const char *at, const kp_call_record **ret_call) KP_MUST_USE;
 bool kp_replay_over(const kp_run *r);
-bool kp_replay_settled(const kp_call_record *c); /* nothing of it is in doubt or waited for */
+bool kp_replay_settled(const kp_call_record *c); /* nothing is in doubt, waited for or tried again */
 
 /* ---- step.c ---- */
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,

@@ -85,7 +85,7 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     kp_arena *a = r->call;
     kp_ms took = kp_mono(r->w) - c->begun;
 
-    if (v == KP_DID_FAIL) {
+    if (v == KP_DID_FAIL && !c->err) {
         c->err = kp_err_new(
             KP_FAILED, c->s.next ? c->s.next : "look at the node; when it is well: kplay resume",
             "%s: %s", c->s.op->name, c->s.why ? c->s.why : "it failed");
@@ -93,7 +93,7 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
             c->err = kp_err_at(c->err, "%s", kp_node_word(a, r, c->s.node));
         if (c->s.detail && *c->s.detail)
             c->err = kp_err_detail(c->err, "%s", c->s.detail);
-    } else {
+    } else if (v == KP_SO) {
         c->result = c->s.result ? c->s.result : kp_nil();
     }
     KP_TRY(kp_record_add(r, KP_K_DONE,
@@ -117,15 +117,25 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     return NULL;
 }
 
+/* It could not be looked at or asked for.  What a playbook may catch is on record: a resumed run
+ * must hear the same. */
+static kp_err *give_up(kp_run *r, child *c, kp_err *e)
+{
+    if (!e || kp_err_ends_run(e))
+        return e;
+    c->err = e;
+    return finish(r, c, KP_DID_FAIL, "unable");
+}
+
 /* What the journal already has of this child. */
-static kp_err *recall(kp_run *r, child *c, const kp_child_record *k, bool reopened)
+static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
 {
     if (!k || !(k->intent || k->done))
         return NULL;
     const kp_value *body = k->done ? k->done->body : k->intent->body;
     const kp_value *pre = kp_get(k->intent ? k->intent->body : body, "pre");
     c->attempt = k->attempt ? k->attempt : 1;
-    if (k->done && (kp_get_bool(body, "ok", false) || !reopened)) {
+    if (k->done && (kp_get_bool(body, "ok", false) || !k->retry)) {
         c->s.pre = pre;
         c->settled = true;
         c->result = kp_get(body, "r");
@@ -161,7 +171,7 @@ static kp_err *put_to_human(kp_run *r, child *c)
     kp_err *e = kp_err_new(
         KP_REFUSED, "find out, then:", "%s: %s: it is not known whether it was done: %s", c->s.path,
         c->s.op->name, c->s.why ? c->s.why : "the probe can not tell");
-    e = kp_err_next(e, "%s, then: kplay settle %s %s --done|--not-done --reason TEXT",
+    e = kp_err_next(e, "%s   |   kplay settle %s %s --done|--not-done --reason TEXT",
                     c->s.next ? c->s.next : "look at the node", r->id, c->s.op_id);
     return kp_run_end(r, e);
 }
@@ -180,6 +190,7 @@ static kp_err *look(kp_run *r, child *c)
 {
     const kp_op *op = c->s.op;
     c->s.intended = c->open;
+    c->s.blind = false;
     kp_verdict v = op->probe(&c->s, c->s.args);
     kp_ms now = kp_mono(r->w);
 
@@ -221,6 +232,11 @@ static kp_err *look(kp_run *r, child *c)
             c->progress = c->s.progress;
             c->moved = now;
         }
+        if (op->stall && now - c->moved > op->stall && c->s.blind) {
+            c->s.why = c->s.say;
+            c->s.next = "when it answers, kplay resume looks again";
+            return put_to_human(r, c);
+        }
         if (op->stall && now - c->moved > op->stall) {
             c->s.why = kp_printf(r->call, "no progress for %s%s%s",
                                  kp_duration_text(r->call, op->stall, false), c->s.say ? ": " : "",
@@ -241,18 +257,21 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
     const char *by = "";
     kp_answer answer = KP_ANSWER_NOBODY;
 
-    if (kp_streq(r->word, path))
-        return NULL;
-    for (int64_t i = kp_journal_n(r->j); i > 0; i--) {
-        const kp_record *rec = kp_journal_at(r->j, i); /* NULL: of this session */
-        if (rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), path))
-            return NULL;
-    }
     const kp_value *question = kp_map(r->a, "text",
                                       kp_textf(r->a, "%s%s can not be taken back. Do it?", op->name,
                                                kp_json_text(a, c->s.canonical)),
                                       NULL);
     const char *text = kp_get_text(question, "text", "");
+    char *word = kp_printf(a, "%s\n%s", path, text);
+    if (kp_streq(r->word, word))
+        return NULL;
+    for (int64_t i = kp_journal_n(r->j); i > 0; i--) {
+        const kp_record *rec = kp_journal_at(r->j, i); /* NULL: of this session */
+        if (rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), path) &&
+            kp_value_equal(kp_get(rec->body, "a"), question) &&
+            kp_get_bool(kp_get(rec->body, "r"), "yes", false))
+            return NULL;
+    }
     if (r->spec->assume_yes) {
         answer = KP_ANSWER_YES;
         by = "assumed";
@@ -261,7 +280,7 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
         answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_IRREVERSIBLE, text, &by);
     }
     if (answer == KP_ANSWER_YES) {
-        r->word = kp_strdup(r->a, path);
+        r->word = kp_strdup(r->a, word);
         return kp_record_add(
             r, KP_K_ASK,
             kp_map(a, "i", kp_text(a, path), "fn", kp_text(a, op->name), "a", question, "r",
@@ -286,13 +305,18 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
 
     int *nodes = KP_NEW_ARRAY(r->call, n + 1, int);
     const kp_value **state = KP_NEW_ARRAY(r->call, n + 1, const kp_value *);
-    size_t m = 0;
+    int *gone = KP_NEW_ARRAY(r->call, n + 1, int);
+    size_t m = 0, n_gone = 0;
     for (size_t i = 0; i < n; i++)
         if (c[i].wants && c[i].s.node) {
             nodes[m] = c[i].s.node;
             state[m++] = kp_get(c[i].s.pre, "host") ? kp_get(c[i].s.pre, "host") : c[i].s.pre;
+        } else if (c[i].s.node && !c[i].err) {
+            gone[n_gone++] = c[i].s.node;
         }
-    kp_guard_case what = { .op = op, .nodes = nodes, .n = m, .state = state };
+    kp_guard_case what = {
+        .op = op, .nodes = nodes, .n = m, .state = state, .gone = gone, .n_gone = n_gone
+    };
     what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op),
                                     kp_node_word(r->call, r, nodes[0]))
                         : kp_printf(r->call, "%s %zu nodes", kp_doing_word(op), m);
@@ -336,7 +360,7 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
 {
     for (size_t i = 0; i < n; i++)
         if (!c[i].settled && !c[i].open && op->before)
-            KP_TRY(op->before(&c[i].s, args, &c[i].s.pre));
+            KP_TRY(give_up(r, &c[i], op->before(&c[i].s, args, &c[i].s.pre)));
     for (size_t i = 0; i < n; i++)
         if (c[i].doubt)
             KP_TRY(kp_fence(r));
@@ -361,7 +385,7 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
                                         .path = c[i].s.path });
                 c[i].s.asked = true;
                 c[i].s.asked_at = c[i].begun = kp_mono(r->w);
-                KP_TRY(op->ask(&c[i].s, args));
+                KP_TRY(give_up(r, &c[i], op->ask(&c[i].s, args)));
             }
         }
         for (size_t i = 0; i < n; i++)
@@ -429,7 +453,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
         c[i].begun = c[i].s.asked_at = kp_mono(r->w);
         for (uint32_t k = 0; old && k < old->n_children; k++)
             if (kp_streq(old->child[k].path, p))
-                KP_TRY(recall(r, &c[i], &old->child[k], old->reopened));
+                KP_TRY(recall(r, &c[i], &old->child[k]));
         c[i].s.op_id = op_id(r, p, c[i].attempt);
     }
 

@@ -263,9 +263,9 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         w.polls++;
         if (e && kp_err_ends_run(e))
             return kp_run_end(r, e);
-        if (e && !e->retriable)
-            return e;
         const kp_value *reads = kp_list_end(&r->reads);
+        if (e && !e->retriable)
+            return end(r, &w, e, NULL, kp_value_copy(r->call, reads));
         if (!e && is_true) {
             KP_TRY(end(r, &w, NULL, NULL, kp_value_copy(r->call, reads)));
             *ret_v = kp_bool(true);

@@ -199,6 +199,25 @@ static void no_worse_than_when_the_run_began_not_the_session(void **state)
     over(&b);
 }
 
+/* The guard is loosened on the way: what this run broke does not become the norm. */
+static void healthy_in_mid_run_is_measured_from_the_beginning(void **state)
+{
+    static const test_script script = { .part = { NULL, one_after_the_other }, .effects = RESTART };
+    bench b = { 0 };
+    (void)state;
+    open_run(&b, &script, SMALL "}");
+    fault(&b, "{\"fault\":\"does_not_rejoin\",\"node\":1,\"start\":1}");
+    kp_err *e = bench_run(&b, NULL);
+    assert_non_null(e);
+    assert_null(strstr(e->next, "policy.guard")); /* no advice to call it healthy */
+    expect(e, KP_SAFETY, "under-replicated");
+    b.spec.inventory = kp_memdup(b.a, b.spec.inventory, sizeof *b.spec.inventory);
+    ((kp_inventory *)(uintptr_t)b.spec.inventory)->guard = KP_GUARD_HEALTHY;
+    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_SAFETY, "worse than when the run began");
+    assert_int_equal(stops(&b, 2), 0);
+    over(&b);
+}
+
 static void the_only_broker_is_down_by_our_hand(void **state)
 {
     static const test_script script = { .part = { NULL, start_one }, .effects = RESTART };
@@ -258,6 +277,40 @@ static void raising_the_protocol_version_needs_a_persons_word(void **state)
     over(&b);
 }
 
+static const char *level;
+static kp_err *raise_to(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    return call(r, "set_ibp", kp_printf(r->a, "[1,\"%s\"]", level), NULL);
+}
+
+static void a_word_for_one_thing_is_not_for_another(void **state)
+{
+    static const test_script script = { .part = { NULL, raise_to }, .effects = RESTART };
+    static const test_script other = { .part = { NULL, raise_to },
+                                       .effects = RESTART,
+                                       .text = "two" };
+    bench b = { 0 };
+    (void)state;
+    open_run(&b, &script,
+             "{\"mode\":\"zookeeper\",\"brokers\":3,\"release\":\"3.9.1\",\"ibp\":\"3.4\","
+             "\"topics\":[]}");
+    b.spec.sink.ask = some_ask;
+    answered = 1u << KP_ASK_START;
+    level = "3.5";
+    expect(bench_run(&b, NULL), KP_PAUSED, "3.5\"} can not be taken back");
+    char *run = bench_only_run(&b);
+    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    level = "3.9";
+    the_script = &other;
+    b.spec.accept_changed_playbook = true;
+    expect(bench_resume(&b, run, NULL), KP_PAUSED, "3.9\"} can not be taken back");
+    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    b.spec.accept_changed_playbook = false;
+    well(bench_resume(&b, run, NULL));
+    over(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,8 +318,10 @@ int main(void)
         cmocka_unit_test(a_failed_verification_looks_again),
         cmocka_unit_test(a_run_that_is_not_started_closes_no_other),
         cmocka_unit_test(no_worse_than_when_the_run_began_not_the_session),
+        cmocka_unit_test(healthy_in_mid_run_is_measured_from_the_beginning),
         cmocka_unit_test(the_only_broker_is_down_by_our_hand),
         cmocka_unit_test(raising_the_protocol_version_needs_a_persons_word),
+        cmocka_unit_test(a_word_for_one_thing_is_not_for_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@ static struct {
     kp_arena *a;
     const twist *t;
     size_t n;
+    int spared;
     bool on;
     struct {
         uint64_t ticket;
@@ -25,7 +26,8 @@ static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
     (void)w;
     uint64_t ticket = kp_send(here.below, a, q);
     for (size_t i = 0; here.on && i < here.n; i++)
-        if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node)) {
+        if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node) &&
+            here.spared-- <= 0) {
             assert_true(here.n_open < OPEN_MOST);
             here.open[here.n_open].ticket = ticket;
             here.open[here.n_open++].t = &here.t[i];
@@ -121,9 +123,15 @@ void twist_into(bench *b, const twist *t, size_t n)
     here.a = b->a;
     here.t = t;
     here.n = n;
+    here.spared = 0;
     here.on = false;
     here.n_open = 0;
     b->spec.world = &here.w;
+}
+
+void twist_after(int n)
+{
+    here.spared = n;
 }
 
 void twist_on(bool on)

@@ -9,12 +9,14 @@
 
 typedef struct twist {
     kp_req kind;
-    int node;         /* 0: whichever */
-    const char *key;  /* the key to replace (of a view: "min_isr", "flags"); NULL: the whole answer */
+    int node; /* 0: whichever */
+    const char
+        *key; /* the key to replace (of a view: "min_isr", "flags"); NULL: the whole answer */
     const char *json; /* by this; NULL: the question fails */
 } twist;
 
 void twist_into(bench *b, const twist *t, size_t n); /* before bench_run; off at first */
 void twist_on(bool on);
+void twist_after(int n); /* the first n questions that would be bent are answered truly */
 
 #endif

@@ -401,6 +401,14 @@ static void test_systemd_unit(void **state)
         assert_int_equal(kp_get_int(s, "stop_timeout", -9), spans[i].ms);
         assert_string_equal(kp_get_text(s, "state", ""), "inactive");
     }
+    /* A unit that is down, and a broker that somebody started by hand. */
+    assert_int_equal(kp_get_int(place_state(p, h, NULL, -1), "pid", -1), pid);
+    /* A manager that does not answer does not say that nothing runs. */
+    place_write(p, "unit", "Failed to connect to bus\n");
+    answer r = { 0 };
+    kp_host_question q = { .log_since = -1, .deadline = place_soon() };
+    kp_host_state(h, p->a, &q, place_answer, &r);
+    place_fails(p, &r, KP_HOST, "systemctl does not say whether kafka runs");
 }
 
 /* The unit's main process is a wrapper that did not exec: the broker is its only child. */
@@ -440,11 +448,20 @@ static void test_status_command(void **state)
     } rows[] = {
         { kp_printf(p->a, "echo %d", pid), pid, 0 },
         { kp_printf(p->a, "echo kafka is up; echo ' %d'; exit 0", pid), pid, 0 },
+        /* what it does not know of runs all the same */
+        { "exit 3", pid, 3 },
+        { "echo not running; exit 1", pid, 1 },
+        { "echo 99999999", pid, 0 }, /* a pid file that nobody removed */
+        /* it does not run */
         { "exit 3", 0, 3 },
         { "echo not running; exit 1", 0, 1 },
-        { "echo 99999999", 0, 0 }, /* a pid file that nobody removed */
+        { "echo 99999999", 0, 0 },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        if (rows[i].pid == 0 && place_alive(pid)) {
+            kill(pid, SIGKILL);
+            place_gone(p, pid);
+        }
         kp_builder argv = kp_list_begin(p->a);
         kp_list_add(&argv, kp_text(p->a, "sh"));
         kp_list_add(&argv, kp_text(p->a, "-c"));

@@ -35,10 +35,10 @@ static void known_fields(lua_State *L, const kl_file *file, int table, const cha
         if (among(name, names))
             continue;
         if (near)
-            BAD(L, file, name, "kplay doc shows what a playbook has",
+            BAD(L, file, name, "kplay doc playbook shows what a playbook has",
                 "%s: unknown field `%.60s`; did you mean `%s`?", whose, name, near);
-        BAD(L, file, name, "kplay doc shows what a playbook has", "%s: unknown field `%.60s`",
-            whose, name);
+        BAD(L, file, name, "kplay doc playbook shows what a playbook has",
+            "%s: unknown field `%.60s`", whose, name);
     }
 }
 
@@ -82,7 +82,7 @@ KL_RAISES unsigned kl_header_effects(lua_State *L, const kl_file *file, int tabl
         const char *name = lua_tostring(L, -1);
         if (!kp_grant_parse(name, &one)) {
             const char *near = kp_did_you_mean(name, kp_grant_names());
-            kp_err *e = kp_err_new(KP_PLAYBOOK, "kplay doc lists the effects",
+            kp_err *e = kp_err_new(KP_PLAYBOOK, "kplay doc effects lists them",
                                    near ? "unknown effect \"%.60s\"; did you mean \"%s\"?"
                                         : "unknown effect \"%.60s\"",
                                    name, near);

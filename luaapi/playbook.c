@@ -164,11 +164,12 @@ KL_RAISES int kl_lua_require(lua_State *L)
     kl_box *box = kl_box_new(L);
     box->err = kl_file_get(s, what, name, &file);
     if (!box->err && !file)
-        box->err = kp_err_new(KP_PLAYBOOK,
-                              what == KP_FIND_TEAM
-                                  ? "team modules are in team/, beside the cluster file"
-                                  : "kplay doc lists the modules; yours are team.NAME",
-                              "there is no module \"%.60s\"", lua_tostring(L, 1));
+        box->err = kp_err_new(
+            KP_PLAYBOOK,
+            what == KP_FIND_TEAM
+                ? "team modules are in team/, beside the cluster file"
+                : "the shipped ones are gate, node, order, skew, versions; yours are team.NAME",
+            "there is no module \"%.60s\"", lua_tostring(L, 1));
     if (box->err) {
         char place[KL_PLACE];
         kl_place(L, place);

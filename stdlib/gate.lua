@@ -108,7 +108,13 @@ function gate.before(id, settle)
   if cluster().guard ~= "strict" then return end
   wait_until(function()
     local n = urp()
-    return n == 0, ("node %d waits for %d under-replicated partition(s)"):format(id, n)
+    if n == 0 then return true end
+    for _, other in ipairs(brokers()) do
+      if not broker(other).up then
+        return false, ("%d partition(s) are under-replicated, and broker %d is down: start it"):format(n, other)
+      end
+    end
+    return false, ("node %d waits for %d under-replicated partition(s)"):format(id, n)
   end, { stall = settle })
 end
 

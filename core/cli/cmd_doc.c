@@ -18,9 +18,15 @@ static int doc_main(kp_arena *a, const kp_line *line)
         fputs(kp_doc_baseline(a), stdout);
     } else if (line->n_words == 0) {
         fputs(kp_doc_verbs(a), stdout);
-        puts("\nkplay doc VERB tells more of one; kplay doc guard lists what the guard looks at.");
+        puts("\nkplay doc VERB tells more of one; kplay doc guard lists what the guard looks at, "
+             "kplay "
+             "doc effects what a\nplaybook may be allowed, kplay doc playbook what it is made of.");
     } else if (kp_streq(line->word[0], "guard")) {
         fputs(kp_doc_guard(a), stdout);
+    } else if (kp_streq(line->word[0], "effects")) {
+        fputs(kp_doc_effects(a), stdout);
+    } else if (kp_streq(line->word[0], "playbook")) {
+        fputs(kp_doc_playbook(a), stdout);
     } else {
         char *text;
         kp_err *e = kp_doc_verb(a, line->word[0], &text);
@@ -33,8 +39,8 @@ static int doc_main(kp_arena *a, const kp_line *line)
 
 const kp_command kp_cmd_doc = {
     .name = "doc",
-    .usage = "doc [VERB|guard]",
+    .usage = "doc [VERB|guard|effects|playbook]",
     .options = options,
     .main = doc_main,
-    .doc = "Show the verbs, one verb, or the guard's rows.",
+    .doc = "Show the verbs, one verb, the guard's rows, the effects, or what a playbook has.",
 };

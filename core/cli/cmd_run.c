@@ -36,12 +36,16 @@ static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
                                    "--reason without --force")
                       : NULL;
     if (!reason || strlen(reason) < 4)
-        return kp_err_new(KP_USAGE, "say why: --reason TEXT", "--force needs a reason");
-    KP_AUTO_BUF rows = KP_BUF_INIT(1 << 16);
-    kp_buf_str(&rows, kp_doc_guard(a));
-    if (!strstr(kp_buf_text(&rows), kp_printf(a, "  %s ", guard)))
+        return kp_err_new(KP_USAGE, "say why, in a few words: --reason TEXT",
+                          reason ? "that is no reason: \"%s\"" : "--force needs a reason", reason);
+    const char *row = strstr(kp_doc_guard(a), kp_printf(a, "\n  %s ", guard));
+    if (!row)
         return kp_err_new(KP_USAGE, "kplay doc guard lists them", "the guard has no row \"%s\"",
                           guard);
+    const char *end = strchr(row + 1, '\n'), *hard = strstr(row, "  (hard)\n");
+    if (hard && hard < end)
+        return kp_err_new(KP_USAGE, "mend its cause: nothing overrides it",
+                          "the guard's row %s takes no override", guard);
     kp_override *o = KP_NEW(a, kp_override);
     *o = (kp_override) { .guard = guard, .reason = reason };
     spec->overrides = o;

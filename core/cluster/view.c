@@ -30,7 +30,7 @@ static kp_err *odd_answer(const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     return kp_err_retriable(
-        kp_err_new(KP_CLUSTER, "ask again, or another node: kplay health", "%s", what));
+        kp_err_new(KP_CLUSTER, "ask again, or another node", "%s", what));
 }
 
 /* ---- broker ids to slots ---- */

@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static kp_err *see_doc(const kp_op *op, kp_err *e)
+{
+    return kp_err_next(e, "kplay doc %s shows its arguments", op->name);
+}
+
 static kp_err *wrong(const kp_op *op, const kp_arg *arg, const kp_value *v, const char *takes)
 {
     char got[64];
@@ -19,8 +24,8 @@ static kp_err *wrong(const kp_op *op, const kp_arg *arg, const kp_value *v, cons
         snprintf(got, sizeof got, "%" PRId64, v->u.i);
     else
         snprintf(got, sizeof got, "a %s", v ? kp_type_name(v->type) : "nil");
-    return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
-                      "%s: argument `%s` takes %s, got %s", op->name, arg->name, takes, got);
+    return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s: argument `%s` takes %s, got %s", op->name,
+                                  arg->name, takes, got));
 }
 
 static kp_err *check_node(kp_run *r, const kp_op *op, const kp_arg *arg, int64_t id, unsigned roles)
@@ -195,9 +200,8 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
         }
     }
     if (n_positional > op->n_args)
-        return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
-                          "%s takes %zu argument%s, got %zu", op->name, op->n_args,
-                          op->n_args == 1 ? "" : "s", n_positional);
+        return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s takes %zu argument%s, got %zu", op->name,
+                                      op->n_args, op->n_args == 1 ? "" : "s", n_positional));
     for (uint32_t i = 0; named && i < named->n; i++) {
         const char **known = KP_NEW_ARRAY(a, op->n_args + 1, const char *);
         bool found = false;
@@ -207,9 +211,9 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
         }
         if (!found) {
             const char *near = kp_did_you_mean(named->keys[i], known);
-            return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
-                              "%s has no argument `%s`%s%s%s", op->name, named->keys[i],
-                              near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+            return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s has no argument `%s`%s%s%s",
+                                          op->name, named->keys[i], near ? "; did you mean `" : "",
+                                          near ? near : "", near ? "`?" : ""));
         }
     }
 
@@ -226,9 +230,8 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
             v = by_name;
         if (!v || v->type == KP_NIL) {
             if (!arg->otherwise)
-                return kp_err_new(KP_PLAYBOOK, "kplay doc VERB shows its arguments",
-                                  "%s: argument `%s` is missing (%s)", op->name, arg->name,
-                                  arg->doc);
+                return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s: argument `%s` is missing (%s)",
+                                              op->name, arg->name, arg->doc));
             v = default_of(a, arg);
             if (!v)
                 continue;

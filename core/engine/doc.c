@@ -167,6 +167,41 @@ char *kp_doc_baseline(kp_arena *a)
     return kp_strdup(a, kp_buf_text(&b));
 }
 
+char *kp_doc_effects(kp_arena *a)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
+
+    kp_buf_str(&b, "effects = { ... } of a playbook: what it may do; anything else is refused\n");
+    for (size_t i = 0; kp_grant_names()[i]; i++) {
+        const char *name = kp_grant_names()[i];
+        KP_AUTO_BUF verbs = KP_BUF_INIT(4096);
+        for (size_t k = 0; kp_ops[k]; k++)
+            if (kp_streq(kp_grant_name(kp_ops[k]->grant), name))
+                kp_buf_fmt(&verbs, "  %s", kp_ops[k]->name);
+        if (verbs.n)
+            kp_buf_fmt(&b, "  %-20s%s\n", name, kp_buf_text(&verbs));
+    }
+    kp_buf_str(&b, "A combined node is a controller too: restarting it takes both.\n");
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
+char *kp_doc_playbook(kp_arena *a)
+{
+    return kp_strdup(
+        a, "One file that returns one table; its first comment is its description.\n"
+           "  api      1\n"
+           "  summary  one line\n"
+           "  effects  what it may do (kplay doc effects); left out, it only asks\n"
+           "  args     name = { TYPE, default =, doc = }; TYPE is text, int, bool, version, "
+           "duration, node, broker,\n"
+           "           or a list of one of them: text[]\n"
+           "  check    function(args)  questions only: may the run start?\n"
+           "  run      function(args)  the procedure\n"
+           "  verify   function(args)  questions only: what must hold at the end\n"
+           "Verbs: kplay doc.  Shipped modules (require): gate, node, order, skew, versions; "
+           "team.NAME is team/NAME.lua.\n");
+}
+
 char *kp_doc_guard(kp_arena *a)
 {
     static const char *const when[] = { "before anything disruptive (a stop)",

@@ -124,9 +124,10 @@ static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_run *r = s->r;
     (void)ret_v;
     r->closing = a->final;
-    const char *next = a->next    ? a->next
-                       : a->final ? "mend it, then run the playbook again"
-                                  : "mend it, then: kplay resume";
+    const char *next = a->next ? a->next
+                       : a->final || r->part == KP_PART_CHECK || !r->header->effects
+                           ? "mend it, then run the playbook again"
+                           : "mend it, then: kplay resume";
     return kp_run_end(r, kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED,
                                     next, "%s", a->what));
 }

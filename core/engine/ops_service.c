@@ -205,6 +205,8 @@ static void stop_after(kp_step *s, const void *args)
     kp_known *k = kp_known_node(s->r, s->node);
     const kp_value *behind = kp_get(s->pre, "behind");
     (void)args;
+    if (k)
+        k->stopped = true;
     /* One that was stopped already is behind everywhere for that reason: no excuse, and nothing to
      * remember. */
     if (k && !kp_get_bool(s->result, "already", false))
@@ -334,6 +336,8 @@ static void start_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->r, s->node);
     (void)args;
+    if (k)
+        k->stopped = false;
     if (k)
         k->log_from = kp_get_int(kp_get(s->pre, "host"), "log_size", -1);
     if (k && !kp_get_bool(s->result, "already", false))

@@ -314,6 +314,15 @@ static const char *state_of(const kp_err *e)
     }
 }
 
+static const kp_value *left_down(kp_run *r)
+{
+    kp_builder b = kp_list_begin(r->a);
+    for (size_t i = 0; i < r->n_known; i++)
+        if (r->known[i].stopped)
+            kp_list_add(&b, kp_text(r->a, kp_node_word(r->a, r, r->known[i].id)));
+    return kp_list_end(&b);
+}
+
 static const kp_value *report(kp_run *r, const kp_err *e)
 {
     kp_arena *a = r->a;
@@ -323,11 +332,11 @@ static const kp_value *report(kp_run *r, const kp_err *e)
                   kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
                   r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
                   kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began),
-                  "stops", kp_list_end(&r->stops), "assumed", kp_list_end(&r->assumed), "warnings",
-                  kp_list_end(&r->warnings), "overrides", kp_list_end(&r->overridden),
-                  "unused_effects", effects_value(a, unused), "used_effects",
-                  effects_value(a, r->used), "replayed", kp_int(a, r->replayed), "acted",
-                  kp_bool(r->acted), NULL);
+                  "stops", kp_list_end(&r->stops), "down", left_down(r), "assumed",
+                  kp_list_end(&r->assumed), "warnings", kp_list_end(&r->warnings), "overrides",
+                  kp_list_end(&r->overridden), "unused_effects", effects_value(a, unused),
+                  "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
+                  "acted", kp_bool(r->acted), NULL);
 }
 
 /* The last record of a session, and the event that goes with it.  Gives back what the caller
@@ -339,7 +348,9 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
     const char *path = r->last_path ? r->last_path : "";
 
     if (r->j) {
-        if (!e || in_check || r->closing || (e->cls == KP_USAGE && !r->acted))
+        /* One that only asks and has its answer is over, whatever the answer is. */
+        bool asks_only = r->header && !r->header->effects && e && e->cls == KP_REFUSED;
+        if (!e || in_check || r->closing || asks_only || (e->cls == KP_USAGE && !r->acted))
             bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
                                     kp_map(a, "state",
                                            kp_text(a, in_check && e ? "refused" : state_of(e)),
@@ -371,6 +382,11 @@ static kp_err *carry_out(kp_run *r, const kp_value *args, const kp_value **ret_r
     kp_err *e = part(r, KP_PART_RUN, "", args);
     if (!e)
         e = part(r, KP_PART_VERIFY, "@verify:", args);
+    if (e && e->cls == KP_PLAYBOOK && r->acted) { /* the cluster is not as it was */
+        e->cls = KP_FAILED;
+        e = kp_err_next(e, "mend the playbook, then: kplay resume %s --accept-changed-playbook",
+                        r->id);
+    }
     return finish(r, e, false, ret_report);
 }
 
@@ -456,7 +472,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     KP_TRY(kp_run_args(r->a, r->header, r->inv, r->spec->args, &args, &origin));
     KP_TRY(meet(r));
     name_run(r);
-    if (r->spec->runs) {
+    if (r->spec->runs && r->header->effects) { /* one that only asks may do so beside any other */
         KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
                                kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
         KP_TRY(clear_way(r, false));
@@ -472,7 +488,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
             kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
     if (!e)
         e = go_on(r);
-    if (!e && r->spec->runs)
+    if (!e && r->spec->runs && r->header->effects)
         e = clear_way(r, true);
     if (e)
         return finish(r, e, true, ret_report);

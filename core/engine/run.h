@@ -46,6 +46,7 @@ typedef struct kp_known {
     kp_ms looked;     /* when its host was last asked whether the process is still there */
     int64_t log_from; /* size of its log before its last start; -1 not known */
     bool down;        /* not listed in the newest view */
+    bool stopped;     /* this run stopped it, and has not started it since */
     const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
 } kp_known;
 
@@ -221,7 +222,7 @@ void kp_replay_index(kp_run *r); /* r->calls from the opened journal */
 kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
                        const char *at, const kp_call_record **ret_call) KP_MUST_USE;
 bool kp_replay_over(const kp_run *r);
-bool kp_replay_settled(const kp_call_record *c); /* nothing is in doubt, waited for or tried again */
+bool kp_replay_settled(const kp_call_record *c); /* nothing in doubt, waited for or tried again */
 
 /* ---- step.c ---- */
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,

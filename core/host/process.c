@@ -66,8 +66,8 @@ static const char functions[] =
     "    fi\n"
     "    [ \"${pid:-0}\" = 0 ] || start=$(start_of \"$pid\")\n"
     "    [ -z \"$start\" ] || return 0\n"
-    /* One that its manager does not know of runs all the same: it was started by hand, or the status
-     * command failed. */
+    /* One that its manager does not know of runs all the same: it was started by hand, or the
+     * status command failed. */
     "    set -- $(by_command_line)\n"
     "    if [ $# -gt 1 ]; then\n"
     "        pids=$(only_java \"$@\")\n"

@@ -61,6 +61,11 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
             " polls, %" PRId64 " requests\n",
             prefix, kp_duration_text(a, idle, true), kp_median(a, stops, "idle_polls"),
             kp_median(a, stops, "idle_requests"));
+    const kp_value *down = kp_get(v, "down");
+    for (size_t i = 0; i < kp_len(down); i++)
+        printf("%sdown      %s: this run stopped it and has not started it%s\n", prefix,
+               kp_as_text(kp_at(down, i), "?"),
+               kp_streq(state, "done") ? "" : "; kplay resume goes on there");
     const kp_value *overrides = kp_get(v, "overrides");
     for (size_t i = 0; i < kp_len(overrides); i++)
         printf("%soverride  %s: %s (%s)\n", prefix, kp_get_text(kp_at(overrides, i), "guard", "?"),

@@ -326,7 +326,7 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     KP_TRY(kp_spec_text(s, "release", NULL, &release));
     KP_TRY(kp_spec_text(s, "link_release", release, &link));
     if (!release)
-        return kp_spec_wrong(s, "release", "find out which release it runs: kplay health",
+        return kp_spec_wrong(s, "release", "find out which release it runs",
                              "node %d has no release", n->id);
     KP_TRY(release_fits_mode(p, s, release));
     KP_TRY(kp_plan_release(p, "release", release, &n->release));

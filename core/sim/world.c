@@ -166,9 +166,9 @@ static kp_err *no_answer(const kp_sim *sim, const kp_sim_call *c, reach why)
         return at_node(sim, c->node,
                        kp_err_new(host ? KP_HOST : KP_CLUSTER, "see whether the host is up",
                                   "%s did not answer in time", name));
-    return at_node(sim, c->node,
-                   kp_err_new(KP_CLUSTER, "see whether its process is up: kplay health",
-                              "connection to %s refused", name));
+    return at_node(
+        sim, c->node,
+        kp_err_new(KP_CLUSTER, "see whether its process is up", "connection to %s refused", name));
 }
 
 /* ---- how long it takes ---- */

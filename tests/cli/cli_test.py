@@ -98,6 +98,36 @@ def test_help_everywhere():
         expect(p.run("run", "rolling.lua", "--help"), 0, "--to version", "--settle duration", "may do", "broker.restart", "30m, default")
 
 
+def test_help_acts_on_nothing():
+    with Place() as p:
+        for words in (["resume", "0105-aaaa"], ["approve", "0105-aaaa"], ["settle", "x", "y"], ["check", "rolling.lua"],
+                      ["cluster", "check"], ["journal", "show"], ["playbooks", "x"]):
+            expect(p.run(*words, "--help"), 0, f"kplay {words[0]}")
+
+
+def test_hard_rows_and_no_reasons_are_refused_at_once():
+    with Place() as p:
+        expect(p.run("run", "--demo", "--yes", "rolling.lua", "--force", "offline", "--reason", "I know better"), 2,
+               "the guard's row offline takes no override")
+        expect(p.run("run", "--demo", "--yes", "rolling.lua", "--force", "min-isr", "--reason", "x"), 2, "that is no reason: \"x\"")
+
+
+def test_what_is_left_down_is_said():
+    with Place() as p:
+        p.write("kplay.yaml", simulated("[ { name: t, partitions: 6 } ]"))
+        p.write("playbooks/half.lua", "return { api = 1, summary = 's', effects = { 'broker.restart' },\n"
+                "  run = function(args) stop_broker(1); log('x' .. args.none) end }\n")
+        said = expect(p.run("run", "half.lua", "--yes"), 4, "down      broker 1: this run stopped it", "half.lua:2", "--accept-changed-playbook")
+        run = re.search(r"kplay resume (\S+) --accept", said).group(1)
+        # One that only asks may look meanwhile, and leaves nothing behind.
+        expect(p.run("run", "validate.lua"), 3, "broker 1 is down")
+        expect(p.run("run", "rolling.lua", "--yes"), 3, f"run {run} of half.lua is unfinished")
+        p.write("playbooks/half.lua", "return { api = 1, summary = 's', effects = { 'broker.restart' },\n"
+                "  run = function(args) stop_broker(1); start_broker(1); wait_in_sync(1) end }\n")
+        said = expect(p.run("resume", run, "--accept-changed-playbook"), 0, "done")
+        assert "down " not in said, said
+
+
 def test_playbook_arguments_are_checked():
     with Place() as p:
         expect(p.run("run", "--demo", "rolling.lua", "--yes", "--too", "3.9.1"), 2, "no argument `too`; did you mean `to`?")

@@ -81,7 +81,7 @@ static void wrong_headers(void **state)
           "t.lua:1:19: playbook: unknown field `sumary`; did you mean `summary`?\n"
           "    1 | return { api = 1, sumary = 's', effects = {}, run = function() end }\n"
           "      |                   ^^^^^^\n"
-          "next  kplay doc shows what a playbook has" },
+          "next  kplay doc playbook shows what a playbook has" },
         { "return { api = 2, summary = 's', effects = {}, run = function() end }",
           "t.lua:1:10: the playbook needs api 2, this kplay has 1\n"
           "    1 | return { api = 2, summary = 's', effects = {}, run = function() end }\n"
@@ -92,7 +92,7 @@ static void wrong_headers(void **state)
           "t.lua:3:15: unknown effect \"broker.restrt\"; did you mean \"broker.restart\"?\n"
           "    3 |   effects = { 'broker.restrt' },\n"
           "      |               ^^^^^^^^^^^^^^^\n"
-          "next  kplay doc lists the effects" },
+          "next  kplay doc effects lists them" },
         { "return { api = 1, summary = 's', effects = {}, run = 3 }",
           "t.lua:1:48: run is a function\n"
           "    1 | return { api = 1, summary = 's', effects = {}, run = 3 }\n"
@@ -134,7 +134,7 @@ static void wrong_headers(void **state)
           "t.lua:2:25: a: unknown field `dock`; did you mean `doc`?\n"
           "    2 |   args = { a = { 'int', dock = '' } } }\n"
           "      |                         ^^^^\n"
-          "next  kplay doc shows what a playbook has" },
+          "next  kplay doc playbook shows what a playbook has" },
         { "return { api = '1', summary = 's', effects = {}, run = function() end }",
           "t.lua:1:10: api is a whole number\n"
           "    1 | return { api = '1', summary = 's', effects = {}, run = function() end }\n"

@@ -267,7 +267,7 @@ const kp_command kp_cmd_resume = {
     .main = resume_main,
     .doc = "Go on with an unfinished run: after a pause, a refusal, a failure, a crash.\n\n"
            "What is in doubt is settled by looking; what was answered is replayed; nothing is done "
-           "twice.",
+           "twice.\nThe yes the run began with holds; --yes is for what its playbook still asks.",
 };
 
 /* ---- approve, settle ---- */

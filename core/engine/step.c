@@ -232,7 +232,7 @@ static kp_err *look(kp_run *r, child *c)
             c->progress = c->s.progress;
             c->moved = now;
         }
-        if (op->stall && now - c->moved > op->stall && c->s.blind) {
+        if (op->stall && now - c->moved > op->stall && c->s.blind && c->open) {
             c->s.why = c->s.say;
             c->s.next = "when it answers, kplay resume looks again";
             return put_to_human(r, c);

@@ -152,10 +152,10 @@ static kp_err *meet(kp_run *r)
     return NULL;
 }
 
+#define BASELINE_MOST 20000u /* under-replicated partitions: what fits a record's blob */
+
 /* The state a run began with is what "no worse than before" is measured by, in all its sessions:
  * the ISR sizes of what was under-replicated then. */
-#define BASELINE_MOST 20000u /* what fits a record's blob */
-
 static kp_err *take_baseline(kp_run *r)
 {
     const kp_view *v = r->view;

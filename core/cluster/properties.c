@@ -359,7 +359,7 @@ static size_t edit_of(const scanner *s, const kp_value *edits)
 }
 
 /* One line with the value v; NULL keeps it, false removes it.  Says whether it would swallow a line
- * that follows: kept bytes as they did, new ones when nothing is written behind a continuation. */
+ * that follows. */
 static bool write_line(kp_buf *out, const scanner *s, const line *l, const kp_value *v)
 {
     bool equal = kp_is(v, KP_BYTES) && v->n == s->value.n &&
@@ -371,12 +371,16 @@ static bool write_line(kp_buf *out, const scanner *s, const line *l, const kp_va
     if (!kp_is(v, KP_BYTES))
         return false;
     size_t kept = l->separated ? l->value_at : l->key_end;
+    /* An emptied value leaves nothing behind a continuation: that would go on in the next line. */
+    bool rejoin = l->separated && v->n == 0 && is_break(s->text[kept - 1]);
+    if (rejoin)
+        kept = l->key_end;
     kp_buf_add(out, s->text + l->start, kept - l->start);
-    if (!l->separated)
+    if (!l->separated || rejoin)
         kp_buf_chr(out, '=');
     write_escaped(out, v->u.s, v->n, false);
     kp_buf_add(out, s->text + l->eol, l->end - l->eol);
-    return v->n == 0 && l->separated && l->eol == l->end && is_break(s->text[kept - 1]);
+    return false;
 }
 
 /* The keys that no line sets, each on its own; `open`: the last line would swallow the next one. */

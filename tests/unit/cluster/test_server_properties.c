@@ -121,7 +121,8 @@ static void edits_only_what_it_must(void **state)
         { "a=1\n", { "d=4", "b=2", "a" }, "b=2\nd=4\n" },
         { "", { "a=1" }, "a=1\n" },
         /* an emptied value on a continued last line does not swallow the new one */
-        { "x=\\\n7", { "x=", "c=3" }, "x=\\\n\nc=3\n" },
+        { "x=\\\n7", { "x=", "c=3" }, "x=\nc=3\n" },
+        { "x =\\\r7\ny=1\n", { "x=" }, "x=\ny=1\n" },
         { "\n\n", { "a=1" }, "\n\na=1\n" },
         /* spelling, order, comments and blank lines stay */
         { "# top\n\n  a \t: 1   # no comment\n!end\n", { "a=2" }, "# top\n\n  a \t: 2\n!end\n" },

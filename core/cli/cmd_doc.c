@@ -18,9 +18,8 @@ static int doc_main(kp_arena *a, const kp_line *line)
         fputs(kp_doc_baseline(a), stdout);
     } else if (line->n_words == 0) {
         fputs(kp_doc_verbs(a), stdout);
-        puts("\nkplay doc VERB tells more of one; kplay doc guard lists what the guard looks at, "
-             "kplay "
-             "doc effects what a\nplaybook may be allowed, kplay doc playbook what it is made of.");
+        puts("\nkplay doc VERB tells more of one; kplay doc guard lists what the guard looks at,\n"
+             "kplay doc effects what a playbook may be allowed, kplay doc playbook what it has.");
     } else if (kp_streq(line->word[0], "guard")) {
         fputs(kp_doc_guard(a), stdout);
     } else if (kp_streq(line->word[0], "effects")) {

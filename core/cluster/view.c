@@ -29,8 +29,7 @@ static kp_err *odd_answer(const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    return kp_err_retriable(
-        kp_err_new(KP_CLUSTER, "ask again, or another node", "%s", what));
+    return kp_err_retriable(kp_err_new(KP_CLUSTER, "ask again, or another node", "%s", what));
 }
 
 /* ---- broker ids to slots ---- */
@@ -464,20 +463,27 @@ static void partition_key(const kp_view *v, uint32_t p, char key[KEY_LIMIT])
     snprintf(key, KEY_LIMIT, "%s:%u", has_id(t->id) ? id : t->name, p - t->first);
 }
 
-static bool is_excused(const kp_value *excused, const char *key)
+/* The line of an ascending list that begins with the n bytes of `start`; NULL when none does. */
+static const char *line_of(const kp_value *list, const char *start, size_t n)
 {
-    size_t low = 0, high = kp_len(excused);
+    size_t low = 0, high = kp_len(list);
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        int order = strcmp(kp_as_text(kp_at(excused, mid), ""), key);
+        const char *line = kp_as_text(kp_at(list, mid), "");
+        int order = strncmp(line, start, n);
         if (order == 0)
-            return true;
+            return line;
         if (order < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    return false;
+    return NULL;
+}
+
+static bool is_excused(const kp_value *excused, const char *key)
+{
+    return line_of(excused, key, strlen(key) + 1) != NULL;
 }
 
 uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused,
@@ -552,25 +558,14 @@ const kp_value *kp_view_short_list(kp_arena *a, const kp_view *v)
 uint32_t kp_view_short_of(const kp_view *v, uint32_t p, const kp_value *list)
 {
     char key[KEY_LIMIT + 1];
-    size_t low = 0, high = kp_len(list);
 
-    if (high == 0)
+    if (kp_len(list) == 0)
         return UINT32_MAX;
     partition_key(v, p, key);
     size_t n = strlen(key);
     memcpy(key + n++, " ", 2);
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        const char *line = kp_as_text(kp_at(list, mid), "");
-        int order = strncmp(line, key, n);
-        if (order == 0)
-            return (uint32_t)strtoul(line + n, NULL, 10);
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return UINT32_MAX;
+    const char *line = line_of(list, key, n);
+    return line ? (uint32_t)strtoul(line + n, NULL, 10) : UINT32_MAX;
 }
 
 /* ---- where two views differ ---- */

@@ -23,6 +23,7 @@ for source in tests/fuzz/*/fuzz_*.c; do
     for dir in "tests/fuzz/$room/corpus/$name" "tests/fuzz/$room/corpus"; do
         [ -d "$dir" ] && { seeds=$dir; break; }
     done
+    [ "$name" != fuzz_playbook ] || seeds="$seeds playbooks"
     log=build/fuzz/$name.log
     # shellcheck disable=SC2086
     if ! build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=10 \

@@ -9,16 +9,6 @@
 #define SMALL "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[]}"
 #define EFFECTS (KP_G_BROKER_RESTART | KP_G_CONFIG_FILE)
 
-static void expect(kp_err *e, kp_class cls, const char *says)
-{
-    if (!e || e->cls != cls || !strstr(e->what, says))
-        print_error("%s: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error");
-    assert_non_null(e);
-    assert_int_equal(e->cls, cls);
-    assert_non_null(strstr(e->what, says));
-    kp_err_drop(e);
-}
-
 /* Runs `fn` as that part of a playbook with some effects; the run's error. */
 static kp_err *played(kp_part part, test_part fn)
 {
@@ -32,13 +22,6 @@ static kp_err *played(kp_part part, test_part fn)
     bench_close(&b);
     return e;
 }
-static void well(kp_err *e)
-{
-    if (e)
-        print_error("%s\n", e->what);
-    assert_null(e);
-}
-
 /* ---- who may make it ---- */
 
 static kp_err *elects(kp_run *r, const kp_value *args)
@@ -49,9 +32,8 @@ static kp_err *elects(kp_run *r, const kp_value *args)
 static void an_effect_that_is_not_declared_is_refused(void **state)
 {
     (void)state;
-    expect(
-        played(KP_PART_RUN, elects), KP_PLAYBOOK,
-        "elect_preferred needs the effect \"leader.elect\", which the playbook does not declare");
+    fails(played(KP_PART_RUN, elects), KP_PLAYBOOK,
+          "elect_preferred needs the effect \"leader.elect\", which the playbook does not declare");
 }
 
 static kp_err *stops(kp_run *r, const kp_value *args)
@@ -73,9 +55,9 @@ static kp_err *asks_and_tells(kp_run *r, const kp_value *args)
 static void check_and_verify_only_ask(void **state)
 {
     (void)state;
-    expect(played(KP_PART_CHECK, stops), KP_PLAYBOOK, "stop_broker in check, which may only ask");
-    expect(played(KP_PART_CHECK, sleeps), KP_PLAYBOOK, "sleep in check, which may only ask");
-    expect(played(KP_PART_VERIFY, stops), KP_PLAYBOOK, "stop_broker in verify, which may only ask");
+    fails(played(KP_PART_CHECK, stops), KP_PLAYBOOK, "stop_broker in check, which may only ask");
+    fails(played(KP_PART_CHECK, sleeps), KP_PLAYBOOK, "sleep in check, which may only ask");
+    fails(played(KP_PART_VERIFY, stops), KP_PLAYBOOK, "stop_broker in verify, which may only ask");
     well(played(KP_PART_CHECK, asks_and_tells));
     well(played(KP_PART_VERIFY, asks_and_tells));
     well(played(KP_PART_RUN, asks_and_tells));
@@ -89,7 +71,7 @@ static kp_err *calls_play(kp_run *r, const kp_value *args)
 static void verbs_of_the_script_host_are_not_the_engines(void **state)
 {
     (void)state;
-    expect(played(KP_PART_RUN, calls_play), KP_INTERNAL, "play is the script host's");
+    fails(played(KP_PART_RUN, calls_play), KP_INTERNAL, "play is the script host's");
 }
 
 /* ---- what is over is over ---- */
@@ -98,13 +80,13 @@ static kp_err *catches_the_end(kp_run *r, const kp_value *args)
 {
     (void)args;
     kp_err_drop(kp_run_end(r, kp_err_new(KP_SAFETY, "n", "it is over")));
-    expect(call(r, "stop_broker", "[2]", NULL), KP_SAFETY, "it is over");
+    fails(call(r, "stop_broker", "[2]", NULL), KP_SAFETY, "it is over");
     return NULL;
 }
 static void nothing_is_called_once_the_run_is_over(void **state)
 {
     (void)state;
-    expect(played(KP_PART_RUN, catches_the_end), KP_SAFETY, "it is over");
+    fails(played(KP_PART_RUN, catches_the_end), KP_SAFETY, "it is over");
 }
 
 static kp_err *never_ends(kp_run *r, const kp_value *args)
@@ -117,8 +99,8 @@ static kp_err *never_ends(kp_run *r, const kp_value *args)
 static void a_loop_without_an_end_is_ended(void **state)
 {
     (void)state;
-    expect(played(KP_PART_RUN, never_ends), KP_PLAYBOOK,
-           "the playbook has called verbs 2000000 times");
+    fails(played(KP_PART_RUN, never_ends), KP_PLAYBOOK,
+          "the playbook has called verbs 2000000 times");
 }
 
 /* ---- playbooks inside playbooks ---- */
@@ -161,7 +143,7 @@ static kp_err *nests(kp_run *r, const kp_value *args)
     TEST_TRY(call(r, "broker", "[2]", NULL));
     assert_string_equal(r->last_path, "one.2:in.2:1");
     /* It has the powers it declares, not its caller's. */
-    expect(call(r, "stop_broker", "[2]", NULL), KP_PLAYBOOK, "needs the effect \"broker.restart\"");
+    fails(call(r, "stop_broker", "[2]", NULL), KP_PLAYBOOK, "needs the effect \"broker.restart\"");
     kp_run_leave(r);
     TEST_TRY(call(r, "broker", "[2]", NULL));
     assert_string_equal(r->last_path, "one.2:in.3");
@@ -183,10 +165,10 @@ static kp_err *enters_wrongly(kp_run *r, const kp_value *args)
 {
     const kp_value *got;
     (void)args;
-    expect(kp_run_enter(r, &greedy, NULL, &got), KP_PLAYBOOK,
-           "play(\"greedy.lua\") may do \"leader.elect\", which its caller does not declare");
-    expect(kp_run_enter(r, &inner, NULL, &got), KP_USAGE, "inner.lua needs --to");
-    expect(kp_run_enter(r, &inner, &wrong, &got), KP_USAGE, "to takes a release");
+    fails(kp_run_enter(r, &greedy, NULL, &got), KP_PLAYBOOK,
+          "play(\"greedy.lua\") may do \"leader.elect\", which its caller does not declare");
+    fails(kp_run_enter(r, &inner, NULL, &got), KP_USAGE, "inner.lua needs --to");
+    fails(kp_run_enter(r, &inner, &wrong, &got), KP_USAGE, "to takes a release");
     /* None of them counts. */
     TEST_TRY(call(r, "broker", "[2]", NULL));
     assert_string_equal(r->last_path, "1");
@@ -209,8 +191,8 @@ static kp_err *enters_for_ever(kp_run *r, const kp_value *args)
 static void playbooks_that_play_themselves_end(void **state)
 {
     (void)state;
-    expect(played(KP_PART_RUN, enters_for_ever), KP_PLAYBOOK,
-           "play: more than 8 playbooks inside each other");
+    fails(played(KP_PART_RUN, enters_for_ever), KP_PLAYBOOK,
+          "play: more than 8 playbooks inside each other");
 }
 
 /* ---- names ---- */
@@ -224,7 +206,7 @@ static kp_err *takes_anothers_name(kp_run *r, const kp_value *args)
 static void a_step_can_not_take_the_name_of_a_repeated_one(void **state)
 {
     (void)state;
-    expect(played(KP_PART_RUN, takes_anothers_name), KP_PLAYBOOK, "\"broker#2\" is no name");
+    fails(played(KP_PART_RUN, takes_anothers_name), KP_PLAYBOOK, "\"broker#2\" is no name");
 }
 
 static void every_effect_is_read_as_it_is_written(void **state)

@@ -15,23 +15,6 @@
 static int session, evaluated;
 static const char *victim; /* the broker restarted afterwards */
 
-static void well(kp_err *e)
-{
-    if (e)
-        print_error("%s\n%s", e->what, e->detail);
-    assert_null(e);
-}
-
-static void expect(kp_err *e, kp_class cls, const char *says)
-{
-    if (!e || e->cls != cls || !strstr(e->what, says))
-        print_error("expected %s, got %s\n", says, e ? e->what : "no error");
-    assert_non_null(e);
-    assert_int_equal(e->cls, cls);
-    assert_non_null(strstr(e->what, says));
-    kp_err_drop(e);
-}
-
 /* The start is answered; nobody else is there. */
 static kp_answer start_only(void *ud, kp_question kind, const char *question, const char **ret_by)
 {
@@ -64,12 +47,6 @@ static kp_err *approved(bench *b)
 {
     well(kp_run_approve(b->a, b->runs, bench_only_run(b), "boss@desk"));
     return again(b);
-}
-
-static void over(bench *b)
-{
-    bench_close(b);
-    remove_runs(b);
 }
 
 static int64_t count(bench *b, const char *what, int node)
@@ -105,10 +82,10 @@ static void an_action_that_could_not_be_prepared(void **state)
     bench b = { 0 };
     (void)state;
     begin(&b, &script, KRAFT, silent, 1);
-    expect(bench_run(&b, NULL), KP_PAUSED, "Start it?");
+    fails(bench_run(&b, NULL), KP_PAUSED, "Start it?");
     well(approved(&b));
     assert_int_equal(count(&b, "starts", 2), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *edit_unasked(kp_run *r, const kp_value *args)
@@ -126,11 +103,11 @@ static void an_action_that_could_not_be_asked_for_is_not_done_later(void **state
     bench b = { 0 };
     (void)state;
     begin(&b, &script, KRAFT, silent, 1);
-    expect(bench_run(&b, NULL), KP_PAUSED, "Start it?");
+    fails(bench_run(&b, NULL), KP_PAUSED, "Start it?");
     well(approved(&b));
     assert_int_equal(count(&b, "files", 1), 0);
     assert_int_equal(count(&b, "starts", 2), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *raises(void *ud, bool *ret_true, const char **ret_say)
@@ -155,10 +132,10 @@ static void a_predicate_that_raised(void **state)
     bench b = { 0 };
     (void)state;
     begin(&b, &script, KRAFT, NULL, 0);
-    expect(bench_run(&b, NULL), KP_PAUSED, "Start it?");
+    fails(bench_run(&b, NULL), KP_PAUSED, "Start it?");
     well(approved(&b));
     assert_int_equal(evaluated, 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *silent_now(void *ud, bool *ret_true, const char **ret_say)
@@ -186,10 +163,10 @@ static void a_question_that_failed_inside_a_predicate(void **state)
     bench b = { 0 };
     (void)state;
     begin(&b, &script, KRAFT, silent, 1);
-    expect(bench_run(&b, NULL), KP_PAUSED, "Start it?");
+    fails(bench_run(&b, NULL), KP_PAUSED, "Start it?");
     well(approved(&b));
     assert_int_equal(count(&b, "starts", 2), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *switch_while_it_runs(kp_run *r, const kp_value *args)
@@ -210,12 +187,12 @@ static void what_failed_twice_is_not_done_while_replaying(void **state)
     (void)state;
     begin(&b, &script, KRAFT, NULL, 0);
     victim = "[1]"; /* while it is down, the switch could be done */
-    expect(bench_run(&b, NULL), KP_FAILED, "it is running");
-    expect(again(&b), KP_PAUSED, "Start it?");
+    fails(bench_run(&b, NULL), KP_FAILED, "it is running");
+    fails(again(&b), KP_PAUSED, "Start it?");
     well(approved(&b));
     assert_int_equal(count(&b, "links", 1), 0);
     assert_int_equal(count(&b, "starts", 1), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *edit(kp_run *r, const kp_value *args)
@@ -234,10 +211,10 @@ static void an_action_nobody_can_look_at_is_not_called_failed(void **state)
     bench b = { 0 };
     (void)state;
     begin(&b, &script, KRAFT, silent, 1);
-    expect(bench_run(&b, NULL), KP_REFUSED, "it is not known whether it was done");
+    fails(bench_run(&b, NULL), KP_REFUSED, "it is not known whether it was done");
     well(again(&b));
     assert_int_equal(count(&b, "files", 1), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *stop_a_pair(kp_run *r, const kp_value *args)
@@ -263,12 +240,12 @@ static void a_set_that_partly_failed_is_finished(void **state)
           NULL, 0);
     well(kp_json_read(b.a, stays, strlen(stays), &fault));
     well(kp_sim_fault(b.sim, fault));
-    expect(bench_run(&b, NULL), KP_FAILED, "stop_broker failed on 1 of 2 nodes");
+    fails(bench_run(&b, NULL), KP_FAILED, "stop_broker failed on 1 of 2 nodes");
     well(again(&b));
     assert_int_equal(count(&b, "starts", 1), 1);
     assert_int_equal(count(&b, "starts", 4), 1);
     assert_int_equal(count(&b, "stops", 1), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 int main(void)

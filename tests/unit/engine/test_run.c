@@ -44,24 +44,6 @@ static kp_answer start_yes_then(void *ud, kp_question kind, const char *question
     return kind == KP_ASK_START ? KP_ANSWER_YES : ((bench *)ud)->answer;
 }
 
-static void expect(kp_err *e, kp_class cls, const char *says)
-{
-    if (!e || e->cls != cls || !strstr(e->what, says))
-        print_error("%s: %s, not: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error",
-                    says);
-    assert_non_null(e);
-    assert_int_equal(e->cls, cls);
-    assert_non_null(strstr(e->what, says));
-    kp_err_drop(e);
-}
-
-static void well(kp_err *e)
-{
-    if (e)
-        print_error("%s\n%s\n", e->what, e->detail);
-    assert_null(e);
-}
-
 static int64_t count_of(bench *b, const char *what)
 {
     return kp_get_int(kp_sim_host_counts(b->a, b->sim, 2), what, -1);
@@ -76,17 +58,11 @@ static char *paused(bench *b, kp_answer answer, const char *says)
     bench_open(b, SMALL, NULL);
     b->spec.sink.ask = start_yes_then;
     b->answer = answer;
-    expect(bench_run(b, NULL), KP_PAUSED, says);
+    fails(bench_run(b, NULL), KP_PAUSED, says);
     assert_int_equal(count_of(b, "stops"), 1);
     assert_int_equal(count_of(b, "starts"), 0);
     return bench_only_run(b);
 }
-static void over(bench *b)
-{
-    bench_close(b);
-    remove_runs(b);
-}
-
 static void no_pauses_and_yes_goes_on(void **state)
 {
     bench b = { 0 };
@@ -96,8 +72,8 @@ static void no_pauses_and_yes_goes_on(void **state)
     well(bench_resume(&b, run, NULL));
     assert_int_equal(count_of(&b, "stops"), 1);
     assert_int_equal(count_of(&b, "starts"), 1);
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (done)");
-    over(&b);
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (done)");
+    bench_over(&b);
 }
 
 static void nobody_pauses_and_approve_answers(void **state)
@@ -105,12 +81,12 @@ static void nobody_pauses_and_approve_answers(void **state)
     bench b = { 0 };
     (void)state;
     char *run = paused(&b, KP_ANSWER_NOBODY, "nobody is here to answer: Start it?");
-    expect(bench_resume(&b, run, NULL), KP_PAUSED, "nobody is here"); /* still nobody */
+    fails(bench_resume(&b, run, NULL), KP_PAUSED, "nobody is here"); /* still nobody */
     well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
-    expect(kp_run_approve(b.a, b.runs, run, "boss@desk"), KP_REFUSED, "does not wait");
+    fails(kp_run_approve(b.a, b.runs, run, "boss@desk"), KP_REFUSED, "does not wait");
     well(bench_resume(&b, run, NULL));
     assert_int_equal(count_of(&b, "starts"), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static void no_at_the_start_does_nothing(void **state)
@@ -120,9 +96,9 @@ static void no_at_the_start_does_nothing(void **state)
     the_script = &asking;
     bench_open(&b, SMALL, NULL);
     b.answer = KP_ANSWER_NO;
-    expect(bench_run(&b, NULL), KP_REFUSED, "not started");
+    fails(bench_run(&b, NULL), KP_REFUSED, "not started");
     b.answer = KP_ANSWER_NOBODY;
-    expect(bench_run(&b, NULL), KP_USAGE, "nobody is here to say yes");
+    fails(bench_run(&b, NULL), KP_USAGE, "nobody is here to say yes");
     assert_int_equal(count_of(&b, "stops"), 0);
     bench_close(&b);
 }
@@ -133,13 +109,13 @@ static void one_unfinished_run_at_a_time(void **state)
     (void)state;
     char *run = paused(&b, KP_ANSWER_NO, "the answer was no");
     the_script = &starting;
-    expect(bench_run(&b, NULL), KP_REFUSED, "is unfinished (paused)");
+    fails(bench_run(&b, NULL), KP_REFUSED, "is unfinished (paused)");
     assert_int_equal(count_of(&b, "starts"), 0);
     b.spec.supersede = run;
     well(bench_run(&b, NULL));
     assert_int_equal(count_of(&b, "starts"), 1);
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (superseded)");
-    over(&b);
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (superseded)");
+    bench_over(&b);
 }
 
 static void an_edited_playbook(void **state)
@@ -152,12 +128,12 @@ static void an_edited_playbook(void **state)
     kp_err *e = bench_resume(&b, run, NULL);
     assert_non_null(e);
     assert_non_null(strstr(e->detail, "line 2 was  b\n  line 2 is   B\n"));
-    expect(e, KP_REFUSED, "was changed since the run began");
+    fails(e, KP_REFUSED, "was changed since the run began");
     b.spec.accept_changed_playbook = true;
     well(bench_resume(&b, run, NULL));
     assert_int_equal(count_of(&b, "stops"), 1);
     assert_int_equal(count_of(&b, "starts"), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 /* It asks otherwise behind what is journaled: that is what editing is for.  Before it: refused. */
@@ -177,13 +153,13 @@ static void an_edit_that_asks_otherwise_is_refused(void **state)
     b.answer = KP_ANSWER_YES;
     b.spec.accept_changed_playbook = true;
     the_script = &bad;
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "does not ask what it asked before");
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "does not ask what it asked before");
     assert_int_equal(count_of(&b, "starts"), 0);
     the_script = &edited;
     other_way = true;
     well(bench_resume(&b, run, NULL));
     assert_int_equal(count_of(&b, "starts"), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static void drift_is_refused(void **state)
@@ -199,16 +175,16 @@ static void drift_is_refused(void **state)
     nodes[0].host = "elsewhere";
     inv->nodes = nodes;
     b.spec.inventory = inv;
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "names other nodes, hosts or paths");
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "names other nodes, hosts or paths");
     b.spec.inventory = true_one;
     kp_world *w = b.spec.world;
     twist_into(&b, &other, 1);
     twist_on(true);
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "is not the one this run began on");
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "is not the one this run began on");
     b.spec.world = w;
     assert_int_equal(count_of(&b, "starts"), 0);
     well(bench_resume(&b, run, NULL));
-    over(&b);
+    bench_over(&b);
 }
 
 static void final_fail_closes_the_run(void **state)
@@ -218,9 +194,9 @@ static void final_fail_closes_the_run(void **state)
     the_script = &failing;
     make_runs(&b);
     bench_open(&b, SMALL, NULL);
-    expect(bench_run(&b, NULL), KP_FAILED, "enough");
-    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_REFUSED, "is finished (failed)");
-    over(&b);
+    fails(bench_run(&b, NULL), KP_FAILED, "enough");
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_REFUSED, "is finished (failed)");
+    bench_over(&b);
 }
 
 /* Intents of start_broker in the journal: op ids in order. */
@@ -255,14 +231,14 @@ static void what_failed_is_tried_again_with_another_op_id(void **state)
     bench_open(&b, SMALL, NULL);
     well(kp_json_read(b.a, crash, strlen(crash), &fault));
     well(kp_sim_fault(b.sim, fault));
-    expect(bench_run(&b, NULL), KP_FAILED, "its process is gone again");
+    fails(bench_run(&b, NULL), KP_FAILED, "its process is gone again");
     char *run = bench_only_run(&b);
     kp_ms until = kp_mono(b.spec.world) + 2 * KP_MINUTE;
     while (kp_mono(b.spec.world) < until)
         (void)kp_wait(b.spec.world, until);
     kp_err *e = bench_resume(&b, run, NULL);
     if (e) { /* the broken file is what it was until someone writes it anew */
-        expect(e, KP_FAILED, "its process is gone again");
+        fails(e, KP_FAILED, "its process is gone again");
     }
     assert_int_equal(start_ids(&b, run, ids, 4), 2);
     assert_string_not_equal(ids[0], ids[1]);
@@ -272,7 +248,7 @@ static void what_failed_is_tried_again_with_another_op_id(void **state)
     }
     assert_int_equal(count_of(&b, "stops"), 1);
     assert_int_equal(count_of(&b, "repeated"), 0);
-    over(&b);
+    bench_over(&b);
 }
 
 static void settle_refuses_what_is_not_open(void **state)
@@ -288,11 +264,11 @@ static void settle_refuses_what_is_not_open(void **state)
             id = kp_get_text(kp_journal_at(j, i)->body, "id", NULL);
     kp_journal_free(j);
     assert_non_null(id);
-    expect(kp_run_settle(b.a, b.runs, run, "none.1~1", true, "seen", "me"), KP_USAGE,
-           "has no action none.1~1");
-    expect(kp_run_settle(b.a, b.runs, run, id, true, "seen", "me"), KP_REFUSED,
-           "has an outcome already");
-    over(&b);
+    fails(kp_run_settle(b.a, b.runs, run, "none.1~1", true, "seen", "me"), KP_USAGE,
+          "has no action none.1~1");
+    fails(kp_run_settle(b.a, b.runs, run, id, true, "seen", "me"), KP_REFUSED,
+          "has an outcome already");
+    bench_over(&b);
 }
 
 /* Left right after the stop was asked for: its intent is open, and it never landed on the host. */
@@ -319,7 +295,7 @@ static void settled(bool done)
     bench_open(&b, SMALL, image);
     the_sim = b.sim;
     b.spec.sink.event = interrupt_twice;
-    expect(bench_run(&b, NULL), KP_DETACHED, "detached");
+    fails(bench_run(&b, NULL), KP_DETACHED, "detached");
     bench_close(&b);
     bench_reopen(&b, image);
     char *run = bench_only_run(&b);
@@ -337,7 +313,7 @@ static void settled(bool done)
     assert_int_equal(count_of(&b, "stops"), done ? 0 : 1);
     assert_int_equal(count_of(&b, "starts"), done ? 0 : 1);
     assert_int_equal(count_of(&b, "repeated"), 0);
-    over(&b);
+    bench_over(&b);
 }
 static void settled_as_done(void **state)
 {

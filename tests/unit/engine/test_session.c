@@ -11,23 +11,6 @@
     "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[{\"name\":\"t\","          \
     "\"partitions\":6,\"min_isr\":1}]"
 
-static void well(kp_err *e)
-{
-    if (e)
-        print_error("%s\n%s", e->what, e->detail);
-    assert_null(e);
-}
-
-static void expect(kp_err *e, kp_class cls, const char *says)
-{
-    if (!e || e->cls != cls || !strstr(e->what, says))
-        print_error("expected %s, got %s\n", says, e ? e->what : "no error");
-    assert_non_null(e);
-    assert_int_equal(e->cls, cls);
-    assert_non_null(strstr(e->what, says));
-    kp_err_drop(e);
-}
-
 static void fault(bench *b, const char *json)
 {
     const kp_value *v;
@@ -50,12 +33,6 @@ static void open_run(bench *b, const test_script *script, const char *spec)
     the_script = script;
     make_runs(b);
     bench_open(b, spec, NULL);
-}
-
-static void over(bench *b)
-{
-    bench_close(b);
-    remove_runs(b);
 }
 
 static int64_t starts(bench *b, int node)
@@ -92,12 +69,12 @@ static void what_failed_is_tried_again_though_more_was_asked_after_it(void **sta
     b.spec.inventory = kp_memdup(b.a, b.spec.inventory, sizeof *b.spec.inventory);
     ((kp_inventory *)(uintptr_t)b.spec.inventory)->on_failure = KP_ON_FAILURE_STOP;
     fault(&b, "{\"fault\":\"config_breaks_start\",\"node\":2}");
-    expect(bench_run(&b, NULL), KP_FAILED, "its process is gone again");
+    fails(bench_run(&b, NULL), KP_FAILED, "its process is gone again");
     assert_int_equal(starts(&b, 2), 1);
-    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "its process is gone again");
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "its process is gone again");
     assert_int_equal(starts(&b, 2), 2);
     assert_int_equal(stops(&b, 2), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *rest(kp_run *r, const kp_value *args)
@@ -122,12 +99,12 @@ static void a_failed_verification_looks_again(void **state)
     open_run(&b, &script,
              SMALL
              ",\"faults\":[{\"fault\":\"crash\",\"node\":3,\"at\":\"2s\",\"lasts\":\"1m\"}]}");
-    expect(bench_run(&b, NULL), KP_REFUSED, "some are behind");
+    fails(bench_run(&b, NULL), KP_REFUSED, "some are behind");
     char *run = bench_only_run(&b);
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "some are behind"); /* they still are */
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "some are behind"); /* they still are */
     pass(&b, 2 * KP_MINUTE);
     well(bench_resume(&b, run, NULL));
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *stop_ask_start(kp_run *r, const char *node)
@@ -164,16 +141,16 @@ static void a_run_that_is_not_started_closes_no_other(void **state)
     open_run(&b, &script, SMALL "}");
     b.spec.sink.ask = some_ask;
     answered = 1u << KP_ASK_START;
-    expect(bench_run(&b, NULL), KP_PAUSED, "nobody is here to answer: Start it?");
+    fails(bench_run(&b, NULL), KP_PAUSED, "nobody is here to answer: Start it?");
     char *run = bench_only_run(&b);
     b.spec.supersede = run;
     answered = 0;
-    expect(bench_run(&b, NULL), KP_USAGE, "nobody is here to say yes");
+    fails(bench_run(&b, NULL), KP_USAGE, "nobody is here to say yes");
     b.spec.supersede = NULL;
     well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
     well(bench_resume(&b, run, NULL));
     assert_int_equal(starts(&b, 2), 1);
-    over(&b);
+    bench_over(&b);
 }
 
 static kp_err *one_after_the_other(kp_run *r, const kp_value *args)
@@ -193,10 +170,10 @@ static void no_worse_than_when_the_run_began_not_the_session(void **state)
     b.spec.inventory = kp_memdup(b.a, b.spec.inventory, sizeof *b.spec.inventory);
     ((kp_inventory *)(uintptr_t)b.spec.inventory)->guard = KP_GUARD_HEALTHY;
     fault(&b, "{\"fault\":\"does_not_rejoin\",\"node\":1,\"start\":1}");
-    expect(bench_run(&b, NULL), KP_SAFETY, "worse than when the run began");
-    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_SAFETY, "worse than when the run began");
+    fails(bench_run(&b, NULL), KP_SAFETY, "worse than when the run began");
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_SAFETY, "worse than when the run began");
     assert_int_equal(stops(&b, 2), 0);
-    over(&b);
+    bench_over(&b);
 }
 
 /* The guard is loosened on the way: what this run broke does not become the norm. */
@@ -210,12 +187,12 @@ static void healthy_in_mid_run_is_measured_from_the_beginning(void **state)
     kp_err *e = bench_run(&b, NULL);
     assert_non_null(e);
     assert_null(strstr(e->next, "policy.guard")); /* no advice to call it healthy */
-    expect(e, KP_SAFETY, "under-replicated");
+    fails(e, KP_SAFETY, "under-replicated");
     b.spec.inventory = kp_memdup(b.a, b.spec.inventory, sizeof *b.spec.inventory);
     ((kp_inventory *)(uintptr_t)b.spec.inventory)->guard = KP_GUARD_HEALTHY;
-    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_SAFETY, "worse than when the run began");
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_SAFETY, "worse than when the run began");
     assert_int_equal(stops(&b, 2), 0);
-    over(&b);
+    bench_over(&b);
 }
 
 static void the_only_broker_is_down_by_our_hand(void **state)
@@ -231,12 +208,12 @@ static void the_only_broker_is_down_by_our_hand(void **state)
         open_run(&b, &script, modes[i]);
         b.spec.sink.ask = some_ask;
         answered = 1u << KP_ASK_START;
-        expect(bench_run(&b, NULL), KP_PAUSED, "nobody is here to answer: Start it?");
+        fails(bench_run(&b, NULL), KP_PAUSED, "nobody is here to answer: Start it?");
         answered |= 1u << KP_ASK_CONFIRM;
         well(bench_resume(&b, bench_only_run(&b), NULL));
         assert_int_equal(stops(&b, 1), 1);
         assert_int_equal(starts(&b, 1), 1);
-        over(&b);
+        bench_over(&b);
     }
 }
 
@@ -265,8 +242,8 @@ static void raising_the_protocol_version_needs_a_persons_word(void **state)
     b.spec.sink.ask = some_ask;
     answered = 1u << KP_ASK_START | 1u << KP_ASK_CONFIRM;
     for (int id = 1; id <= 3; id++) {
-        expect(id == 1 ? bench_run(&b, NULL) : bench_resume(&b, bench_only_run(&b), NULL),
-               KP_PAUSED, "can not be taken back. Do it?");
+        fails(id == 1 ? bench_run(&b, NULL) : bench_resume(&b, bench_only_run(&b), NULL), KP_PAUSED,
+              "can not be taken back. Do it?");
         assert_int_equal(stops(&b, id), 0);
         well(kp_run_approve(b.a, b.runs, bench_only_run(&b), "boss@desk"));
     }
@@ -274,7 +251,7 @@ static void raising_the_protocol_version_needs_a_persons_word(void **state)
     for (int id = 1; id <= 3; id++)
         assert_int_equal(starts(&b, id), 1);
     assert_int_equal(kp_get_int(kp_sim_oracle(b.a, b.sim), "violations", -1), 0);
-    over(&b);
+    bench_over(&b);
 }
 
 static const char *level;
@@ -298,17 +275,17 @@ static void a_word_for_one_thing_is_not_for_another(void **state)
     b.spec.sink.ask = some_ask;
     answered = 1u << KP_ASK_START;
     level = "3.5";
-    expect(bench_run(&b, NULL), KP_PAUSED, "3.5\"} can not be taken back");
+    fails(bench_run(&b, NULL), KP_PAUSED, "3.5\"} can not be taken back");
     char *run = bench_only_run(&b);
     well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
     level = "3.9";
     the_script = &other;
     b.spec.accept_changed_playbook = true;
-    expect(bench_resume(&b, run, NULL), KP_PAUSED, "3.9\"} can not be taken back");
+    fails(bench_resume(&b, run, NULL), KP_PAUSED, "3.9\"} can not be taken back");
     well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
     b.spec.accept_changed_playbook = false;
     well(bench_resume(&b, run, NULL));
-    over(&b);
+    bench_over(&b);
 }
 
 int main(void)

@@ -14,22 +14,6 @@ static kp_err *asks(kp_run *r, const kp_value *args)
 }
 static const test_script asking = { .part = { NULL, asks } };
 
-static void well(kp_err *e)
-{
-    if (e)
-        print_error("%s\n", e->what);
-    assert_null(e);
-}
-static void expect(kp_err *e, kp_class cls, const char *says)
-{
-    if (!e || e->cls != cls || !strstr(e->what, says))
-        print_error("%s: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error");
-    assert_non_null(e);
-    assert_int_equal(e->cls, cls);
-    assert_non_null(strstr(e->what, says));
-    kp_err_drop(e);
-}
-
 /* A run that waits for an answer. */
 static char *waiting(bench *b)
 {
@@ -37,15 +21,9 @@ static char *waiting(bench *b)
     make_runs(b);
     bench_open(b, SMALL, NULL);
     b->answer = KP_ANSWER_NOBODY;
-    expect(bench_run(b, NULL), KP_PAUSED, "nobody is here to answer: Further?");
+    fails(bench_run(b, NULL), KP_PAUSED, "nobody is here to answer: Further?");
     return bench_only_run(b);
 }
-static void over(bench *b)
-{
-    bench_close(b);
-    remove_runs(b);
-}
-
 static void an_answer_says_who_gave_it(void **state)
 {
     bench b = { 0 };
@@ -62,7 +40,7 @@ static void an_answer_says_who_gave_it(void **state)
         "\"boss@desk\",\"yes\":true}}");
     kp_journal_free(j);
     well(bench_resume(&b, run, NULL));
-    over(&b);
+    bench_over(&b);
 }
 
 static void a_finished_run_takes_no_word_any_more(void **state)
@@ -72,11 +50,11 @@ static void a_finished_run_takes_no_word_any_more(void **state)
     char *run = waiting(&b);
     b.answer = KP_ANSWER_YES;
     well(bench_resume(&b, run, NULL));
-    expect(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "is finished");
-    expect(kp_run_settle(b.a, b.runs, run, "x.1~1", true, "seen", "me"), KP_REFUSED, "is finished");
+    fails(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "is finished");
+    fails(kp_run_settle(b.a, b.runs, run, "x.1~1", true, "seen", "me"), KP_REFUSED, "is finished");
     /* And the journal is let go of. */
-    expect(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (done)");
-    over(&b);
+    fails(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (done)");
+    bench_over(&b);
 }
 
 static void a_run_that_is_not_there_is_said(void **state)
@@ -84,9 +62,9 @@ static void a_run_that_is_not_there_is_said(void **state)
     bench b = { 0 };
     (void)state;
     waiting(&b);
-    expect(kp_run_approve(b.a, b.runs, "none", "me"), KP_USAGE, "none");
-    expect(kp_run_settle(b.a, b.runs, "none", "x.1~1", true, "seen", "me"), KP_USAGE, "none");
-    over(&b);
+    fails(kp_run_approve(b.a, b.runs, "none", "me"), KP_USAGE, "none");
+    fails(kp_run_settle(b.a, b.runs, "none", "x.1~1", true, "seen", "me"), KP_USAGE, "none");
+    bench_over(&b);
 }
 
 static void a_run_at_work_is_not_spoken_to(void **state)
@@ -96,10 +74,10 @@ static void a_run_at_work_is_not_spoken_to(void **state)
     (void)state;
     char *run = waiting(&b);
     well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j)); /* as the one at work has it */
-    expect(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "");
+    fails(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "");
     kp_journal_free(j);
     well(kp_run_approve(b.a, b.runs, run, "me"));
-    over(&b);
+    bench_over(&b);
 }
 
 int main(void)

@@ -59,27 +59,6 @@ static void begin(bench *b, const char *opt, int when)
     bench_open(b, SMALL, NULL);
     the_sim = b->sim;
 }
-static void over(bench *b)
-{
-    bench_close(b);
-    remove_runs(b);
-}
-static void expect(kp_err *e, kp_class cls, const char *says)
-{
-    if (!e || e->cls != cls || !strstr(e->what, says))
-        print_error("%s: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error");
-    assert_non_null(e);
-    assert_int_equal(e->cls, cls);
-    assert_non_null(strstr(e->what, says));
-    kp_err_drop(e);
-}
-static void well(kp_err *e)
-{
-    if (e)
-        print_error("%s\n%s\n", e->what, e->detail);
-    assert_null(e);
-}
-
 static void satisfied_and_replayed_with_one_evaluation(void **state)
 {
     bench b = { 0 };
@@ -88,13 +67,13 @@ static void satisfied_and_replayed_with_one_evaluation(void **state)
     pause_behind = true;
     b.answer = KP_ANSWER_YES;
     interrupt_at = 5; /* is heard behind the wait */
-    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    fails(bench_run(&b, NULL), KP_PAUSED, "");
     assert_int_equal(evaluated, 5);
     evaluated = 4; /* the next one is true */
     interrupt_at = 0;
     well(bench_resume(&b, bench_only_run(&b), NULL));
     assert_int_equal(evaluated, 5);
-    over(&b);
+    bench_over(&b);
 }
 
 static void a_predicate_that_changed_its_mind_is_refused(void **state)
@@ -104,10 +83,10 @@ static void a_predicate_that_changed_its_mind_is_refused(void **state)
     begin(&b, "{}", 3);
     pause_behind = true;
     interrupt_at = 3;
-    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    fails(bench_run(&b, NULL), KP_PAUSED, "");
     evaluated = interrupt_at = 0;
-    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_REFUSED, "the predicate was true");
-    over(&b);
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_REFUSED, "the predicate was true");
+    bench_over(&b);
 }
 
 static void limits(void **state)
@@ -116,25 +95,25 @@ static void limits(void **state)
     (void)state;
     begin(&b, "{\"stall\":\"30s\"}", 1 << 30);
     kp_ms from = kp_mono(b.spec.world);
-    expect(bench_run(&b, NULL), KP_FAILED, "wait_until: no progress for 30");
+    fails(bench_run(&b, NULL), KP_FAILED, "wait_until: no progress for 30");
     assert_in_range(kp_mono(b.spec.world) - from, 30 * KP_SECOND, 60 * KP_SECOND);
-    over(&b);
+    bench_over(&b);
     begin(&b, "{\"limit\":\"20s\"}", 1 << 30);
     from = kp_mono(b.spec.world);
-    expect(bench_run(&b, NULL), KP_FAILED, "wait_until: not within its limit of 20");
+    fails(bench_run(&b, NULL), KP_FAILED, "wait_until: not within its limit of 20");
     assert_in_range(kp_mono(b.spec.world) - from, 20 * KP_SECOND, 50 * KP_SECOND);
-    over(&b);
+    bench_over(&b);
     begin(&b, "{\"sometime\":\"20s\"}", 1);
-    expect(bench_run(&b, NULL), KP_PLAYBOOK, "has no option `sometime`");
-    over(&b);
+    fails(bench_run(&b, NULL), KP_PLAYBOOK, "has no option `sometime`");
+    bench_over(&b);
     static const char *const wrong[] = { "{\"stall\":5}", "{\"every\":\"soon\"}" };
     for (size_t i = 0; i < KP_COUNT(wrong); i++) {
         begin(&b, wrong[i], 1);
         kp_err *e = bench_run(&b, NULL);
         assert_non_null(e);
         assert_string_equal(e->where, "test.lua:2");
-        expect(e, KP_PLAYBOOK, "");
-        over(&b);
+        fails(e, KP_PLAYBOOK, "");
+        bench_over(&b);
     }
 }
 
@@ -144,9 +123,9 @@ static void a_predicate_may_only_ask(void **state)
     (void)state;
     begin(&b, "{}", 1);
     pred_acts = true;
-    expect(bench_run(&b, NULL), KP_PLAYBOOK, "stop_broker");
+    fails(bench_run(&b, NULL), KP_PLAYBOOK, "stop_broker");
     assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 2), "stops", -1), 0);
-    over(&b);
+    bench_over(&b);
 }
 
 static void ctrl_c_pauses_and_the_limit_stays(void **state)
@@ -156,15 +135,15 @@ static void ctrl_c_pauses_and_the_limit_stays(void **state)
     begin(&b, "{\"limit\":\"5m\"}", 1 << 30);
     kp_ms from = kp_mono(b.spec.world);
     interrupt_at = 3;
-    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    fails(bench_run(&b, NULL), KP_PAUSED, "");
     assert_int_equal(evaluated, 3);
     kp_ms away = kp_mono(b.spec.world) + 3 * KP_MINUTE;
     while (kp_mono(b.spec.world) < away)
         (void)kp_wait(b.spec.world, away);
     interrupt_at = 0;
-    expect(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "not within its limit");
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "not within its limit");
     assert_in_range(kp_mono(b.spec.world) - from, 5 * KP_MINUTE, 5 * KP_MINUTE + 30 * KP_SECOND);
-    over(&b);
+    bench_over(&b);
 }
 
 static void interrupt_while_it_sleeps(void *ud, const kp_event *e)
@@ -190,14 +169,14 @@ static void sleep_keeps_its_wake_up_time(void **state)
     interrupt_at = 60;
     b.spec.sink.event = interrupt_while_it_sleeps;
     began = kp_mono(b.spec.world);
-    expect(bench_run(&b, NULL), KP_PAUSED, "");
+    fails(bench_run(&b, NULL), KP_PAUSED, "");
     kp_ms away = kp_mono(b.spec.world) + 4 * KP_MINUTE;
     while (kp_mono(b.spec.world) < away)
         (void)kp_wait(b.spec.world, away);
     interrupt_at = 0;
     well(bench_resume(&b, bench_only_run(&b), NULL));
     assert_in_range(woke - began, 10 * KP_MINUTE, 10 * KP_MINUTE + 10 * KP_SECOND);
-    over(&b);
+    bench_over(&b);
 }
 
 /* ---- a wait that ended badly, and a playbook that went on ---- */
@@ -224,7 +203,7 @@ static void a_wait_that_failed_fails_again_without_waiting(void **state)
     begin(&b, "{}", 1 << 30);
     the_script = &bold;
     b.answer = KP_ANSWER_NOBODY;
-    expect(bench_run(&b, NULL), KP_PAUSED, "nobody is here");
+    fails(bench_run(&b, NULL), KP_PAUSED, "nobody is here");
     char *run = bench_only_run(&b);
     char *said = kp_strdup(b.a, caught->what);
     assert_non_null(strstr(said, "not within its limit"));
@@ -238,7 +217,7 @@ static void a_wait_that_failed_fails_again_without_waiting(void **state)
     assert_in_range(kp_mono(b.spec.world) - from, 0, 5 * KP_SECOND);
     kp_err_drop(caught);
     caught = NULL;
-    over(&b);
+    bench_over(&b);
 }
 
 /* ---- a wait for what can not become so ---- */
@@ -278,9 +257,9 @@ static void what_can_not_become_so_is_not_waited_for(void **state)
     assert_non_null(e);
     assert_string_equal(e->next, "replace it");
     assert_string_equal(e->detail, "  /data/1\n");
-    expect(e, KP_FAILED, "wait_hopeless: its disk is gone");
+    fails(e, KP_FAILED, "wait_hopeless: its disk is gone");
     assert_in_range(kp_mono(b.spec.world) - from, 0, 5 * KP_SECOND);
-    over(&b);
+    bench_over(&b);
 }
 
 static void check_never_waits(void **state)
@@ -290,9 +269,9 @@ static void check_never_waits(void **state)
     (void)state;
     begin(&b, "{}", 1);
     the_script = &checking;
-    expect(bench_run(&b, NULL), KP_PLAYBOOK, "wait_until inside check, which never waits");
+    fails(bench_run(&b, NULL), KP_PLAYBOOK, "wait_until inside check, which never waits");
     assert_int_equal(evaluated, 0);
-    over(&b);
+    bench_over(&b);
 }
 
 int main(void)

@@ -204,6 +204,30 @@ void remove_runs(bench *b)
     b->runs[0] = 0;
 }
 
+void bench_over(bench *b)
+{
+    bench_close(b);
+    remove_runs(b);
+}
+
+void well(kp_err *e)
+{
+    if (e)
+        print_error("%s\n%s\n", e->what, e->detail);
+    assert_null(e);
+}
+
+void fails(kp_err *e, kp_class cls, const char *says)
+{
+    if (!e || e->cls != cls || !strstr(e->what, says))
+        print_error("%s: %s, not: %s\n", e ? kp_class_name(e->cls) : "-", e ? e->what : "no error",
+                    says);
+    assert_non_null(e);
+    assert_int_equal(e->cls, cls);
+    assert_non_null(strstr(e->what, says));
+    kp_err_drop(e);
+}
+
 int in_child(void (*fn)(void *), void *ud)
 {
     int status = 0;

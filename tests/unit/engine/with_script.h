@@ -54,6 +54,13 @@ char *bench_only_run(bench *b); /* the name of the only run in b->runs */
 void make_runs(bench *b);       /* a fresh directory for journals on disk */
 void remove_runs(bench *b);
 
+/* Closes the bench and removes its runs. */
+void bench_over(bench *b);
+
+/* No error; or this one, which is dropped. */
+void well(kp_err *e);
+void fails(kp_err *e, kp_class cls, const char *says);
+
 /* Runs fn in a forked child and gives back its wait status. */
 int in_child(void (*fn)(void *), void *ud);
 

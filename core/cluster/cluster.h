@@ -4,6 +4,7 @@
  * view.h       one picture of brokers, partitions and ISRs, with its counts
  * risk.h       what a picture would look like without some nodes
  * properties.h server.properties: read a key, edit keeping comments and order
+ * server_config.h what such a file means to the broker that reads it
  */
 #ifndef KP_CLUSTER_H
 #define KP_CLUSTER_H
@@ -11,6 +12,7 @@
 #include "cluster/inventory.h"
 #include "cluster/properties.h"
 #include "cluster/risk.h"
+#include "cluster/server_config.h"
 #include "cluster/view.h"
 
 #endif

@@ -55,13 +55,26 @@ typedef enum kp_req {
 
     KP_Q_HOST,
     /* What the host of `node` shows, read without changing anything -> map
-     *   {boot_id, pid (0: no process), start_time, process = {config, node_id, cluster_id, roles =
-     * "broker"|"controller"| "broker,controller"} (of the RUNNING process; nil when none), config =
-     * {node_id, cluster_id, roles} (of the file the inventory names), running_release, link (target
-     * of `current`), link_release, releases = [staged], dirs (log dirs), clean_dirs (of them with
-     * .kafka_cleanshutdown), config_sha256, log_size (bytes; pass it as `since` later), signs =
-     * {errors = [lines], mis_pinned, duplicate_registration, started} (from `since` on), service =
-     * {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)} */
+     *   boot_id, pid (0: no process), start_time
+     *   process = {config, node_id, cluster_id, roles = "broker"|"controller"|"broker,controller",
+     *     mode = "zookeeper"|"kraft", overrides = map key -> text, cwd, problems, releases, java,
+     *     listening} of the RUNNING process; nil when none.  releases: those of the main jars of
+     *     its class path (kafka_2.1x-, kafka-clients-), distinct, in Java's order: the first runs.
+     *     java: the path of its java binary.  listening: TCP ports, list of int
+     *   config = {node_id, cluster_id, roles, mode, problems, path_inside_release} of the file the
+     *     inventory names.  path_inside_release: the release directory that this file really lies
+     *     in (a switch of `current` would swap it); nil: in none
+     *   problems: list of {key, what, next, stops}; see cluster/server_config.h
+     *   running_release, link (target of `current`), link_release, releases = [staged]
+     *   releases_partial = map staged release -> what is missing in it ("kafka_2.13-3.9.1.jar")
+     *   releases_other = list of {name, version}: unpacked releases beside the staged ones whose
+     *     name is not layout.release's (another Scala build, say)
+     *   dirs (log dirs), dirs_by = "file"|"open locks"|"question", clean_dirs (of them with
+     *     .kafka_cleanshutdown), log_dirs = list of their paths
+     *   config_sha256, log_size (bytes; pass it as `since` later), signs = {errors = [lines],
+     *     mis_pinned, duplicate_registration, started} (from `since` on)
+     *   service = {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)
+     * With `dirs` given they are looked at instead of those of the file or process. */
 
     KP_Q_FILE, /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
 
@@ -108,6 +121,8 @@ typedef struct kp_request {
     const kp_value *names, *keys;
     const char *path;
     int64_t since; /* KP_Q_HOST: offset in the log file; -1: do not read the log */
+    const kp_value *dirs; /* KP_Q_HOST: log dirs (list of text) as an earlier answer told them: what
+                             a process that is gone has left is looked for there; NULL: find out */
     /* actions */
     const char *op_id;
     int64_t epoch;

@@ -62,3 +62,8 @@ int kp_ibp_level(const char *ibp)
         return -1;
     return (v.major * 100 + v.minor) * 100 + (int)number;
 }
+
+int kp_release_java(kp_version v)
+{
+    return !line_of(v) ? 0 : v.major >= 4 ? 17 : 8;
+}

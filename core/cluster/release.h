@@ -20,4 +20,9 @@ int kp_ibp_level(const char *ibp);
 /* The level an unpinned binary of that line speaks; -1 unknown. */
 int kp_release_ibp_level(kp_version v);
 
+/* The oldest major version of Java that starts a broker or controller of that line; 0: a line newer
+ * than this table.  (The jars' class file version: 52, Java 8, up to 3.9; 61, Java 17, from 4.0 on,
+ * KIP-1013.) */
+int kp_release_java(kp_version v);
+
 #endif

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#define WITHIN (10 * KP_SECOND) /* a request without its own limit */
 #define WITHIN_MOST KP_HOUR
 #define HEDGE ((kp_ms)300) /* an answer that takes longer is looked for at another node as well */
 #define OWN_LIMIT ((size_t)1 << 30) /* a Metadata frame of 100 MB, decoded, and the view's input */
@@ -75,7 +74,7 @@ static void on_time(void *ud)
 kp_task *kp_task_new(kp_live *lv, kp_arena *a, const kp_request *q)
 {
     kp_arena *own = arena_lend(lv);
-    kp_ms within = q->within > 0 ? q->within : WITHIN, now = kp_mono_now();
+    kp_ms within = q->within > 0 ? q->within : kp_req_within(q->kind), now = kp_mono_now();
     within = within < WITHIN_MOST ? within : WITHIN_MOST;
     kp_ms margin = within / 10 < 50 ? within / 10 : 50;
     kp_task *t = kp_malloc(sizeof *t);

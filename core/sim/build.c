@@ -280,6 +280,7 @@ static void fill_node(kp_sim *sim, const kp_plan *p, uint32_t i, kp_buf *strings
     n->link = from->link;
     n->running = from->release;
     n->staged = from->staged;
+    n->java = from->java;
     n->host = intern(strings, from->host);
     n->rack = 0;
     for (uint32_t k = 0; k < i && n->rack == 0; k++) /* equal racks have equal offsets */

@@ -165,6 +165,45 @@ static const kp_value *job_state(const kp_sim *sim, kp_arena *a, const kp_sim_cl
                   kp_text(a, ""), NULL);
 }
 
+/* What is said of a file by a release: the last line of the process it would not start. */
+static const kp_value *proof(kp_sim *sim, kp_arena *a, const kp_request *q, int32_t node)
+{
+    kp_sim_node as = sim->node[node];
+    uint32_t r = 0;
+    const char *problem = NULL, *kind = NULL, *fatal = "fatal exception: ";
+
+    while (r < sim->h->n_releases && !kp_streq(sim->h->release[r], q->version))
+        r++;
+    char *dir = kp_printf(a, "%s/kafka_2.13-%s", kp_sim_string(sim, as.releases_dir), q->version);
+    if (r == sim->h->n_releases || !(as.staged >> r & 1)) {
+        kind = "missing";
+        problem = kp_printf(a, "there is no release in %s", dir);
+    } else {
+        as.running = (uint8_t)r;
+        kp_sim_refusal why = kp_sim_file_refusal(sim, &as);
+        const kp_sim_sign sign = { .line = why.line, .arg = why.arg };
+        if (why.line) {
+            kind = why.line == KP_SIM_LINE_JAVA ? "java" : "config";
+            problem = kp_sim_line_text(a, sim, &as, &sign);
+            const char *words = strstr(problem, fatal);
+            problem = words ? words + strlen(fatal) : problem;
+        }
+    }
+    bool ran = !kind || kp_streq(kind, "config");
+    return kp_map(a, "ran", kp_bool(ran), "kind", kp_text(a, kind), "problem",
+                  kp_text(a, problem), "java", kp_textf(a, "%u.0.12", kp_sim_java(&as)),
+                  "java_major", kp_int(a, kp_sim_java(&as)), "java_path",
+                  kp_text(a, "/usr/bin/java"), "file_sha256",
+                  kp_text(a, kp_sim_file_of(sim, node)->sha256), "release_dir", kp_text(a, dir),
+                  NULL);
+}
+
+static kp_err *without(const char *what)
+{
+    return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
+                      "a question without %s", what);
+}
+
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
 {
     kp_arena *a = c->a;
@@ -183,10 +222,14 @@ kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **r
         none = kp_list_begin(a);
         *ret_v = kp_list_end(&none);
         return NULL;
+    case KP_Q_PROOF:
+        if (!c->q.version)
+            return without("version");
+        *ret_v = proof(sim, a, &c->q, c->node);
+        return NULL;
     case KP_Q_JOB:
         if (!c->q.op_id)
-            return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
-                              "a job without op id");
+            return without("op id");
         *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op_id));
         return NULL;
     default:

@@ -83,6 +83,14 @@ const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *
                    ? "WARN Proceeding to do an unclean shutdown as all the controlled shutdown "
                      "attempts failed"
                    : "ERROR Timed out waiting for the controller to approve controlled shutdown";
+    case KP_SIM_LINE_JAVA:
+        return kp_printf(a,
+                         "Error: LinkageError occurred while loading main class kafka.Kafka: "
+                         "java.lang.UnsupportedClassVersionError: kafka/Kafka has been compiled by "
+                         "a more recent version of the Java Runtime (class file version %d.0), "
+                         "this version of the Java Runtime only recognizes class file versions up "
+                         "to %u.0",
+                         sign->arg + 44, kp_sim_java(n) + 44);
     case KP_SIM_LINE_RECOVERY:
         return "INFO Attempting recovery for all logs since no clean shutdown file was found";
     }

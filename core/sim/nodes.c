@@ -117,10 +117,7 @@ int32_t kp_sim_ibp_at_start(kp_sim *sim, int32_t node)
     return f.ibp ? kp_sim_ibp_level(f.ibp) : kp_sim_ibp_newest(kp_sim_facts_at(sim, n->link));
 }
 
-typedef struct refusal {
-    kp_sim_line line;
-    int32_t arg;
-} refusal; /* line 0: it starts */
+typedef kp_sim_refusal refusal;
 
 static refusal breaking_key(const kp_sim *sim, const kp_sim_node *n, const kp_value *keys)
 {
@@ -135,38 +132,51 @@ static refusal breaking_key(const kp_sim *sim, const kp_sim_node *n, const kp_va
     return (refusal) { 0, 0 };
 }
 
-/* Whether the process gets past reading its configuration; sets what it speaks. */
-static refusal read_start(kp_sim *sim, kp_sim_node *n)
+static refusal judge_file(const kp_sim *sim, const kp_sim_node *n, start_file f)
 {
     const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
-    start_file f = read_file(sim, n);
-    bool kraft = kp_get(f.keys, "process.roles") != NULL;
-    const char *id = kp_get_text(f.keys, "node.id", kp_get_text(f.keys, "broker.id", ""));
 
-    if (!kraft && !facts->zookeeper)
+    if ((int)kp_sim_java(n) < kp_sim_java_needed(facts))
+        return (refusal) { KP_SIM_LINE_JAVA, kp_sim_java_needed(facts) };
+    if (!kp_get(f.keys, "process.roles") && !facts->zookeeper)
         return (refusal) { KP_SIM_LINE_ROLES, 0 };
     if (f.ibp && facts->zookeeper) {
         int32_t level = kp_sim_ibp_level(f.ibp);
         if (level < 0 || level > kp_sim_ibp_newest(facts))
             return (refusal) { KP_SIM_LINE_IBP, level };
-        n->ibp = level;
-    } else {
-        n->ibp = kp_sim_ibp_newest(facts);
     }
+    if (n->troubles & KP_SIM_BAD_CONFIG &&
+        (!n->bad_set || (n->bad_gen == n->text_gen && n->bad_link == n->running)))
+        return (refusal) { KP_SIM_LINE_CONFIG, -2 };
+    return breaking_key(sim, n, f.keys);
+}
+
+kp_sim_refusal kp_sim_file_refusal(kp_sim *sim, const kp_sim_node *n)
+{
+    return judge_file(sim, n, read_file(sim, n));
+}
+
+/* Whether the process gets past reading its configuration; sets what it speaks. */
+static refusal read_start(kp_sim *sim, kp_sim_node *n)
+{
+    const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
+    start_file f = read_file(sim, n);
+    const char *id = kp_get_text(f.keys, "node.id", kp_get_text(f.keys, "broker.id", ""));
+
+    if (n->troubles & KP_SIM_BAD_CONFIG && !n->bad_set) {
+        n->bad_set = true;
+        n->bad_gen = n->text_gen;
+        n->bad_link = n->link;
+    }
+    refusal why = judge_file(sim, n, f);
+    if (why.line)
+        return why;
+    n->ibp = f.ibp && facts->zookeeper ? kp_sim_ibp_level(f.ibp) : kp_sim_ibp_newest(facts);
     n->ibp_pinned = f.ibp != NULL;
     char *mine = kp_printf(sim->scratch, "%d", n->id);
     if (!kp_streq(id, mine))
         return (refusal) { KP_SIM_LINE_NODE_ID, 0 };
-    if (n->troubles & KP_SIM_BAD_CONFIG) {
-        if (!n->bad_set) {
-            n->bad_set = true;
-            n->bad_gen = n->text_gen;
-            n->bad_link = n->link;
-        }
-        if (n->bad_gen == n->text_gen && n->bad_link == n->link)
-            return (refusal) { KP_SIM_LINE_CONFIG, -2 };
-    }
-    return breaking_key(sim, n, f.keys);
+    return (refusal) { 0, 0 };
 }
 
 /* KRaft: whether the binary supports the finalized metadata.version. */

@@ -119,6 +119,15 @@ static kp_err *release_fits_mode(const kp_plan *p, const kp_spec *s, const char 
     return NULL;
 }
 
+static kp_err *java_of(const kp_spec *s, uint8_t *ret_java)
+{
+    int64_t java;
+
+    KP_TRY(kp_spec_int(s, "java", 0, 8, 99, &java));
+    *ret_java = (uint8_t)java;
+    return NULL;
+}
+
 /* ---- a description ---- */
 
 static kp_err *name_topics(kp_plan *p, const kp_spec *s, const kp_plan_topic *like, int64_t count)
@@ -182,7 +191,7 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
     const kp_spec *s = p->spec;
     const kp_value *racks;
     const char *release, *ibp;
-    uint8_t r;
+    uint8_t r, java;
     uint64_t staged;
     bool separate = p->mode == KP_SIM_KRAFT;
     int first_controller = brokers < 3000 ? 3001 : 100001;
@@ -202,6 +211,7 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
                              "write a version that the release speaks, like \"3.4\" or \"3.5-IV2\"",
                              "release %s does not speak protocol `%.40s`", release, ibp);
     KP_TRY(kp_spec_list(s, "racks", true, &racks));
+    KP_TRY(java_of(s, &java));
 
     p->n_nodes = (uint32_t)(brokers + (separate ? controllers : 0));
     p->nodes = KP_NEW_ARRAY(p->a, p->n_nodes, kp_plan_node);
@@ -210,7 +220,8 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
         bool controller = i >= (uint32_t)brokers;
         uint32_t k = controller ? i - (uint32_t)brokers : i;
         *n = (kp_plan_node) {
-            .release = r, .link = r, .staged = staged | UINT64_C(1) << r, .ibp = ibp, .alive = true
+            .release = r, .link = r, .staged = staged | UINT64_C(1) << r, .java = java, .ibp = ibp,
+            .alive = true
         };
         n->id = (int)k + (controller ? first_controller : 1);
         n->roles = controller ? KP_CONTROLLER : KP_BROKER;
@@ -229,7 +240,7 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
 static kp_err *describe(kp_plan *p, const kp_spec *s)
 {
     static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp",
-                                        "staged",    "racks",   "topics",      NULL };
+                                        "staged",    "racks",   "topics",      "java",    NULL };
     int64_t brokers, controllers;
     const kp_value *topics;
 
@@ -311,7 +322,7 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     static const char *const keys[] = { "id",           "host",   "rack",    "release",
                                         "link_release", "staged", "ibp",     "alive",
                                         "properties",   "config", "current", "releases_dir",
-                                        "log_dir",      "voter",  NULL };
+                                        "log_dir",      "voter",  "java",    NULL };
     int64_t id;
     const char *release, *link;
     bool voter;
@@ -333,6 +344,7 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     KP_TRY(kp_plan_release(p, "link_release", link, &n->link));
     KP_TRY(kp_plan_staged(p, s, false, &n->staged));
     n->staged |= UINT64_C(1) << n->link | UINT64_C(1) << n->release;
+    KP_TRY(java_of(s, &n->java));
     KP_TRY(kp_spec_text(s, "ibp", NULL, &n->ibp));
     KP_TRY(kp_spec_bool(s, "alive", true, &n->alive));
     KP_TRY(kp_spec_bool(s, "voter", true, &voter));

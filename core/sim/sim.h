@@ -45,6 +45,7 @@ typedef struct kp_sim kp_sim;
  *   metadata_version  KRaft: finalized, "3.7", "3.7-IV4" or the level; default: the newest that
  *             the release knows
  *   staged    releases on every host, default all that are known
+ *   java      major version of the Java on every host, default 17
  *   racks     list of names, given to brokers in turn
  *   topics    list of {name, count = 1 (more: NAME-1 ..), partitions = 12, rf = 3, min_isr (default
  *             2, for rf < 3: 1), size (bytes of the topic, one copy), rate (bytes/s written),
@@ -77,9 +78,10 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **re
  *   brokers   list of nodes, combined ones too
  *   controllers  list of nodes, pure ones only
  *             node: {id, host, rack, release (running), link_release (default release), staged
- *             (default all known), ibp, alive = true, properties (text of its server.properties;
- *             default: made up), config, current, releases_dir, log_dir (paths), voter = true (mode
- *             combined; a process.roles in properties says it better)}
+ *             (default all known), ibp, java (major version, default 17), alive = true, properties
+ *             (text of its server.properties; default: made up), config, current, releases_dir,
+ *             log_dir (paths), voter = true (mode combined; a process.roles in properties says it
+ *             better)}
  *   topics    list of {name, id (32 hex digits), internal, min_isr, unclean, size, rate,
  *             partitions = [[[replica ids], [ISR ids], leader id or -1], ...]}
  *   reassignments  list of {topic, partition, replicas, adding, removing}, which last

@@ -52,6 +52,7 @@ typedef struct kp_plan_node {
     unsigned roles;
     const char *host, *rack, *config, *current, *releases_dir, *log_dir;
     uint8_t release, link; /* in kp_plan.release */
+    uint8_t java;          /* major version; 0: not said */
     uint64_t staged;
     const char *ibp;  /* written into its file; NULL: not */
     const char *text; /* server.properties; NULL: made up */

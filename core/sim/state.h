@@ -24,6 +24,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_FORMAT 1u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
+#define KP_SIM_JAVA 17u       /* of hosts whose Java is not said */
 #define KP_SIM_SIGNS 8u       /* lines of a node's log that are kept */
 #define KP_SIM_HOLDER 96u     /* bytes of a fence's holder */
 #define KP_SIM_CONFIGS 512u   /* dynamic configs in all */
@@ -60,7 +61,14 @@ typedef enum kp_sim_line {
     KP_SIM_LINE_METADATA_NEW,
     KP_SIM_LINE_UNCLEAN, /* controlled shutdown was not answered */
     KP_SIM_LINE_RECOVERY,
+    KP_SIM_LINE_JAVA, /* the release was compiled for a newer Java */
 } kp_sim_line;
+
+/* Why a process ends in its start: its last line, and what stands in it; line 0: it does not. */
+typedef struct kp_sim_refusal {
+    kp_sim_line line;
+    int32_t arg;
+} kp_sim_refusal;
 
 typedef struct kp_sim_sign {
     int64_t at; /* offset in the log */
@@ -134,6 +142,7 @@ typedef struct kp_sim_node {
     uint32_t bad_gen; /* config_breaks_start: with this file and release it does not start */
     uint8_t bad_link;
     bool bad_set;
+    uint8_t java; /* major version of its host's Java; 0: KP_SIM_JAVA */
 
     int32_t controller_seen; /* ZooKeeper: the id this broker believes in */
     int64_t log_at;          /* bytes of server.log */
@@ -487,6 +496,12 @@ void kp_sim_pins_check(kp_sim *sim);
 int32_t
 kp_sim_ibp_at_start(kp_sim *sim,
                     int32_t node); /* what its file and link would make it speak; -1 nothing */
+/* What KafkaConfig of the release n->running, or Java, says against n's file. */
+kp_sim_refusal kp_sim_file_refusal(kp_sim *sim, const kp_sim_node *n);
+static inline unsigned kp_sim_java(const kp_sim_node *n)
+{
+    return n->java ? n->java : KP_SIM_JAVA;
+}
 void kp_sim_node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg);
 const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
                              const kp_sim_sign *sign);
@@ -542,6 +557,11 @@ int32_t kp_sim_ibp_level(const char *text);                    /* -1: no such le
 int32_t kp_sim_ibp_newest(const kp_sim_release_facts *f);
 char *kp_sim_ibp_name(kp_arena *a, int32_t level);
 int32_t kp_sim_metadata_level(const char *text); /* "3.7", "3.7-IV4", "19"; -1 */
+/* The oldest Java that starts it. */
+static inline int kp_sim_java_needed(const kp_sim_release_facts *f)
+{
+    return f->major < 4 ? 8 : 17;
+}
 static inline const kp_sim_release_facts *kp_sim_facts_at(const kp_sim *sim, uint8_t release)
 {
     return kp_sim_facts(sim->h->release[release]);

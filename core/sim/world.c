@@ -16,6 +16,7 @@
 #define HOST_TAKES (40 * KP_SIM_MS)
 #define LANDS (2 * KP_SIM_MS)
 #define REFUSED (2 * KP_SIM_MS)
+#define PROOF_TAKES (2700 * KP_SIM_MS)
 #define LOST_SSH (5 * KP_SIM_SECOND) /* until a lost connection is given up */
 
 static kp_sim *sim_of(kp_world *w)
@@ -25,8 +26,8 @@ static kp_sim *sim_of(kp_world *w)
 
 static bool is_host(kp_req kind)
 {
-    return kind == KP_Q_HOST || kind == KP_Q_FILE || kind == KP_Q_GRANTS || kind == KP_Q_JOB ||
-           (kind >= KP_A_FENCE && kind <= KP_A_JOB);
+    return kind == KP_Q_HOST || kind == KP_Q_FILE || kind == KP_Q_GRANTS || kind == KP_Q_PROOF ||
+           kind == KP_Q_JOB || (kind >= KP_A_FENCE && kind <= KP_A_JOB);
 }
 
 /* ---- the heap of requests, by due and ticket ---- */
@@ -199,6 +200,8 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
                                     : 0);
     case KP_Q_ZNODE:
         return 900 * KP_SIM_MS; /* the release's own shell */
+    case KP_Q_PROOF:
+        return PROOF_TAKES;
     case KP_A_ELECT:
         return 10 * KP_SIM_MS + 10 * (kp_us)h->counts.unpreferred;
     default:
@@ -208,7 +211,7 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
 
 static kp_us within(const kp_sim_call *c)
 {
-    return (c->q.within > 0 ? c->q.within : 10 * KP_SECOND) * KP_SIM_MS;
+    return (c->q.within > 0 ? c->q.within : kp_req_within(c->q.kind)) * KP_SIM_MS;
 }
 
 /* ---- send ---- */

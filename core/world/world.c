@@ -1,21 +1,25 @@
 /* The requests by name, and several of them in one round. */
 #include "world/world.h"
 
-#define WITHIN (10 * KP_SECOND) /* a request without its own limit */
-
 static const char *const names[KP_REQS] = {
     [KP_Q_VIEW] = "view",     [KP_Q_NODE] = "node",         [KP_Q_QUORUM] = "quorum",
     [KP_Q_CONFIG] = "config", [KP_Q_LOG_DIRS] = "log_dirs", [KP_Q_REASSIGNMENTS] = "reassignments",
     [KP_Q_GROUPS] = "groups", [KP_Q_LAG] = "lag",           [KP_Q_HOST] = "host",
     [KP_Q_FILE] = "file",     [KP_Q_ZNODE] = "znode",       [KP_Q_GRANTS] = "grants",
-    [KP_A_FENCE] = "fence",   [KP_A_STOP] = "stop",         [KP_A_START] = "start",
-    [KP_A_LINK] = "link",     [KP_A_FILE] = "write_file",   [KP_A_JOB] = "job",
-    [KP_Q_JOB] = "job_state", [KP_A_ELECT] = "elect",       [KP_A_CONFIG] = "alter_config",
+    [KP_Q_PROOF] = "proof",   [KP_A_FENCE] = "fence",       [KP_A_STOP] = "stop",
+    [KP_A_START] = "start",   [KP_A_LINK] = "link",         [KP_A_FILE] = "write_file",
+    [KP_A_JOB] = "job",       [KP_Q_JOB] = "job_state",     [KP_A_ELECT] = "elect",
+    [KP_A_CONFIG] = "alter_config",
 };
 
 const char *kp_req_name(kp_req q)
 {
     return q < KP_REQS && names[q] ? names[q] : "?";
+}
+
+kp_ms kp_req_within(kp_req q)
+{
+    return q == KP_Q_PROOF ? KP_MINUTE : 10 * KP_SECOND;
 }
 
 void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
@@ -26,7 +30,7 @@ void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
     kp_ms longest = 0;
 
     for (size_t i = 0; i < n; i++) {
-        kp_ms within = q[i].within ? q[i].within : WITHIN;
+        kp_ms within = q[i].within > 0 ? q[i].within : kp_req_within(q[i].kind);
         if (within > longest)
             longest = within;
         ret_replies[i] = (kp_reply) { 0 };

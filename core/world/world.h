@@ -83,6 +83,23 @@ typedef enum kp_req {
     KP_Q_GRANTS, /* every act this run may ask of the host, proved without doing it -> list of text:
                     what is not allowed */
 
+    KP_Q_PROOF,
+    /* What the staged release `version` itself says of the node's server.properties: its own
+     * `kafka.tools.StorageTool info` builds KafkaConfig of the file, with the jars of that release
+     * and the Java the node uses.  Nothing is changed, the log dirs are only looked at; it takes
+     * about 3 s of one CPU of the host -> map
+     *   {ran (it came as far as a KafkaConfig), kind = "config"|"java"|"incomplete"|"missing" and
+     * problem (one line, in the words of Kafka or Java): why a process of that release would not
+     * start; both nil when none is known, why (one line): not ran, and that says nothing about
+     * the node, java ("17.0.12"; nil: no Java was found), java_major, java_path, file_sha256 (of
+     * the file that was proved; the running process's --override words are proved with it),
+     * release_dir}
+     * kind: "config" KafkaConfig refuses the file; "java" the release needs a newer Java;
+     * "incomplete" a class or jar of Kafka's own is missing; "missing" no such release is there.
+     * Not seen by it: unknown keys (they are legal), classes that are only loaded later
+     * (authorizers), data on disk.  KafkaConfig has refused files in these ways from 2.8 on;
+     * StorageTool is in every release from 2.8 on, in both modes. */
+
     /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal
        the host's. ---- */
 
@@ -104,15 +121,17 @@ typedef enum kp_req {
 } kp_req;
 
 const char *kp_req_name(kp_req q); /* "view", "node", "stop", ... */
+/* Until when a request without its own limit is answered: 10 s; a minute where Java is started. */
+kp_ms kp_req_within(kp_req q);
 static inline bool kp_req_is_question(kp_req q)
 {
-    return q <= KP_Q_GRANTS || q == KP_Q_JOB;
+    return q < KP_A_FENCE || q == KP_Q_JOB;
 }
 
 typedef struct kp_request {
     kp_req kind;
     int node;     /* id, or KP_ANY_NODE where a question allows it */
-    kp_ms within; /* answered at the latest after this; 0 = 10 s */
+    kp_ms within; /* answered at the latest after this; 0: kp_req_within */
     /* questions */
     bool with_config;
     int follow; /* 0: nobody (a node with id 0 can not be followed: the whole view is asked) */

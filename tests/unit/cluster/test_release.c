@@ -83,6 +83,20 @@ static void what_is_none(void **state)
     assert_int_equal(kp_release_ibp_level(version("9.9.0")), -1);
 }
 
+static void the_oldest_java(void **state)
+{
+    static const struct {
+        const char *release;
+        int java;
+    } rows[] = {
+        { "2.8.2", 8 },  { "3.0.0", 8 },  { "3.7.2", 8 }, { "3.9.1", 8 },
+        { "4.0.0", 17 }, { "4.3.1", 17 }, { "9.9.0", 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++)
+        assert_int_equal(kp_release_java(version(rows[i].release)), rows[i].java);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +104,7 @@ int main(void)
         cmocka_unit_test(protocol_levels),
         cmocka_unit_test(they_grow_with_the_protocol),
         cmocka_unit_test(what_is_none),
+        cmocka_unit_test(the_oldest_java),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,6 +145,7 @@ static void every_request_has_a_name_of_its_own(void **state)
     assert_string_equal(kp_req_name(KP_REQS), "?");
     assert_true(kp_req_is_question(KP_Q_JOB));
     assert_true(kp_req_is_question(KP_Q_GRANTS));
+    assert_true(kp_req_is_question(KP_Q_PROOF));
     assert_false(kp_req_is_question(KP_A_FENCE));
     assert_false(kp_req_is_question(KP_A_CONFIG));
 }

@@ -31,6 +31,22 @@ typedef int64_t kp_ms;
 #define KP_HOUR (60 * KP_MINUTE)
 #define KP_NEVER INT64_MAX
 
+/* A node's id, or nobody's.  0 is an id like any other, so no id stands for "none": whoever may be
+ * absent is one of these, and all zero is absent. */
+typedef struct kp_maybe_id {
+    bool is;
+    int id; /* when `is` */
+} kp_maybe_id;
+#define KP_NOBODY ((kp_maybe_id) { 0 })
+static inline kp_maybe_id kp_somebody(int id)
+{
+    return (kp_maybe_id) { .is = true, .id = id };
+}
+static inline bool kp_is_node(kp_maybe_id who, int id)
+{
+    return who.is && who.id == id;
+}
+
 /* Named here so that every header compiles alone. */
 typedef struct kp_arena kp_arena;
 typedef struct kp_buf kp_buf;

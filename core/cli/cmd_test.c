@@ -45,7 +45,7 @@ static void hear(void *ud, const kp_event *e)
         return;
     kp_list_add(&h->events,
                 kp_map(h->a, "event", kp_text(h->a, kinds[e->kind]), "verb", kp_text(h->a, e->verb),
-                       "node", e->node ? kp_int(h->a, e->node) : NULL, "step",
+                       "node", e->node.is ? kp_int(h->a, e->node.id) : NULL, "step",
                        kp_text(h->a, e->step), "text", kp_text(h->a, e->text), "failed",
                        e->err ? kp_bool(true) : NULL, NULL));
 }

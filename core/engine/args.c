@@ -129,7 +129,10 @@ static kp_err *decode_one(kp_run *r, kp_arena *a, const kp_op *op, const kp_arg 
         if (!kp_is(v, KP_INT))
             return wrong(op, arg, v, "a node's id");
         KP_TRY(check_node(r, op, arg, v->u.i, roles_of(t)));
-        *(int *)field = (int)v->u.i;
+        if (arg->otherwise)
+            *(kp_maybe_id *)field = kp_somebody((int)v->u.i);
+        else
+            *(int *)field = (int)v->u.i;
     } else if (kp_streq(t, "nodes") || kp_streq(t, "brokers") || kp_streq(t, "controllers")) {
         KP_TRY(decode_nodes(r, a, op, arg, v, field));
     } else if (kp_streq(t, "list")) {

@@ -106,7 +106,7 @@ typedef struct kp_event {
     kp_event_kind kind;
     kp_ms t; /* world time */
     const char *path, *step, *verb, *text;
-    int node; /* 0: none */
+    kp_maybe_id node;
     kp_ms took;
     const kp_value *value;
     const kp_err *err;

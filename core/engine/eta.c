@@ -33,9 +33,8 @@ static int slot_of(const kp_op *op)
 
 _Static_assert(KP_COUNT(thumbs) <= KP_ETA_VERBS, "a row for each verb that is timed");
 
-void kp_eta_learn(kp_run *r, const kp_op *op, int node, kp_ms took)
+void kp_eta_learn(kp_run *r, const kp_op *op, kp_ms took)
 {
-    (void)node;
     int i = slot_of(op);
     if (i < 0)
         return;
@@ -57,9 +56,8 @@ void kp_eta_learn(kp_run *r, const kp_op *op, int node, kp_ms took)
     e->n++;
 }
 
-const kp_value *kp_eta_of(kp_run *r, const kp_op *op, int node)
+const kp_value *kp_eta_of(kp_run *r, const kp_op *op)
 {
-    (void)node;
     int i = slot_of(op);
     if (i < 0)
         return NULL;

@@ -22,7 +22,7 @@ void kp_view_seen(kp_run *r, const kp_view *v)
     r->view = v->leader_epoch ? v : NULL;
 }
 
-size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max)
+size_t kp_view_sources(kp_run *r, kp_maybe_id without, int *ret_ids, size_t max)
 {
     size_t n = 0;
     /* Three passes: live brokers that are neither `without` nor the last one started; then that
@@ -30,11 +30,11 @@ size_t kp_view_sources(kp_run *r, int without, int *ret_ids, size_t max)
     for (int pass = 0; pass < 3 && n < max; pass++) {
         for (uint32_t i = 0; i < r->inv->n_nodes && n < max; i++) {
             const kp_node *node = &r->inv->nodes[i];
-            if (!kp_node_is(node, KP_BROKER) || node->id == without)
+            if (!kp_node_is(node, KP_BROKER) || kp_is_node(without, node->id))
                 continue;
             const kp_known *known = kp_known_node(r, node->id);
             bool alive = !known || !known->down;
-            bool started = node->id == r->last_started;
+            bool started = kp_is_node(r->last_started, node->id);
             if (pass == 0 ? !alive || started : pass == 1 ? !alive || !started : alive)
                 continue;
             ret_ids[n++] = node->id;
@@ -78,7 +78,7 @@ static bool stale(kp_run *r, const kp_view *v)
     return false;
 }
 
-kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **ret_v)
+kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config, const kp_view **ret_v)
 {
     kp_ms until = kp_mono(r->w) + AGREE_WITHIN;
     const char *why = "";

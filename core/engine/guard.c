@@ -440,7 +440,7 @@ static void view_rows(kp_run *r, const kp_guard_case *c, bool broker, kp_finding
 {
     kp_arena *a = r->call;
     const kp_view *v;
-    kp_err *e = kp_fresh_view(r, 0, true, &v);
+    kp_err *e = kp_fresh_view(r, KP_NOBODY, true, &v);
 
     if (e) {
         kp_find_add(fs, (kp_finding) { .row = "fresh-view",

@@ -279,7 +279,7 @@ void kp_guard_irreversible(kp_run *r, const kp_guard_case *c, kp_findings *fs)
     }
     /* A registration nobody answers for blocks features and hides an old binary. */
     const kp_view *v;
-    kp_err *e = kp_fresh_view(r, 0, false, &v);
+    kp_err *e = kp_fresh_view(r, KP_NOBODY, false, &v);
     if (e) {
         kp_find_add(fs, (kp_finding) { .row = "all-upgraded", .text = kp_strdup(a, e->what) });
         kp_err_drop(e);

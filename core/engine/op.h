@@ -48,7 +48,8 @@ typedef struct kp_step kp_step;
 
 /* One argument.  Types and what they become in the verb's struct:
  *   int -> int64_t   bool -> bool   text, version -> const char *   duration -> kp_ms
- *   node, broker, controller -> int (checked against the inventory)
+ *   node, broker, controller -> int, or kp_maybe_id where it is optional (checked against the
+ *   inventory)
  *   nodes, brokers, controllers -> kp_nodes (an id or a list of ids)
  *   any, list, map -> const kp_value * (NULL when nil)
  * `otherwise` is the default as text; NULL: required; "nil": optional, zero or NULL. */
@@ -106,7 +107,7 @@ typedef struct kp_op {
 extern const kp_op *const kp_ops[]; /* ends with NULL */
 const kp_op *kp_op_named(const char *name);
 
-/* One action on one node (or on the cluster, node 0) while it is being done.  Verbs read it and set
+/* One action on one node (or on the cluster) while it is being done.  Verbs read it and set
  * the fields of the last group; memory is the step arena `a`, which ends with the call. */
 struct kp_step {
     kp_run *r;
@@ -115,7 +116,7 @@ struct kp_step {
     kp_ms gone_since;  /* for the verb's own use: when its process was first seen to be gone */
     const char *path;  /* call path, "broker 2.1" or of a child "all.1/3" */
     const char *op_id; /* "7f3a0c41be95.broker-2.1~1" */
-    int node;          /* the child's node; 0: none */
+    kp_maybe_id node;  /* the child's node; nobody: it acts on the cluster */
     const void *args;
     const kp_value *canonical;
     const kp_value *pre; /* what `before` remembered, as it stands in the intent */

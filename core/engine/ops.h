@@ -28,10 +28,10 @@ kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_va
 const kp_value *kp_host_remember(kp_arena *a, const kp_value *state);
 
 /* One broker's view without needing agreement; NULL when `node` does not answer. */
-const kp_view *kp_one_view(kp_run *r, int node, int follow, int64_t *ret_took_us);
+const kp_view *kp_one_view(kp_run *r, int node, kp_maybe_id follow, int64_t *ret_took_us);
 /* The same of the first broker but `node` that answers; one that died meanwhile is passed over.
  * NULL: none of them answers; *ret_alone: there is no other. */
-const kp_view *kp_others_view(kp_step *s, int node, int follow, bool *ret_alone);
+const kp_view *kp_others_view(kp_step *s, kp_maybe_id node, kp_maybe_id follow, bool *ret_alone);
 #define KP_OTHERS_MOST 8 /* asked before nobody is taken to answer */
 
 #endif

@@ -6,7 +6,7 @@
 /* A question's view: fresh from two brokers inside a step, as the guard's is. */
 static kp_err *view_of(kp_step *s, const kp_view **ret_v)
 {
-    return kp_fresh_view(s->r, 0, false, ret_v);
+    return kp_fresh_view(s->r, KP_NOBODY, false, ret_v);
 }
 
 static const kp_value *ids(kp_step *s, kp_role role)
@@ -117,7 +117,7 @@ COUNT(offline, offline)
 static kp_err *min_count(kp_step *s, bool under, const kp_value **ret_v)
 {
     const kp_view *v;
-    KP_TRY(kp_fresh_view(s->r, 0, true, &v));
+    KP_TRY(kp_fresh_view(s->r, KP_NOBODY, true, &v));
     *ret_v = kp_int(s->a, under ? v->counts.under_min_isr : v->counts.at_min_isr);
     return NULL;
 }
@@ -134,7 +134,7 @@ static kp_err *at_min_isr_read(kp_step *s, const void *args, const kp_value **re
 
 typedef struct partitions_args {
     bool under_replicated, offline, under_min_isr, at_min_isr;
-    int broker;
+    kp_maybe_id broker;
     const char *topic;
     int64_t limit;
 } partitions_args;
@@ -155,18 +155,18 @@ static kp_err *partitions_read(kp_step *s, const void *args, const kp_value **re
     const kp_view *v;
     kp_builder b = kp_list_begin(s->a);
 
-    KP_TRY(kp_fresh_view(s->r, 0, a->under_min_isr || a->at_min_isr, &v));
+    KP_TRY(kp_fresh_view(s->r, KP_NOBODY, a->under_min_isr || a->at_min_isr, &v));
     const kp_view_topic *t = a->topic ? kp_view_topic_named(v, a->topic) : NULL;
     if (a->topic && !t) {
         *ret_v = kp_list_end(&b);
         return NULL;
     }
-    int slot = a->broker ? kp_view_slot(v, a->broker) : -1;
+    int slot = a->broker.is ? kp_view_slot(v, a->broker.id) : -1;
     uint32_t first = t ? t->first : 0, end = t ? t->first + t->n : v->n_parts;
     for (uint32_t p = first; p < end && b.n < (uint64_t)a->limit; p++) {
         uint32_t isr = kp_view_isr_size(v, p);
-        bool holds = !a->broker;
-        for (uint32_t k = 0; a->broker && k < kp_view_rf(v, p); k++)
+        bool holds = !a->broker.is;
+        for (uint32_t k = 0; a->broker.is && k < kp_view_rf(v, p); k++)
             holds = holds || v->rep[v->first_rep[p] + k] == slot;
         if (!holds || (a->under_replicated && isr >= kp_view_rf(v, p)) ||
             (a->offline && v->leader[p] != KP_VIEW_NO_LEADER) ||
@@ -189,7 +189,7 @@ static kp_err *risk_read(kp_step *s, const void *args, const kp_value **ret_v)
     const risk_args *a = args;
     const kp_view *v;
     kp_risk risk;
-    KP_TRY(kp_fresh_view(s->r, 0, true, &v));
+    KP_TRY(kp_fresh_view(s->r, KP_NOBODY, true, &v));
     kp_risk_of(v, a->ids.id, a->ids.n, s->r->inv->accept, &risk);
     *ret_v = kp_risk_value(s->a, v, &risk);
     return NULL;

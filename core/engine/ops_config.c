@@ -21,7 +21,7 @@ static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, c
     const kp_value *bytes = kp_get(file, "bytes");
     kp_err *e = kp_properties_edit(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0, edits,
                                    ret_text, ret_n);
-    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r, s->node),
+    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r, s->node.id),
                          kp_get_text(file, "path", ""))
              : NULL;
 }
@@ -33,7 +33,7 @@ static kp_err *remember(kp_step *s, const kp_value *edits, const kp_value **ret_
     char *text;
     size_t n;
 
-    KP_TRY(read_file(s, s->node, &file));
+    KP_TRY(read_file(s, s->node.id, &file));
     KP_TRY(edited(s, file, edits, &text, &n));
     const kp_value *bytes = kp_get(file, "bytes"),
                    *was = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
@@ -52,12 +52,12 @@ static kp_err *write(kp_step *s, const kp_value *edits)
     char *text;
     size_t n;
 
-    KP_TRY(read_file(s, s->node, &file));
+    KP_TRY(read_file(s, s->node.id, &file));
     if (!kp_streq(kp_get_text(file, "sha256", ""), kp_get_text(s->pre, "sha256", "")))
         return NULL; /* not the file that was read: the probe says what it is */
     KP_TRY(edited(s, file, edits, &text, &n));
     kp_request q = { .kind = KP_A_FILE,
-                     .node = s->node,
+                     .node = s->node.id,
                      .op_id = s->op_id,
                      .epoch = s->r->epoch,
                      .holder = s->r->id,
@@ -71,7 +71,7 @@ static kp_err *write(kp_step *s, const kp_value *edits)
 static kp_verdict file_probe(kp_step *s)
 {
     const kp_value *file;
-    kp_err *e = read_file(s, s->node, &file);
+    kp_err *e = read_file(s, s->node.id, &file);
 
     if (e) {
         s->blind = true;
@@ -99,7 +99,7 @@ static kp_verdict file_probe(kp_step *s)
 
 static void file_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r, s->node);
+    kp_known *k = kp_known_node(s->r, s->node.id);
     (void)args;
     if (k && kp_get(s->pre, "to"))
         k->written_sha = kp_strdup(s->r->a, kp_get_text(s->pre, "to", NULL));
@@ -286,7 +286,7 @@ const kp_op kp_op_set_ibp = {
 
 typedef struct alter_args {
     const char *topic;
-    int broker;
+    kp_maybe_id broker;
     const kp_value *set;
 } alter_args;
 static const kp_arg alter_arg[] = {
@@ -297,14 +297,14 @@ static const kp_arg alter_arg[] = {
 
 static const char *alter_name(kp_arena *a, const alter_args *x)
 {
-    return x->topic ? x->topic : kp_printf(a, "%d", x->broker);
+    return x->topic ? x->topic : kp_printf(a, "%d", x->broker.id);
 }
 
 static kp_err *alter_refuse(kp_run *r, const void *args)
 {
     const alter_args *a = args;
     (void)r;
-    if (!a->topic == !a->broker)
+    if ((a->topic != NULL) == a->broker.is)
         return kp_err_new(KP_PLAYBOOK, "alter_config{ topic = \"orders\", set = { ... } }",
                           "alter_config needs a topic or a broker");
     return NULL;
@@ -318,7 +318,7 @@ static kp_err *alter_read(kp_step *s, const alter_args *a, const kp_value **ret_
     for (uint32_t i = 0; i < a->set->n; i++)
         kp_list_add(&keys, kp_text(s->a, a->set->keys[i]));
     kp_request q = { .kind = KP_Q_CONFIG,
-                     .node = a->topic ? KP_ANY_NODE : a->broker,
+                     .node = a->topic ? KP_ANY_NODE : a->broker.id,
                      .resource = a->topic ? "topic" : "broker",
                      .names = a->topic ? kp_list_end(&names) : NULL,
                      .keys = kp_list_end(&keys) };

@@ -56,7 +56,7 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
 
 /* ---- log, warn, skip: told, journaled as notes ---- */
 
-static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, int node)
+static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_maybe_id node)
 {
     kp_run *r = s->r;
     const kp_call_record *old = r->replaying;
@@ -79,13 +79,13 @@ static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, int no
 static kp_err *log_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     (void)ret_v;
-    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_NOTE, 0);
+    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_NOTE, KP_NOBODY);
 }
 
 static kp_err *warn_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     (void)ret_v;
-    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_WARN, 0);
+    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_WARN, KP_NOBODY);
 }
 
 typedef struct skip_args {
@@ -102,7 +102,7 @@ static kp_err *skip_read(kp_step *s, const void *args, const kp_value **ret_v)
     const skip_args *a = args;
     (void)ret_v;
     return note(s, kp_textf(s->a, "%s  skipped: %s", kp_node_word(s->a, s->r, a->node), a->why),
-                KP_E_NOTE, a->node);
+                KP_E_NOTE, kp_somebody(a->node));
 }
 
 /* ---- fail ---- */

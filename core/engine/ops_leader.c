@@ -41,7 +41,7 @@ static uint32_t movable(const kp_view *v, const kp_value *list)
 static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
     const kp_view *v;
-    KP_TRY(kp_fresh_view(s->r, 0, false, &v));
+    KP_TRY(kp_fresh_view(s->r, KP_NOBODY, false, &v));
     *ret_pre = kp_map(s->a, "movable",
                       kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
     return NULL;
@@ -63,7 +63,7 @@ static kp_err *ask(kp_step *s, const void *args)
 static kp_verdict probe(kp_step *s, const void *args)
 {
     bool alone;
-    const kp_view *v = kp_others_view(s, 0, 0, &alone);
+    const kp_view *v = kp_others_view(s, KP_NOBODY, KP_NOBODY, &alone);
     if (!v) {
         s->blind = true;
         s->say = "no broker answers";

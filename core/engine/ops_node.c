@@ -31,12 +31,12 @@ const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
     return kp_map_end(&b);
 }
 
-const kp_view *kp_one_view(kp_run *r, int node, int follow, int64_t *ret_took_us)
+const kp_view *kp_one_view(kp_run *r, int node, kp_maybe_id follow, int64_t *ret_took_us)
 {
     kp_arena *va = r->view_a[!r->view_turn];
     kp_request q = { .kind = KP_Q_VIEW,
                      .node = node,
-                     .follow = r->view ? follow : 0,
+                     .follow = r->view ? follow : KP_NOBODY,
                      .seen = r->view,
                      .within = 3 * KP_SECOND };
     kp_reply reply;
@@ -53,7 +53,7 @@ const kp_view *kp_one_view(kp_run *r, int node, int follow, int64_t *ret_took_us
     return reply.view;
 }
 
-const kp_view *kp_others_view(kp_step *s, int node, int follow, bool *ret_alone)
+const kp_view *kp_others_view(kp_step *s, kp_maybe_id node, kp_maybe_id follow, bool *ret_alone)
 {
     int ids[KP_OTHERS_MOST];
     size_t n = kp_view_sources(s->r, node, ids, KP_COUNT(ids));
@@ -182,7 +182,7 @@ static kp_err *features_read(kp_step *s, const void *args, const kp_value **ret_
 
 typedef struct config_args {
     const char *topic;
-    int broker;
+    kp_maybe_id broker;
     const kp_value *keys;
 } config_args;
 static const kp_arg config_arg[] = {
@@ -197,11 +197,11 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
     const kp_value *all;
     char id[16];
     kp_request q = { .kind = KP_Q_CONFIG,
-                     .node = a->topic ? KP_ANY_NODE : a->broker,
+                     .node = a->topic ? KP_ANY_NODE : a->broker.id,
                      .resource = a->topic ? "topic" : "broker",
                      .keys = a->keys };
 
-    if (!a->topic && !a->broker)
+    if (!a->topic && !a->broker.is)
         return kp_err_new(KP_PLAYBOOK, "config{ topic = \"orders\" } or config{ broker = 1 }",
                           "config needs a topic or a broker");
     if (a->topic) {
@@ -210,7 +210,7 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
         q.names = kp_list_end(&b);
     }
     KP_TRY(kp_ask_value(s->r, s->a, &q, &all));
-    snprintf(id, sizeof id, "%d", a->broker);
+    snprintf(id, sizeof id, "%d", a->broker.id);
     const kp_value *one = kp_get(all, a->topic ? a->topic : id);
     kp_builder b = kp_map_begin(s->a);
     for (uint32_t i = 0; one && i < one->n; i++)

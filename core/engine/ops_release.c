@@ -19,7 +19,7 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
     const kp_value *state;
     (void)args;
-    KP_TRY(kp_ask_host(s->r, s->a, s->node, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s->r, s->a, s->node.id, -1, &state, NULL));
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
     return NULL;
 }
@@ -37,7 +37,7 @@ static bool staged(const kp_value *state, const char *version)
 static kp_verdict stage_probe(kp_step *s, const void *args)
 {
     const release_args *a = args;
-    const kp_node *node = kp_inventory_node(s->r->inv, s->node);
+    const kp_node *node = kp_inventory_node(s->r->inv, s->node.id);
 
     if (staged(kp_get(s->pre, "host"), a->version)) {
         s->result = kp_bool(true);
@@ -60,7 +60,7 @@ static kp_err *switch_ask(kp_step *s, const void *args)
 {
     const release_args *a = args;
     kp_request q = { .kind = KP_A_LINK,
-                     .node = s->node,
+                     .node = s->node.id,
                      .op_id = s->op_id,
                      .epoch = s->r->epoch,
                      .holder = s->r->id,
@@ -73,7 +73,7 @@ static kp_verdict switch_probe(kp_step *s, const void *args)
 {
     const release_args *a = args;
     const kp_value *state;
-    kp_err *e = kp_ask_host(s->r, s->a, s->node, -1, &state, &s->took_us);
+    kp_err *e = kp_ask_host(s->r, s->a, s->node.id, -1, &state, &s->took_us);
 
     if (e) {
         s->blind = true;

@@ -25,7 +25,7 @@ static const kp_arg controller_arg[] = {
 
 static const kp_node *node_of(const kp_step *s)
 {
-    return kp_inventory_node(s->r->inv, s->node);
+    return kp_inventory_node(s->r->inv, s->node.id);
 }
 
 static kp_grant restart_grants(kp_run *r, const void *args)
@@ -49,13 +49,13 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
     const kp_view *v = NULL;
     (void)args;
 
-    KP_TRY(kp_ask_host(r, s->a, s->node, -1, &state, NULL));
+    KP_TRY(kp_ask_host(r, s->a, s->node.id, -1, &state, NULL));
     const kp_value *behind = NULL;
     int64_t leaders = 0;
     if (kp_node_is(node_of(s), KP_BROKER) && kp_get_int(state, "pid", 0) != 0) {
-        KP_TRY(kp_fresh_view(r, 0, true, &v)); /* the guard's, next */
-        behind = kp_view_behind_keys(s->a, v, s->node);
-        int slot = kp_view_slot(v, s->node);
+        KP_TRY(kp_fresh_view(r, KP_NOBODY, true, &v)); /* the guard's, next */
+        behind = kp_view_behind_keys(s->a, v, s->node.id);
+        int slot = kp_view_slot(v, s->node.id);
         leaders = slot >= 0 ? v->leads[slot] : 0;
     }
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind",
@@ -68,7 +68,7 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
 static void host_act(kp_step *s, kp_req kind)
 {
     kp_request q = { .kind = kind,
-                     .node = s->node,
+                     .node = s->node.id,
                      .op_id = s->op_id,
                      .epoch = s->r->epoch,
                      .holder = s->r->id,
@@ -83,7 +83,7 @@ static kp_err *stop_ask(kp_step *s, const void *args)
     kp_ms now = kp_mono(r->w), idle = r->idle_from > 0 ? now - r->idle_from : -1;
 
     kp_list_add(&r->stops,
-                kp_map(r->a, "node", kp_int(r->a, s->node), "at", kp_int(r->a, kp_now(r->w)),
+                kp_map(r->a, "node", kp_int(r->a, s->node.id), "at", kp_int(r->a, kp_now(r->w)),
                        "idle_ms", idle >= 0 ? kp_int(r->a, idle) : NULL, "idle_requests",
                        idle >= 0 ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL,
                        "idle_polls", idle >= 0 ? kp_int(r->a, r->polls - r->confirmed_polls) : NULL,
@@ -103,7 +103,7 @@ static claim claimed(kp_step *s, const kp_value *state)
     const char *doing = kp_get_text(kp_get(state, "service"), "state", "");
     if (kp_streq(doing, "deactivating") || kp_streq(doing, "activating"))
         return CLAIM_RUNNING;
-    kp_request q = { .kind = KP_Q_JOB, .node = s->node, .op_id = s->op_id };
+    kp_request q = { .kind = KP_Q_JOB, .node = s->node.id, .op_id = s->op_id };
     const kp_value *job;
     kp_err *e = kp_ask_value(s->r, s->a, &q, &job);
     if (e) {
@@ -145,7 +145,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     }
     if (!s->intended)
         return KP_NOT_YET; /* `before` has just seen it run */
-    kp_err *e = kp_ask_host(r, s->a, s->node, -1, &state, &s->took_us);
+    kp_err *e = kp_ask_host(r, s->a, s->node.id, -1, &state, &s->took_us);
     if (e)
         return silent(s, e);
     int64_t pid = kp_get_int(state, "pid", 0), dirs = kp_get_int(state, "dirs", 0),
@@ -188,8 +188,8 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     }
     if (broker) {
         bool alone;
-        const kp_view *v = kp_others_view(s, s->node, 0, &alone);
-        if (!alone && (!v || lists(v, s->node))) {
+        const kp_view *v = kp_others_view(s, s->node, KP_NOBODY, &alone);
+        if (!alone && (!v || lists(v, s->node.id))) {
             s->say = v ? "its process is gone; the others still list it"
                        : "its process is gone; no other broker answers";
             return KP_UNDER_WAY;
@@ -202,7 +202,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
 
 static void stop_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r, s->node);
+    kp_known *k = kp_known_node(s->r, s->node.id);
     const kp_value *behind = kp_get(s->pre, "behind");
     (void)args;
     if (k)
@@ -219,7 +219,7 @@ static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_p
 {
     const kp_value *state;
     (void)args;
-    KP_TRY(kp_ask_host(s->r, s->a, s->node, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s->r, s->a, s->node.id, -1, &state, NULL));
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
     return NULL;
 }
@@ -227,7 +227,7 @@ static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_p
 static kp_err *start_ask(kp_step *s, const void *args)
 {
     kp_run *r = s->r;
-    kp_known *k = kp_known_node(r, s->node);
+    kp_known *k = kp_known_node(r, s->node.id);
     (void)args;
 
     if (k)
@@ -257,12 +257,12 @@ static bool listed(kp_step *s, const kp_node *node)
 
     if (kp_node_is(node, KP_BROKER)) {
         bool alone;
-        const kp_view *v = kp_others_view(s, s->node, 0, &alone);
+        const kp_view *v = kp_others_view(s, s->node, KP_NOBODY, &alone);
         if (alone)
-            v = kp_one_view(r, s->node, 0, &s->took_us);
-        return v && lists(v, s->node);
+            v = kp_one_view(r, s->node.id, KP_NOBODY, &s->took_us);
+        return v && lists(v, s->node.id);
     }
-    kp_request q[2] = { { .kind = KP_Q_NODE, .node = s->node, .within = 2 * KP_SECOND },
+    kp_request q[2] = { { .kind = KP_Q_NODE, .node = s->node.id, .within = 2 * KP_SECOND },
                         { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND } };
     kp_reply reply[2];
     kp_ask_all(r, s->a, q, 2, reply);
@@ -280,7 +280,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
 
     if (!s->pre)
         return KP_NOT_YET;
-    kp_err *e = kp_ask_host(s->r, s->a, s->node, kp_get_int(was, "log_size", 0), &state,
+    kp_err *e = kp_ask_host(s->r, s->a, s->node.id, kp_get_int(was, "log_size", 0), &state,
                             &s->took_us);
     if (e)
         return silent(s, e);
@@ -334,7 +334,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
 
 static void start_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r, s->node);
+    kp_known *k = kp_known_node(s->r, s->node.id);
     (void)args;
     if (k)
         k->stopped = false;

@@ -52,16 +52,16 @@ static void held_by(kp_step *s, int id, const char *how, const char *first)
                         id);
 }
 
-/* Another broker of the inventory that the view does not list as live; 0: none. */
-static int first_down(const kp_run *r, const kp_view *v, int but)
+/* Another broker of the inventory that the view does not list as live. */
+static kp_maybe_id first_down(const kp_run *r, const kp_view *v, int but)
 {
     for (uint32_t i = 0; i < v->n_brokers; i++) {
         const kp_view_broker *b = &v->brokers[i];
         const kp_node *n = b->alive ? NULL : kp_inventory_node(r->inv, b->id);
         if (n && n->id != but && kp_node_is(n, KP_BROKER))
-            return n->id;
+            return kp_somebody(n->id);
     }
-    return 0;
+    return KP_NOBODY;
 }
 
 /* The views of two others (of as many as there are, in a smaller cluster) and of the node itself;
@@ -72,9 +72,10 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
     kp_run *r = s->r;
     kp_arena *va = r->view_a[!r->view_turn];
     int ids[KP_OTHERS_MOST];
-    size_t n = kp_view_sources(r, node, ids, KP_COUNT(ids)), need = n < 2 ? n : 2, got = 0, at = 0;
+    size_t n = kp_view_sources(r, kp_somebody(node), ids, KP_COUNT(ids));
+    size_t need = n < 2 ? n : 2, got = 0, at = 0;
     bool own_asked = false;
-    int silent = 0;
+    kp_maybe_id silent = KP_NOBODY; /* another that did not answer, the first of them */
 
     kp_arena_reset(va);
     *ret_own = NULL;
@@ -91,7 +92,7 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
         for (size_t i = 0; i < m; i++) {
             s->took_us = reply[i].took_us;
             if (reply[i].err)
-                silent = q[i].node != node && silent ? silent : q[i].node;
+                silent = q[i].node == node || silent.is ? silent : kp_somebody(q[i].node);
             else if (q[i].node == node)
                 *ret_own = reply[i].view;
             else
@@ -103,7 +104,7 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
     if (*ret_own && got == need)
         return true;
     if (*ret_own) {
-        held_by(s, silent, "does not answer", "");
+        held_by(s, silent.id, "does not answer", "");
     } else {
         s->say = kp_printf(s->a, "broker %d does not answer", node);
         s->next = kp_printf(s->a, "look at broker %d; when it answers: kplay resume", node);
@@ -122,9 +123,9 @@ static kp_verdict broker_back(kp_step *s, int node)
 
     /* One broker is followed until it says so; only then the second one and the node itself are
      * asked. */
-    if (!(r->follow_clear && r->follow_node == node)) {
+    if (!kp_is_node(r->followed, node)) {
         bool alone;
-        const kp_view *v = kp_others_view(s, node, node, &alone);
+        const kp_view *v = kp_others_view(s, kp_somebody(node), kp_somebody(node), &alone);
         if (!v && !alone) {
             s->say = "no other broker answers";
             return KP_NOT_YET;
@@ -138,14 +139,13 @@ static kp_verdict broker_back(kp_step *s, int node)
                          : kp_printf(s->a, "broker %d is behind on %u of %u partitions", node, left,
                                      v->by_broker_first[slot + 1] - v->by_broker_first[slot]);
             s->detail = behind_lines(s, v, parts, left);
-            int down = first_down(r, v, node);
-            if (down)
-                held_by(s, down, "is down", kp_printf(s->a, "%s, and ", s->say));
+            kp_maybe_id down = first_down(r, v, node);
+            if (down.is)
+                held_by(s, down.id, "is down", kp_printf(s->a, "%s, and ", s->say));
             return KP_UNDER_WAY;
         }
     }
-    r->follow_node = node;
-    r->follow_clear = true;
+    r->followed = kp_somebody(node);
     if (!ask_all(s, node, other, &n, &own))
         return KP_NOT_YET;
     for (size_t i = 0; i <= n; i++) {
@@ -162,7 +162,7 @@ static kp_verdict broker_back(kp_step *s, int node)
         s->say = kp_printf(s->a, "broker %d does not know the topics the others know yet", node);
         return KP_UNDER_WAY;
     }
-    r->follow_clear = false;
+    r->followed = KP_NOBODY;
     r->view_turn = !r->view_turn;
     kp_view_seen(r, n > 0 ? other[0] : own);
     return KP_SO;
@@ -264,8 +264,8 @@ static void sync_after(kp_step *s, const void *args)
     const sync_args *a = args;
     kp_run *r = s->r;
     for (size_t i = 0; i < a->nodes.n; i++)
-        if (r->last_started == a->nodes.id[i])
-            r->last_started = 0;
+        if (kp_is_node(r->last_started, a->nodes.id[i]))
+            r->last_started = KP_NOBODY;
     r->confirmed_at = kp_mono(r->w);
     r->confirmed_requests = r->w->n_requests;
     r->confirmed_polls = r->polls;

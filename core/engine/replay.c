@@ -105,7 +105,6 @@ void kp_replay_index(kp_run *r)
         case KP_K_INTENT: {
             kp_child_record *k = child_for(r, c, path);
             k->op_id = kp_get_text(rec->body, "id", "");
-            k->node = (int)kp_get_int(rec->body, "node", 0);
             k->attempt = (int)kp_get_int(rec->body, "try", 1);
             k->intent = rec;
             k->done = NULL;
@@ -119,7 +118,6 @@ void kp_replay_index(kp_run *r)
                 c->reopened = false;
             } else {
                 kp_child_record *k = child_for(r, c, path);
-                k->node = (int)kp_get_int(rec->body, "node", k->node);
                 k->done = rec;
                 k->retry = false;
             }

@@ -110,7 +110,7 @@ static bool meet_by_journal(kp_run *r, const kp_err *e)
 static kp_err *meet(kp_run *r)
 {
     int ids[16];
-    size_t n = kp_view_sources(r, 0, ids, KP_COUNT(ids));
+    size_t n = kp_view_sources(r, KP_NOBODY, ids, KP_COUNT(ids));
     kp_err *last = NULL;
     kp_reply node = { 0 };
 
@@ -140,7 +140,7 @@ static kp_err *meet(kp_run *r)
     r->met = node.value;
 
     kp_request q = { .kind = KP_Q_VIEW,
-                     .node = node.node > 0 ? node.node : ids[0],
+                     .node = node.node,
                      .with_config = true };
     kp_reply view;
     kp_arena_reset(r->view_a[0]);

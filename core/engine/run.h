@@ -10,7 +10,6 @@
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
     const char *path, *op_id;
-    int node;
     int attempt;
     const kp_record *intent; /* NULL for a call that needs none */
     const kp_record *done;   /* NULL: in doubt */
@@ -115,9 +114,8 @@ struct kp_run {
     char last_path_text[512];
     kp_known *known;
     size_t n_known;
-    int last_started; /* node id; not asked for views until it is confirmed in sync */
-    int follow_node;  /* wait_in_sync: the followed broker has seen this node back */
-    bool follow_clear;
+    kp_maybe_id last_started; /* not asked for views until it is confirmed in sync */
+    kp_maybe_id followed;     /* wait_in_sync: the followed broker has seen this node back */
 
     const char *word;         /* the newest call that a person has said yes to; NULL: none */
     const kp_value *question; /* arguments of the confirm{} the run pauses for */
@@ -158,13 +156,14 @@ kp_err *kp_pause(kp_run *r, kp_ms d, bool action_under_way) KP_MUST_USE;
 kp_ms kp_poll_pause(int64_t last_took_us); /* max(100 ms, 20 x the last round trip), at most 5 s */
 
 /* ---- fresh.c: views that may be relied on ---- */
-/* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: node not
- * to ask (0: none). Waits out disagreement (caches lag), then KP_SAFETY "unknown". */
-kp_err *kp_fresh_view(kp_run *r, int without, bool with_config, const kp_view **ret_v) KP_MUST_USE;
+/* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: a node
+ * not to ask. Waits out disagreement (caches lag), then KP_SAFETY "unknown". */
+kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config,
+                      const kp_view **ret_v) KP_MUST_USE;
 /* The same when the answers are already there; false: they disagree, *ret_why says where. */
 bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why);
 void kp_view_seen(kp_run *r, const kp_view *v); /* a whole view that is believed */
-size_t kp_view_sources(kp_run *r, int without, int *ret_ids,
+size_t kp_view_sources(kp_run *r, kp_maybe_id without, int *ret_ids,
                        size_t max); /* broker ids to ask, best first */
 
 /* ---- guard.c, guard_start.c ---- */
@@ -232,9 +231,9 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
 const char *kp_doing_word(const kp_op *op); /* "stopping", "starting", "switching the release of" */
 
 /* ---- eta.c: how long things take; a rule of thumb at first, then what this run has seen ---- */
-const kp_value *kp_eta_of(kp_run *r, const kp_op *op,
-                          int node); /* {p50, p95} in ms, NULL when nothing is known */
-void kp_eta_learn(kp_run *r, const kp_op *op, int node, kp_ms took);
+/* {p50, p95} in ms, NULL when nothing is known */
+const kp_value *kp_eta_of(kp_run *r, const kp_op *op);
+void kp_eta_learn(kp_run *r, const kp_op *op, kp_ms took);
 
 /* ---- wait.c ---- */
 kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,

@@ -65,17 +65,21 @@ static const kp_value *once(child *c)
     return c->s.canonical;
 }
 
+static const kp_value *node_value(const child *c)
+{
+    return c->s.node.is ? kp_int(c->s.a, c->s.node.id) : NULL;
+}
+
 static kp_err *intend(kp_run *r, child *c)
 {
     kp_arena *a = r->call;
     KP_TRY(kp_record_add(r, KP_K_INTENT,
                          kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "a",
-                                once(c), "id", kp_text(a, c->s.op_id), "node",
-                                c->s.node ? kp_int(a, c->s.node) : NULL, "pre", c->s.pre, "rev",
-                                kp_int(a, c->s.op->rev), "try",
+                                once(c), "id", kp_text(a, c->s.op_id), "node", node_value(c), "pre",
+                                c->s.pre, "rev", kp_int(a, c->s.op->rev), "try",
                                 c->attempt > 1 ? kp_int(a, c->attempt) : NULL, "ep",
                                 r->epoch ? kp_int(a, r->epoch) : NULL, "eta",
-                                kp_eta_of(r, c->s.op, c->s.node), NULL)));
+                                kp_eta_of(r, c->s.op), NULL)));
     c->open = true;
     return NULL;
 }
@@ -89,8 +93,8 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
         c->err = kp_err_new(
             KP_FAILED, c->s.next ? c->s.next : "look at the node; when it is well: kplay resume",
             "%s: %s", c->s.op->name, c->s.why ? c->s.why : "it failed");
-        if (c->s.node)
-            c->err = kp_err_at(c->err, "%s", kp_node_word(a, r, c->s.node));
+        if (c->s.node.is)
+            c->err = kp_err_at(c->err, "%s", kp_node_word(a, r, c->s.node.id));
         if (c->s.detail && *c->s.detail)
             c->err = kp_err_detail(c->err, "%s", c->s.detail);
     } else if (v == KP_SO) {
@@ -99,14 +103,14 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     KP_TRY(kp_record_add(r, KP_K_DONE,
                          kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name),
                                 "id", c->open ? kp_text(a, c->s.op_id) : NULL, "node",
-                                c->s.node ? kp_int(a, c->s.node) : NULL, "pre",
+                                node_value(c), "pre",
                                 c->open ? NULL : c->s.pre, "a", once(c), "ok", kp_bool(v == KP_SO),
                                 "r", c->result, "err", kp_err_value(a, c->err), "via",
                                 kp_text(a, via), "ms", kp_int(a, took), NULL)));
     c->settled = true;
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
-    kp_eta_learn(r, c->s.op, c->s.node, took);
+    kp_eta_learn(r, c->s.op, took);
     kp_tell(r, (kp_event) { .kind = KP_E_DONE,
                             .verb = c->s.op->name,
                             .node = c->s.node,
@@ -205,8 +209,11 @@ static kp_err *look(kp_run *r, child *c)
                                 .verb = op->name,
                                 .node = c->s.node,
                                 .path = c->s.path,
-                                .text = kp_printf(a, "%s(%d): an earlier session intended it: %s",
-                                                  op->name, c->s.node, kp_verdict_name(v)),
+                                .text = kp_printf(a, "%s(%s): an earlier session intended it: %s",
+                                                  op->name,
+                                                  c->s.node.is ? kp_printf(a, "%d", c->s.node.id)
+                                                               : "",
+                                                  kp_verdict_name(v)),
                                 .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
                                                 kp_text(a, kp_verdict_name(v)), "saw", c->s.saw,
                                                 NULL) });
@@ -308,11 +315,11 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
     int *gone = KP_NEW_ARRAY(r->call, n + 1, int);
     size_t m = 0, n_gone = 0;
     for (size_t i = 0; i < n; i++)
-        if (c[i].wants && c[i].s.node) {
-            nodes[m] = c[i].s.node;
+        if (c[i].wants && c[i].s.node.is) {
+            nodes[m] = c[i].s.node.id;
             state[m++] = kp_get(c[i].s.pre, "host") ? kp_get(c[i].s.pre, "host") : c[i].s.pre;
-        } else if (c[i].s.node && !c[i].err) {
-            gone[n_gone++] = c[i].s.node;
+        } else if (c[i].s.node.is && !c[i].err) {
+            gone[n_gone++] = c[i].s.node.id;
         }
     kp_guard_case what = {
         .op = op, .nodes = nodes, .n = m, .state = state, .gone = gone, .n_gone = n_gone
@@ -353,7 +360,7 @@ static void tell_progress(kp_run *r, const child *c, size_t n)
                                 .text = shown->s.say ? shown->s.say : "",
                                 .value = kp_map(r->call, "left", kp_int(r->call, (int64_t)left),
                                                 "of", kp_int(r->call, (int64_t)n), "eta",
-                                                kp_eta_of(r, shown->s.op, shown->s.node), NULL) });
+                                                kp_eta_of(r, shown->s.op), NULL) });
 }
 
 static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
@@ -409,7 +416,7 @@ static kp_err *join_errors(kp_run *r, const kp_op *op, child *c, size_t n)
         if (!first)
             first = &c[i];
         failed++;
-        kp_buf_fmt(&lines, "  %s  %s\n", kp_node_word(r->call, r, c[i].s.node), c[i].err->what);
+        kp_buf_fmt(&lines, "  %s  %s\n", kp_node_word(r->call, r, c[i].s.node.id), c[i].err->what);
     }
     if (failed == 0)
         return NULL;
@@ -428,24 +435,24 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
                     const char *path, const char *at, const kp_call_record *old,
                     const kp_value **ret_v)
 {
-    kp_nodes one = { .n = 1 }, *nodes = &one;
-    int nobody = 0;
+    const kp_nodes *nodes = NULL; /* NULL: it acts on the cluster, by one child of nobody's */
     (void)at;
 
-    one.id = &nobody;
     for (size_t i = 0; i < op->n_args; i++)
         if (op->fan_out && kp_streq(op->args[i].name, op->fan_out))
-            nodes = (kp_nodes *)((char *)args + op->args[i].offset);
+            nodes = (const kp_nodes *)((char *)args + op->args[i].offset);
 
-    child *c = KP_NEW_ARRAY(r->call, nodes->n + 1, child);
+    size_t n = nodes ? nodes->n : 1;
+    bool list = nodes && nodes->list;
+    child *c = KP_NEW_ARRAY(r->call, n + 1, child);
     bool named = old != NULL;
-    for (size_t i = 0; i < nodes->n; i++) {
-        const char *p = nodes->list ? kp_printf(r->call, "%s/%d", path, nodes->id[i]) : path;
+    for (size_t i = 0; i < n; i++) {
+        const char *p = list ? kp_printf(r->call, "%s/%d", path, nodes->id[i]) : path;
         c[i].s = (kp_step) { .r = r,
                              .op = op,
                              .a = r->call,
                              .path = p,
-                             .node = nodes->id[i],
+                             .node = nodes ? kp_somebody(nodes->id[i]) : KP_NOBODY,
                              .args = args,
                              .canonical = canonical };
         c[i].attempt = 1;
@@ -457,21 +464,16 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
         c[i].s.op_id = op_id(r, p, c[i].attempt);
     }
 
-    kp_err *e = settle_all(r, op, args, c, nodes->n);
-    if (e) {
-        for (size_t i = 0; i < nodes->n; i++)
-            kp_err_drop(c[i].err);
-        return e;
-    }
-    kp_builder by_node = kp_map_begin(r->call);
-    for (size_t i = 0; i < nodes->n; i++)
-        kp_map_add(&by_node, kp_printf(r->call, "%d", nodes->id[i]), c[i].result);
-    const kp_value *all = kp_map_end(&by_node);
-    e = join_errors(r, op, c, nodes->n);
-    for (size_t i = 0; i < nodes->n; i++)
+    kp_err *e = settle_all(r, op, args, c, n);
+    if (!e)
+        e = join_errors(r, op, c, n);
+    for (size_t i = 0; i < n; i++)
         kp_err_drop(c[i].err);
     if (e)
         return e;
-    *ret_v = nodes->list ? all : c[0].result;
+    kp_builder by_node = kp_map_begin(r->call);
+    for (size_t i = 0; list && i < n; i++)
+        kp_map_add(&by_node, kp_printf(r->call, "%d", nodes->id[i]), c[i].result);
+    *ret_v = list ? kp_map_end(&by_node) : c[0].result;
     return NULL;
 }

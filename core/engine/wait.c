@@ -37,7 +37,7 @@ static kp_err *begin(kp_run *r, waiting *w, kp_ms limit, const kp_call_record *o
     return kp_record_add(r, KP_K_WAIT,
                          kp_map(a, "i", kp_text(a, w->path), "fn", kp_text(a, w->op->name), "a",
                                 w->canonical, "stall", kp_int(a, w->stall), "until",
-                                kp_int(a, w->until), "eta", kp_eta_of(r, w->op, 0), NULL));
+                                kp_int(a, w->until), "eta", kp_eta_of(r, w->op), NULL));
 }
 
 static kp_err *end(kp_run *r, waiting *w, kp_err *err, const kp_value *result,
@@ -52,7 +52,7 @@ static kp_err *end(kp_run *r, waiting *w, kp_err *err, const kp_value *result,
                result, "err", kp_err_value(a, err), "reads", reads, "polls", kp_int(a, w->polls),
                "curve", kp_list_end(&w->curve), "ms", kp_int(a, took), NULL));
     if (!err)
-        kp_eta_learn(r, w->op, 0, took);
+        kp_eta_learn(r, w->op, took);
     kp_tell(r, (kp_event) { .kind = KP_E_DONE,
                             .verb = w->op->name,
                             .path = w->path,

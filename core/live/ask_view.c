@@ -59,10 +59,10 @@ void kp_topic_configs_put(kp_topic_configs *c, const kp_topic_config *v, size_t 
     c->n = n;
 }
 
-kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, int node)
+kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id node)
 {
     kp_topic_names all = { NULL, KP_NULL_LIST };
-    int slot = seen && node > 0 ? kp_view_slot(seen, node) : -1;
+    int slot = seen && node.is ? kp_view_slot(seen, node.id) : -1;
     if (slot < 0 || seen->out_of_sync[slot] == 0)
         return all;
     bool *behind = KP_NEW_ARRAY(own, seen->n_topics, bool);

@@ -233,6 +233,6 @@ typedef struct kp_topic_names {
     const kp_metadata_request_topic *v;
     int32_t n;
 } kp_topic_names;
-kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, int node);
+kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id node);
 
 #endif

@@ -211,7 +211,7 @@ static void as_json(screen *s, const kp_event *e)
         a, "event", kp_text(a, kinds[e->kind]), "t", kp_text(a, kp_time_text(a, e->t)), "path",
         e->path && *e->path ? kp_text(a, e->path) : NULL, "step",
         e->step && *e->step ? kp_text(a, e->step) : NULL, "verb", kp_text(a, e->verb), "text",
-        kp_text(a, e->text), "node", e->node ? kp_int(a, e->node) : NULL, "took_ms",
+        kp_text(a, e->text), "node", e->node.is ? kp_int(a, e->node.id) : NULL, "took_ms",
         e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
         e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what",
                         kp_text(a, e->err->what), "next", kp_text(a, e->err->next), "where",
@@ -287,7 +287,8 @@ static void on_event(void *ud, const kp_event *e)
         break;
     case KP_E_DOUBT:
         clear_live(s);
-        say(s, kp_printf(s->line_a, "in doubt  %s(%d)%s%s -> %s", e->verb, e->node,
+        say(s, kp_printf(s->line_a, "in doubt  %s(%s)%s%s -> %s", e->verb,
+                         e->node.is ? kp_printf(s->line_a, "%d", e->node.id) : "",
                          e->value ? "  saw " : "",
                          e->value ? kp_json_text(s->line_a, kp_get(e->value, "saw")
                                                                 ? kp_get(e->value, "saw")

@@ -186,7 +186,7 @@ static kp_err *describe_topic(kp_plan *p, const kp_spec *s, uint32_t brokers)
     return name_topics(p, s, &t, count);
 }
 
-static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
+static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, int64_t first_id)
 {
     const kp_spec *s = p->spec;
     const kp_value *racks;
@@ -194,7 +194,7 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
     uint8_t r, java;
     uint64_t staged;
     bool separate = p->mode == KP_SIM_KRAFT;
-    int first_controller = brokers < 3000 ? 3001 : 100001;
+    int first_controller = first_id + brokers <= 3000 ? 3001 : 100001;
 
     KP_TRY(kp_spec_text(s, "release", p->mode == KP_SIM_ZOOKEEPER ? "3.4.1" : "3.7.2", &release));
     KP_TRY(kp_plan_release(p, "release", release, &r));
@@ -223,7 +223,7 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
             .release = r, .link = r, .staged = staged | UINT64_C(1) << r, .java = java, .ibp = ibp,
             .alive = true
         };
-        n->id = (int)k + (controller ? first_controller : 1);
+        n->id = (int)k + (controller ? first_controller : (int)first_id);
         n->roles = controller ? KP_CONTROLLER : KP_BROKER;
         if (p->mode == KP_SIM_COMBINED && k < controllers)
             n->roles |= KP_CONTROLLER;
@@ -240,8 +240,9 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers)
 static kp_err *describe(kp_plan *p, const kp_spec *s)
 {
     static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp",
-                                        "staged",    "racks",   "topics",      "java",    NULL };
-    int64_t brokers, controllers;
+                                        "staged",    "racks",   "topics",      "java",    "first_id",
+                                        NULL };
+    int64_t brokers, controllers, first_id;
     const kp_value *topics;
 
     KP_TRY(kp_spec_keys(s, keys));
@@ -249,7 +250,8 @@ static kp_err *describe(kp_plan *p, const kp_spec *s)
     KP_TRY(kp_spec_int(s, "brokers", 3, 1, KP_SIM_MAX_NODES - 64, &brokers));
     int64_t most = p->mode == KP_SIM_COMBINED && brokers < 63 ? brokers : 63;
     KP_TRY(kp_spec_int(s, "controllers", most < 3 ? most : 3, 1, most, &controllers));
-    KP_TRY(describe_nodes(p, brokers, controllers));
+    KP_TRY(kp_spec_int(s, "first_id", 1, 0, 90000, &first_id));
+    KP_TRY(describe_nodes(p, brokers, controllers, first_id));
     KP_TRY(kp_spec_list(s, "topics", false, &topics));
     for (size_t i = 0; i < kp_len(topics); i++) {
         const kp_spec t = kp_spec_item(s, "topics", i);

@@ -37,7 +37,8 @@ typedef struct kp_sim kp_sim;
  *
  * A description (every key is optional):
  *   mode      "kraft" (default), "zookeeper", "combined"
- *   brokers   how many, default 3; ids 1, 2, ...
+ *   brokers   how many, default 3; ids first_id, first_id + 1, ...
+ *   first_id  default 1; 0 is an id like any other
  *   controllers  how many, default 3; ids 3001, ...; combined: so many of the brokers, the first
  *             ones, are controllers as well; ignored in ZooKeeper mode
  *   release   "3.7.2", what every node runs.  KRaft needs 3.3 or newer, ZooKeeper older than 4.0

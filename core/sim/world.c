@@ -181,9 +181,9 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
 
     switch (q->kind) {
     case KP_Q_VIEW:
-        if (q->follow > 0 &&
+        if (q->follow.is &&
             q->seen) { /* topics that still hold an out-of-sync partition of that node */
-            int32_t followed = kp_sim_node_find(sim, q->follow);
+            int32_t followed = kp_sim_node_find(sim, q->follow.id);
             double asked = followed != KP_SIM_NO_NODE && sim->node[followed].slot != KP_SIM_NO_SLOT
                                ? 10.0 * sim->out[sim->node[followed].slot]
                                : 0;

@@ -134,7 +134,7 @@ typedef struct kp_request {
     kp_ms within; /* answered at the latest after this; 0: kp_req_within */
     /* questions */
     bool with_config;
-    int follow; /* 0: nobody (a node with id 0 can not be followed: the whole view is asked) */
+    kp_maybe_id follow;
     const kp_view *seen;
     const char *resource;
     const kp_value *names, *keys;

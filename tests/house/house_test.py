@@ -21,6 +21,8 @@ BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "atoi", "strtok", "system",
 BLOCKING = {"poll", "ppoll", "select", "pselect", "epoll_wait", "sleep", "usleep", "nanosleep", "clock_nanosleep"}
 LUAAPI_MAY_NOT = {"socket", "connect", "send", "recv", "open", "open64", "openat", "fopen", "fopen64", "fork", "posix_spawn",
                   "pthread_create", "clock_gettime", "gettimeofday", "time", "system", "popen"}
+# Names that hold a node's id.  0 is an id, so none of them has a truth: who may be absent is a kp_maybe_id.
+IDS = r"(?:\w+(?:->|\.))*(?:node|node_id|broker|broker_id|follow|without|last_started|followed)(?:\.id|->id)?"
 LINES_LIMIT = 900
 COLUMNS_LIMIT = 100
 
@@ -95,6 +97,25 @@ def check_sources(table: dict[str, list[str]]) -> None:
                     fail(f"{name}:{n}: unfinished")
 
 
+def check_ids(table: dict[str, list[str]]) -> None:
+    """No id is asked whether it is there, or compared with 0 to know it."""
+    truth = re.compile(r"(?:!|&& *|\|\| *|\bif \(|[=(,] *)(" + IDS + r")(?= *(?:&&|\|\||\?))"
+                       r"|(?:!|&& *|\|\| *|\bif \()(" + IDS + r")(?= *[);])")
+    zero = re.compile(r"(" + IDS + r") *(?:[!=]= *0\b|> *0\b|< *1\b)")
+    for room in table:
+        for path in sources(room):
+            text = strip(path.read_text())
+            # What this file or a header of its room declares as a flag or a pointer is no id.
+            declared = text + "".join(strip(h.read_text()) for h in sources(room) if h.suffix == ".h")
+            other = set(re.findall(r"\bbool (\w+)|\b\w+ \*(?:const )?(\w+)", declared))
+            names = {name for pair in other for name in pair if name}
+            for n, line in enumerate(text.splitlines(), 1):
+                for m in list(truth.finditer(line)) + list(zero.finditer(line)):
+                    name = next(g for g in m.groups() if g)
+                    if re.split(r"->|\.", name)[-1] not in names:
+                        fail(f"{path.relative_to(SOURCE)}:{n}: 0 is an id: {name} has no truth (kp_maybe_id)")
+
+
 def nm(path: Path, flag: str) -> dict[str, set[str]]:
     """Per object file: its symbols."""
     out = subprocess.run(["nm", flag, str(path)], capture_output=True, text=True, check=True).stdout
@@ -138,6 +159,7 @@ def main() -> int:
     table = rooms()
     check_includes(table)
     check_sources(table)
+    check_ids(table)
     check_symbols(table)
     for line in failures:
         print(line)

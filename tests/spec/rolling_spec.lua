@@ -55,6 +55,19 @@ describe("rolling.lua", function()
     end
   end)
 
+  for _, mode in ipairs { "kraft", "zookeeper", "combined" } do
+    it("upgrades broker 0 as any other, " .. mode, function()
+      local zookeeper = mode == "zookeeper"
+      local sim = cluster { mode = mode, first_id = 0, release = zookeeper and "3.4.1" or "3.7.2" }
+      sound(sim, sim:run("rolling.lua", { to = zookeeper and "3.5.2" or "3.9.1" }))
+      for id = 0, 2 do
+        assert.equal(1, sim:counts(id).stops)
+        assert.equal(1, sim:counts(id).starts)
+        assert.equal(1, sim:counts(id).links)
+      end
+    end)
+  end
+
   it("skips nodes that are on the target, and says so", function()
     local sim = cluster()
     sound(sim, sim:run("rolling.lua", { to = "3.9.1" }))
@@ -93,7 +106,7 @@ describe("rolling.lua refuses", function()
     assert.equal(3, r.exit)
     assert.truthy(r.error.what:find(text, 1, true), r.error.what)
     assert.truthy(#r.error.next > 0)
-    for _, id in ipairs { 1, 2, 3 } do assert.equal(0, sim:counts(id).stops) end
+    for id = (more or {}).first_id or 1, 2 do assert.equal(0, sim:counts(id).stops) end
   end
 
   it("a topic with one replica", function()
@@ -104,6 +117,9 @@ describe("rolling.lua refuses", function()
   end)
   it("unclean leader election", function()
     refused({ topics = { { name = "loose", unclean = true } } }, nil, "unclean leader election")
+  end)
+  it("min.insync.replicas of what is on broker 0", function()
+    refused({ first_id = 0, topics = { { name = "tight", rf = 3, min_isr = 3 } } }, nil, "without broker 0")
   end)
   it("a broker that is down", function()
     refused({ faults = { { fault = "crash", node = 2 } } }, nil, "broker 2 is down")

@@ -5,13 +5,13 @@
 
 static void expect(kp_run *r, const char *verb, kp_ms p50, kp_ms p95)
 {
-    const kp_value *v = kp_eta_of(r, kp_op_named(verb), 1);
+    const kp_value *v = kp_eta_of(r, kp_op_named(verb));
     assert_int_equal(kp_get_int(v, "p50", -1), p50);
     assert_int_equal(kp_get_int(v, "p95", -1), p95);
 }
 static void learn(kp_run *r, const char *verb, kp_ms took)
 {
-    kp_eta_learn(r, kp_op_named(verb), 1, took);
+    kp_eta_learn(r, kp_op_named(verb), took);
 }
 
 static void before_anything_was_seen_it_is_a_rule_of_thumb(void **state)
@@ -45,7 +45,7 @@ static void nothing_is_known_of_verbs_that_are_not_timed(void **state)
     kp_run r = { .call = a };
     (void)state;
     learn(&r, "stage_release", 1000);
-    assert_null(kp_eta_of(&r, kp_op_named("stage_release"), 1));
+    assert_null(kp_eta_of(&r, kp_op_named("stage_release")));
 }
 
 /* A thousand brokers: more than are kept. */
@@ -74,7 +74,7 @@ static void the_median_of_many_stays_in_the_middle(void **state)
     (void)state;
     for (int64_t i = 0; i < 1000; i++) {
         learn(&r, "stop_broker", 1000 + i * 3571 % 8000); /* evenly 1 to 9 s */
-        const kp_value *v = kp_eta_of(&r, kp_op_named("stop_broker"), 1);
+        const kp_value *v = kp_eta_of(&r, kp_op_named("stop_broker"));
         if (i >= 64)
             assert_in_range(kp_get_int(v, "p50", -1), 3500, 6500);
     }

@@ -48,7 +48,7 @@ static void over(asking *q)
     kp_arena_free(q->a);
 }
 
-static const kp_view *fresh(asking *q, int without, bool with_config)
+static const kp_view *fresh(asking *q, kp_maybe_id without, bool with_config)
 {
     const kp_view *v = NULL;
     kp_err *e = kp_fresh_view(&q->r, without, with_config, &v);
@@ -58,7 +58,7 @@ static const kp_view *fresh(asking *q, int without, bool with_config)
     assert_non_null(v);
     return v;
 }
-static void unknown(asking *q, int without, kp_class cls, const char *says)
+static void unknown(asking *q, kp_maybe_id without, kp_class cls, const char *says)
 {
     const kp_view *v = NULL;
     kp_ms from = the_brokers.now;
@@ -91,7 +91,7 @@ static void two_brokers_that_agree_are_believed_at_once(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    const kp_view *v = fresh(&q, 0, false);
+    const kp_view *v = fresh(&q, KP_NOBODY, false);
     asked("1 2");
     assert_int_equal(the_brokers.now, 1000 + ANSWER_MS);
     assert_int_equal(v->counts.urp, 0);
@@ -107,18 +107,18 @@ static void nothing_is_asked_twice_in_one_moment(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    const kp_view *v = fresh(&q, 0, false);
-    assert_ptr_equal(fresh(&q, 0, false), v);
+    const kp_view *v = fresh(&q, KP_NOBODY, false);
+    assert_ptr_equal(fresh(&q, KP_NOBODY, false), v);
     asked("1 2");
-    fresh(&q, 0, true); /* the settings were not read with it */
+    fresh(&q, KP_NOBODY, true); /* the settings were not read with it */
     asked("1 2");
-    v = fresh(&q, 0, false); /* what has the settings as well will do */
+    v = fresh(&q, KP_NOBODY, false); /* what has the settings as well will do */
     asked("");
     the_brokers.w.n_requests++; /* something was asked for since */
-    assert_ptr_not_equal(fresh(&q, 0, false), v);
+    assert_ptr_not_equal(fresh(&q, KP_NOBODY, false), v);
     asked("1 2");
     the_brokers.now += 20;
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     asked("1 2");
     over(&q);
 }
@@ -130,7 +130,7 @@ static void a_lagging_broker_is_waited_for(void **state)
     begin(&q, &three);
     the_brokers.look[1][0].in_sync = 2;
     the_brokers.look[2][1] = (look) { .from = 1300, .in_sync = 2, .epoch = 5 };
-    const kp_view *v = fresh(&q, 0, false);
+    const kp_view *v = fresh(&q, KP_NOBODY, false);
     assert_int_equal(v->counts.urp, PARTS);
     assert_in_range(the_brokers.now, 1300, 1500);
     over(&q);
@@ -142,7 +142,7 @@ static void a_disagreement_that_stays_is_unknown(void **state)
     (void)state;
     begin(&q, &three);
     the_brokers.look[2][0].in_sync = 2;
-    unknown(&q, 0, KP_SAFETY,
+    unknown(&q, KP_NOBODY, KP_SAFETY,
             "brokers 1 and 2 disagree about the ISR or leader of 2 partitions, orders-0 first");
     over(&q);
 }
@@ -154,12 +154,12 @@ static void a_silent_third_broker_does_not_explain_a_disagreement(void **state)
     begin(&q, &three);
     the_brokers.look[1][0].silent = true;
     the_brokers.look[2][0].in_sync = 2;
-    unknown(&q, 0, KP_SAFETY, "brokers 2 and 3 disagree");
+    unknown(&q, KP_NOBODY, KP_SAFETY, "brokers 2 and 3 disagree");
     over(&q);
     begin(&q, &two);
     the_brokers.look[2][0].silent = true;
     the_brokers.look[2][1] = (look) { .from = 4000, .in_sync = 2, .epoch = 5 };
-    unknown(&q, 0, KP_SAFETY, "brokers 1 and 2 disagree");
+    unknown(&q, KP_NOBODY, KP_SAFETY, "brokers 1 and 2 disagree");
     over(&q);
 }
 
@@ -169,7 +169,7 @@ static void a_topic_only_one_of_them_knows_is_a_disagreement(void **state)
     (void)state;
     begin(&q, &three);
     the_brokers.look[1][0].topics = 2;
-    unknown(&q, 0, KP_SAFETY, "of 1 partition, a topic only one of them knows first");
+    unknown(&q, KP_NOBODY, KP_SAFETY, "of 1 partition, a topic only one of them knows first");
     over(&q);
 }
 
@@ -181,7 +181,7 @@ static void of_two_settings_the_stricter_counts(void **state)
     the_brokers.look[1][0].min_isr = 1;
     the_brokers.look[2][0].min_isr = 2;
     the_brokers.look[1][0].unclean = true;
-    const kp_view *v = fresh(&q, 0, true);
+    const kp_view *v = fresh(&q, KP_NOBODY, true);
     for (uint32_t p = 0; p < PARTS; p++) {
         assert_int_equal(v->min_isr[p], 2);
         assert_int_equal(v->flags[p], KP_PART_UNCLEAN);
@@ -197,7 +197,7 @@ static void a_silent_broker_is_replaced_by_another(void **state)
     (void)state;
     begin(&q, &three);
     the_brokers.look[1][0].silent = true;
-    const kp_view *v = fresh(&q, 0, false);
+    const kp_view *v = fresh(&q, KP_NOBODY, false);
     asked("1 2 3");
     assert_int_equal(v->node, 2);
     assert_in_range(the_brokers.now - 1000, 5 * KP_SECOND, 6 * KP_SECOND);
@@ -207,11 +207,16 @@ static void a_silent_broker_is_replaced_by_another(void **state)
 static void the_order_of_asking_is_the_best_first(void **state)
 {
     static const struct {
-        int without, started, down;
+        kp_maybe_id without, started, down;
         const char *order;
     } rows[] = {
-        { 0, 0, 0, "1 2 3" }, { 2, 0, 0, "1 3" }, { 0, 1, 0, "2 3" }, { 0, 0, 2, "1 3" },
-        { 0, 1, 2, "3 1 2" }, { 3, 1, 0, "2 1" }, { 3, 0, 1, "2 1" },
+        { .order = "1 2 3" },
+        { .without = { true, 2 }, .order = "1 3" },
+        { .started = { true, 1 }, .order = "2 3" },
+        { .down = { true, 2 }, .order = "1 3" },
+        { .started = { true, 1 }, .down = { true, 2 }, .order = "3 1 2" },
+        { .without = { true, 3 }, .started = { true, 1 }, .order = "2 1" },
+        { .without = { true, 3 }, .down = { true, 1 }, .order = "2 1" },
     };
     asking q;
     (void)state;
@@ -220,8 +225,8 @@ static void the_order_of_asking_is_the_best_first(void **state)
         char text[64] = "";
         begin(&q, &three);
         q.r.last_started = rows[i].started;
-        if (rows[i].down)
-            q.known[rows[i].down - 1].down = true;
+        if (rows[i].down.is)
+            q.known[rows[i].down.id - 1].down = true;
         size_t n = kp_view_sources(&q.r, rows[i].without, ids, KP_COUNT(ids));
         for (size_t k = 0; k < n; k++)
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d", k ? " " : "", ids[k]);
@@ -236,11 +241,11 @@ static void the_only_broker_is_believed_alone(void **state)
     asking q;
     (void)state;
     begin(&q, &one);
-    assert_int_equal(fresh(&q, 0, false)->node, 1);
+    assert_int_equal(fresh(&q, KP_NOBODY, false)->node, 1);
     asked("1");
     over(&q);
     begin(&q, &two);
-    assert_int_equal(fresh(&q, 1, false)->node, 2);
+    assert_int_equal(fresh(&q, kp_somebody(1), false)->node, 2);
     asked("2");
     over(&q);
 }
@@ -251,7 +256,7 @@ static void one_voice_of_two_is_not_enough(void **state)
     (void)state;
     begin(&q, &two);
     the_brokers.look[2][0].silent = true;
-    unknown(&q, 0, KP_CLUSTER, "only broker 1 answers");
+    unknown(&q, KP_NOBODY, KP_CLUSTER, "only broker 1 answers");
     over(&q);
 }
 
@@ -262,7 +267,7 @@ static void nobody_answers(void **state)
     (void)state;
     begin(&q, &one);
     the_brokers.look[1][0].silent = true;
-    kp_err *e = kp_fresh_view(&q.r, 0, false, &v);
+    kp_err *e = kp_fresh_view(&q.r, KP_NOBODY, false, &v);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_CLUSTER);
     assert_non_null(strstr(e->what, "no broker answers"));
@@ -279,7 +284,7 @@ static void a_broker_that_comes_back_is_heard(void **state)
     begin(&q, &two);
     the_brokers.look[2][0].silent = true;
     the_brokers.look[2][1] = (look) { .from = 4000, .in_sync = 3, .epoch = 5 };
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     assert_in_range(the_brokers.now, 4000, 7000);
     over(&q);
 }
@@ -291,7 +296,7 @@ static void an_answer_from_an_old_cache_is_waited_out(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     the_brokers.now += 100;
     for (int id = 1; id <= 3; id++) {
         the_brokers.look[id][0] = (look) { .in_sync = 2, .epoch = 4 };
@@ -299,7 +304,7 @@ static void an_answer_from_an_old_cache_is_waited_out(void **state)
             (look) { .from = the_brokers.now + 400, .in_sync = 2, .epoch = 6 };
     }
     kp_ms from = the_brokers.now;
-    const kp_view *v = fresh(&q, 0, false);
+    const kp_view *v = fresh(&q, KP_NOBODY, false);
     assert_int_equal(v->leader_epoch[0], 6);
     assert_in_range(the_brokers.now - from, 400, 600);
     over(&q);
@@ -310,11 +315,11 @@ static void an_old_cache_that_stays_old_is_unknown(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
         the_brokers.look[id][0].epoch = 4;
-    unknown(&q, 0, KP_SAFETY, "broker 1 answers with leader epochs older than already seen");
+    unknown(&q, KP_NOBODY, KP_SAFETY, "broker 1 answers with leader epochs older than already seen");
     over(&q);
 }
 
@@ -325,7 +330,7 @@ static void a_topic_made_again_begins_with_new_epochs(void **state)
     begin(&q, &three);
     for (int id = 1; id <= 3; id++)
         the_brokers.look[id][0].topics = 2;
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     kp_view *seen = kp_memdup(q.r.view_a[q.r.view_turn], q.r.view, sizeof *q.r.view);
     int32_t epochs[2 * PARTS] = { 5, 5, 9, 9 }; /* of its namesake that is gone */
     seen->leader_epoch = epochs;
@@ -333,7 +338,7 @@ static void a_topic_made_again_begins_with_new_epochs(void **state)
     the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
         the_brokers.look[id][0].again = 7;
-    assert_int_equal(fresh(&q, 0, false)->leader_epoch[PARTS], 5);
+    assert_int_equal(fresh(&q, KP_NOBODY, false)->leader_epoch[PARTS], 5);
     over(&q);
 }
 
@@ -342,12 +347,12 @@ static void with_other_partitions_there_is_nothing_to_compare(void **state)
     asking q;
     (void)state;
     begin(&q, &three);
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
         the_brokers.look[id][0] = (look) { .in_sync = 3, .epoch = 4, .parts = PARTS + 1 };
     kp_ms from = the_brokers.now;
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     assert_int_equal(the_brokers.now - from, ANSWER_MS);
     over(&q);
 }
@@ -362,10 +367,10 @@ static void without_epochs_there_is_nothing_to_compare(void **state)
         the_brokers.look[id][1] =
             (look) { .from = the_brokers.now + 100, .in_sync = 3, .epoch = 4 };
     }
-    fresh(&q, 0, false);
+    fresh(&q, KP_NOBODY, false);
     the_brokers.now += 200;
     kp_ms from = the_brokers.now;
-    assert_int_equal(fresh(&q, 0, false)->leader_epoch[0], 4);
+    assert_int_equal(fresh(&q, KP_NOBODY, false)->leader_epoch[0], 4);
     assert_int_equal(the_brokers.now - from, ANSWER_MS);
     over(&q);
 }
@@ -380,7 +385,7 @@ static void a_person_may_leave_while_it_waits(void **state)
     begin(&q, &three);
     the_brokers.look[2][0].in_sync = 2;
     the_brokers.interrupted_at = 1500;
-    kp_err *e = kp_fresh_view(&q.r, 0, false, &v);
+    kp_err *e = kp_fresh_view(&q.r, KP_NOBODY, false, &v);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_DETACHED);
     assert_in_range(the_brokers.now, 1500, 1700);

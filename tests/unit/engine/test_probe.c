@@ -236,7 +236,7 @@ static kp_err *probe(kp_run *r, const kp_value *unused)
     kp_step s = { .r = r, .op = op, .a = r->a, .path = "probe.1", .op_id = "t.probe.1~1" };
     s.args = args;
     s.canonical = canonical;
-    s.node = op->fan_out ? ((const kp_nodes *)args)->id[0] : 0;
+    s.node = op->fan_out ? kp_somebody(((const kp_nodes *)args)->id[0]) : KP_NOBODY;
     TEST_TRY(op->before(&s, args, &s.pre));
     if (now->pre)
         TEST_TRY(json(r, now->pre, &s.pre));

@@ -55,6 +55,60 @@ static void a_broker_is_stopped_and_started_once(void **state)
     bench_close(&b);
 }
 
+static kp_err *stop_broker_0(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    return call(r, "stop_broker", "[0]", NULL);
+}
+
+/* 0 is an id like any other: Kafka's own default, and guarded. */
+static void a_stop_of_broker_0_is_guarded(void **state)
+{
+    static const test_script script = { .part = { NULL, stop_broker_0 }, .effects = RESTART };
+    bench b = { 0 };
+    (void)state;
+    the_script = &script;
+    bench_open(&b,
+               "{\"brokers\":3,\"first_id\":0,\"topics\":[{\"name\":\"t\",\"partitions\":6,"
+               "\"rf\":3,\"min_isr\":3}]}",
+               NULL);
+    kp_err *e = bench_run(&b, NULL);
+    assert_non_null(e);
+    assert_int_equal(e->cls, KP_SAFETY);
+    kp_err_drop(e);
+    assert_int_equal(kp_get_int(kp_sim_host_counts(b.a, b.sim, 0), "stops", -1), 0);
+    bench_close(&b);
+}
+
+static kp_err *ask_of_broker_0(kp_run *r, const kp_value *args)
+{
+    const kp_value *all, *its, *config;
+    (void)args;
+    TEST_TRY(call(r, "partitions", "[{}]", &all));
+    size_t n_all = kp_len(all);
+    TEST_TRY(call(r, "partitions", "[{\"broker\":0}]", &its));
+    assert_in_range(kp_len(its), 1, n_all - 1);
+    TEST_TRY(call(r, "config", "[{\"broker\":0}]", &config));
+    assert_true(kp_len(config) > 0);
+    return call(r, "alter_config",
+                "[{\"broker\":0,\"set\":{\"log.cleaner.threads\":\"2\"}}]", NULL);
+}
+
+static void questions_of_broker_0_are_about_broker_0(void **state)
+{
+    static const test_script script = { .part = { NULL, ask_of_broker_0 },
+                                        .effects = KP_G_CONFIG_DYNAMIC };
+    bench b = { 0 };
+    (void)state;
+    the_script = &script;
+    bench_open(&b,
+               "{\"brokers\":4,\"first_id\":0,\"topics\":[{\"name\":\"t\",\"partitions\":8,"
+               "\"rf\":2}]}",
+               NULL);
+    check(bench_run(&b, NULL));
+    bench_close(&b);
+}
+
 static kp_err *stop_two_twice(kp_run *r, const kp_value *args)
 {
     const kp_value *v;
@@ -392,6 +446,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broker_is_stopped_and_started_once),
+        cmocka_unit_test(a_stop_of_broker_0_is_guarded),
+        cmocka_unit_test(questions_of_broker_0_are_about_broker_0),
         cmocka_unit_test(stopping_a_stopped_broker_succeeds_and_says_so),
         cmocka_unit_test(a_stopped_broker_of_many_replicas_is_stopped_already),
         cmocka_unit_test(steps_of_like_names_are_not_taken_for_each_other),

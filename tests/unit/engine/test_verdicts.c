@@ -32,7 +32,7 @@ static bool odd_leaves; /* a person does, right after it was asked for */
 static kp_err *odd_ask(kp_step *s, const void *args)
 {
     (void)args;
-    odd_asked[s->node]++;
+    odd_asked[s->node.id]++;
     if (odd_leaves) {
         kp_sim_interrupt(odd_sim);
         kp_sim_interrupt(odd_sim);
@@ -42,9 +42,9 @@ static kp_err *odd_ask(kp_step *s, const void *args)
 static kp_verdict odd_probe(kp_step *s, const void *args)
 {
     (void)args;
-    s->why = kp_printf(s->a, "node %d is odd", s->node);
-    s->result = kp_int(s->a, s->node);
-    return s->intended || odd_already ? odd_says[s->node] : KP_NOT_YET;
+    s->why = kp_printf(s->a, "node %d is odd", s->node.id);
+    s->result = kp_int(s->a, s->node.id);
+    return s->intended || odd_already ? odd_says[s->node.id] : KP_NOT_YET;
 }
 static kp_op odd = { .name = "be_odd",
                      .since = 1,

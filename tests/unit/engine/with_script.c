@@ -94,7 +94,8 @@ static void on_event(void *ud, const kp_event *e)
     if (e->kind == KP_E_PROGRESS || e->kind == KP_E_CLOSED || e->kind == KP_E_OPENED ||
         e->kind == KP_E_RESUMED)
         return;
-    kp_buf_fmt(&b->said, "%s %s %d %s%s%s\n", kinds[e->kind], e->verb ? e->verb : "-", e->node,
+    kp_buf_fmt(&b->said, "%s %s %d %s%s%s\n", kinds[e->kind], e->verb ? e->verb : "-",
+               e->node.is ? e->node.id : 0,
                e->text ? e->text : "", e->err ? "!" : "", e->replayed ? "*" : "");
 }
 

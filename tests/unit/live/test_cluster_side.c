@@ -245,14 +245,14 @@ static void test_following_asks_for_less(void **state)
     kp_request q = ask(KP_Q_VIEW, 1);
     q.seen = site_view(s, ask(KP_Q_VIEW, 1));
     static const struct {
-        int follow;
+        kp_maybe_id follow;
         bool with_config, whole;
         const char *topics;
     } rows[] = {
-        { 3, false, false, "b," }, /* out of sync in b alone */
-        { 3, true, true, "a,b," }, /* configurations are read of every topic */
-        { 1, false, true, "*" },   /* in sync everywhere */
-        { 0, false, true, "*" },   { 77, false, true, "*" },
+        { { true, 3 }, false, false, "b," }, /* out of sync in b alone */
+        { { true, 3 }, true, true, "a,b," }, /* configurations are read of every topic */
+        { { true, 1 }, false, true, "*" },   /* in sync everywhere */
+        { { false, 0 }, false, true, "*" },   { { true, 77 }, false, true, "*" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         q.follow = rows[i].follow;
@@ -263,7 +263,7 @@ static void test_following_asks_for_less(void **state)
         assert_int_equal(v->n_topics, rows[i].whole ? 2 : 1);
     }
     x->mode = IN_SYNC;
-    q.follow = 3;
+    q.follow = kp_somebody(3);
     q.with_config = false;
     assert_int_equal(site_view(s, q)->out_of_sync[2], 0);
     /* One that is deleted meanwhile is left out; one that may not be seen is an error. */

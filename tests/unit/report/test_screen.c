@@ -39,9 +39,9 @@ static void two_brokers(kp_arena *a, kp_sink s)
 {
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 1", .t = 1000 });
     event(s, (kp_event) {
-                 .kind = KP_E_DONE, .verb = "stop_broker", .node = 1, .took = 2600, .t = 4000 });
+                 .kind = KP_E_DONE, .verb = "stop_broker", .node = kp_somebody(1), .took = 2600, .t = 4000 });
     event(s, (kp_event) {
-                 .kind = KP_E_DONE, .verb = "start_broker", .node = 1, .took = 21000, .t = 9000 });
+                 .kind = KP_E_DONE, .verb = "start_broker", .node = kp_somebody(1), .took = 21000, .t = 9000 });
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 2", .t = 61000 });
     event(s, (kp_event) {
                  .kind = KP_E_NOTE, .text = "broker 2  skipped: already on 3.9.1", .t = 61000 });
@@ -77,7 +77,7 @@ static void replayed(kp_arena *a, kp_sink s)
                           .value = kp_map(a, "run", kp_text(a, "r"), "records", kp_int(a, 7), "at",
                                           kp_int(a, 2000), "ended", kp_text(a, "intent"), NULL) });
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 1", .replayed = true });
-    event(s, (kp_event) { .kind = KP_E_DONE, .verb = "stop_broker", .node = 1, .replayed = true });
+    event(s, (kp_event) { .kind = KP_E_DONE, .verb = "stop_broker", .node = kp_somebody(1), .replayed = true });
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 2", .t = 6000 });
 }
 
@@ -156,7 +156,7 @@ static void resumes(kp_arena *a, kp_sink s)
     event(s, (kp_event) { .kind = KP_E_RESUMED, .t = 9000, .value = json(a, opening) });
     event(s, (kp_event) { .kind = KP_E_DOUBT,
                           .verb = "stop_broker",
-                          .node = 1,
+                          .node = kp_somebody(1),
                           .value = json(a, "{'saw':{'pid':8971},'so':'not yet'}") });
 }
 
@@ -185,7 +185,7 @@ static void works(kp_arena *a, kp_sink s)
     kp_err *failure = kp_err_new(KP_FAILED, "n", "w");
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "stage", .t = 0 });
     for (int node = 1; node <= 3; node++)
-        event(s, (kp_event) { .kind = KP_E_DONE, .verb = "stage_release", .node = node, .t = 400 });
+        event(s, (kp_event) { .kind = KP_E_DONE, .verb = "stage_release", .node = kp_somebody(node), .t = 400 });
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 1", .t = 500 });
     event(s, (kp_event) { .kind = KP_E_DONE, .verb = "stop_broker", .took = 3610, .err = failure });
     kp_err_drop(failure);
@@ -220,7 +220,7 @@ static void a_line_tells_what_was_done_and_how_long_it_took(void **state)
 static void waits(kp_arena *a, kp_sink s)
 {
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 2" });
-    event(s, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_in_sync", .node = 2 });
+    event(s, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_in_sync", .node = kp_somebody(2) });
     event(s, (kp_event) { .kind = KP_E_PROGRESS,
                           .verb = "wait_in_sync",
                           .text = "broker 2: 14 left",

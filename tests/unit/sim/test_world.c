@@ -181,7 +181,7 @@ static void following_a_node_costs_what_it_is_behind(void **state)
     (void)state;
     const kp_view *v = view_of(&c, 1);
     kp_request whole = { .kind = KP_Q_VIEW, .node = 1 },
-               follow = { .kind = KP_Q_VIEW, .node = 1, .follow = 2, .seen = v };
+               follow = { .kind = KP_Q_VIEW, .node = 1, .follow = kp_somebody(2), .seen = v };
     int64_t a = ask(&c, whole)->took_us, b = ask(&c, follow)->took_us;
     assert_in_range(a, 20000, 30000);
     assert_in_range(b, 400, 600);                      /* nothing of it is out of sync */

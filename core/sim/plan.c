@@ -240,8 +240,8 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, 
 static kp_err *describe(kp_plan *p, const kp_spec *s)
 {
     static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp",
-                                        "staged",    "racks",   "topics",      "java",    "first_id",
-                                        NULL };
+                                        "staged",    "racks",   "topics",      "java",
+                                        "first_id",  NULL };
     int64_t brokers, controllers, first_id;
     const kp_value *topics;
 

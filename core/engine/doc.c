@@ -1,6 +1,6 @@
 /* The verbs' documentation, editor stubs, API baseline and the guard's rows: all made by walking
  * arrays. */
-#include "engine/run.h"
+#include "engine/guard.h"
 
 #include <stdlib.h>
 #include <string.h>

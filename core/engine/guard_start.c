@@ -1,131 +1,25 @@
-/* The guard before a start, before a switch of release, and before what can not be undone.
+/* The rows before a start, before a switch of release, and before what can not be undone.
  *
  * The one that bites hardest: in ZooKeeper mode a newer binary without a pinned
  * inter.broker.protocol.version speaks its newest protocol at its first start; beside older brokers
  * it registers, answers and never rejoins an ISR, and elected controller it splits the control
  * plane.
  */
-#include "engine/run.h"
-
-#include <stdio.h>
+#include "engine/guard.h"
 
 #include "cluster/release.h"
 
-/* The lowest effective IBP of the running brokers but the node itself: DescribeConfigs, asked of
- * each.  -1: nobody says. */
-static int lowest_ibp(kp_run *r, int but, const char **ret_text, int *ret_of)
+#define IBP "inter.broker.protocol.version"
+
+/* ---- the release and the file ---- */
+
+/* The release a node will run: the one that is to come, else its link's.  False: not known, which
+ * the row `staged` finds. */
+static bool binary_of(const kp_facts *f, const kp_node_facts *one, const char **ret_text,
+                      kp_version *ret_binary)
 {
-    kp_arena *a = r->call;
-    size_t n = 0;
-    kp_request *q = KP_NEW_ARRAY(a, r->inv->n_nodes + 1, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(a, r->inv->n_nodes + 1, kp_reply);
-    kp_builder keys = kp_list_begin(a);
-    kp_list_add(&keys, kp_text(a, "inter.broker.protocol.version"));
-    const kp_value *wanted = kp_list_end(&keys);
-    int lowest = -1;
-
-    for (uint32_t i = 0; i < r->inv->n_nodes; i++)
-        if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && r->inv->nodes[i].id != but)
-            q[n++] = (kp_request) { .kind = KP_Q_CONFIG,
-                                    .node = r->inv->nodes[i].id,
-                                    .resource = "broker",
-                                    .keys = wanted,
-                                    .within = 5 * KP_SECOND };
-    kp_ask_all(r, a, q, n, reply);
-    for (size_t i = 0; i < n; i++) {
-        if (reply[i].err) {
-            kp_err_drop(reply[i].err);
-            continue;
-        }
-        char id[16];
-        snprintf(id, sizeof id, "%d", q[i].node);
-        const char *text = kp_get_text(
-            kp_get(kp_get(reply[i].value, id), "inter.broker.protocol.version"), "value", "");
-        int level = kp_ibp_level(text);
-        if (level >= 0 && (lowest < 0 || level < lowest)) {
-            lowest = level;
-            *ret_text = kp_strdup(a, text);
-            *ret_of = q[i].node;
-        }
-    }
-    return lowest;
-}
-
-/* Whether every other broker answers and runs a binary that knows the level: then raising it broker
- * by broker is how Kafka's upgrade ends (upgrade.html: "update inter.broker.protocol.version, and
- * restart the brokers one by one"). */
-static bool all_know(kp_run *r, int but, int level)
-{
-    kp_arena *a = r->call;
-    size_t n = 0;
-    kp_request *q = KP_NEW_ARRAY(a, r->inv->n_nodes + 1, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(a, r->inv->n_nodes + 1, kp_reply);
-    bool all = true;
-
-    for (uint32_t i = 0; i < r->inv->n_nodes; i++)
-        if (kp_node_is(&r->inv->nodes[i], KP_BROKER) && r->inv->nodes[i].id != but)
-            q[n++] = (kp_request) { .kind = KP_Q_NODE,
-                                    .node = r->inv->nodes[i].id,
-                                    .within = 5 * KP_SECOND };
-    kp_ask_all(r, a, q, n, reply);
-    for (size_t i = 0; i < n; i++) {
-        kp_version runs;
-        all = all && !reply[i].err &&
-              kp_version_parse(kp_get_text(reply[i].value, "release", ""), &runs) &&
-              kp_release_ibp_level(runs) >= level;
-        kp_err_drop(reply[i].err);
-    }
-    return all;
-}
-
-static void pinned(kp_run *r, const kp_node *node, kp_version binary, const char *text, size_t n,
-                   kp_findings *fs)
-{
-    kp_arena *a = r->call;
-    const char *key = "inter.broker.protocol.version", *lowest_text = "?";
-    int of = 0, lowest = lowest_ibp(r, node->id, &lowest_text, &of);
-    uint32_t times = kp_properties_count(text, n, key);
-    const char *set = kp_get_text(kp_properties_parse(a, text, n), key, NULL);
-    const char *next = kp_printf(a,
-                                 "pin it: set_ibp(%d, \"%s\") before the switch, or by hand in %s",
-                                 node->id, lowest_text, node->layout.config);
-
-    if (times > 1) {
-        kp_find_add(fs, (kp_finding) { .row = "ibp-pinned",
-                                       .text = kp_printf(a, "%s is set %u times in %s", key, times,
-                                                         node->layout.config),
-                                       .next = "leave one of them" });
-        return;
-    }
-    int own = set ? kp_ibp_level(set) : kp_release_ibp_level(binary);
-    if (own < 0)
-        kp_find_add(fs,
-                    (kp_finding) { .row = "supports-ibp",
-                                   .text = kp_printf(a, "%s=%s is no protocol version kplay knows",
-                                                     key, set ? set : "(unset)"),
-                                   .next = next });
-    else if (own > kp_release_ibp_level(binary))
-        kp_find_add(fs, (kp_finding) { .row = "supports-ibp",
-                                       .text = kp_printf(a, "release %d.%d does not know %s=%s",
-                                                         binary.major, binary.minor, key, set),
-                                       .next = "set one it knows, or stage a newer release" });
-    else if (lowest < 0 && r->inv->n_nodes > 1)
-        kp_find_add(
-            fs, (kp_finding) {
-                    .row = "ibp-pinned",
-                    .text = "no running broker says which inter.broker.protocol.version it speaks",
-                    .next = "allow kplay to describe broker configurations" });
-    else if (lowest >= 0 && own > lowest && !(set && all_know(r, node->id, own)))
-        kp_find_add(fs,
-                    (kp_finding) {
-                        .row = "ibp-pinned",
-                        .text = set ? kp_printf(a, "%s=%s in the file is above broker %d's %s", key,
-                                                set, of, lowest_text)
-                                    : kp_printf(a,
-                                                "%s is not set and release %d.%d would speak its "
-                                                "newest, above broker %d's %s",
-                                                key, binary.major, binary.minor, of, lowest_text),
-                        .next = next });
+    *ret_text = f->version ? f->version : kp_get_text(one->host.v, "link_release", "");
+    return kp_version_parse(*ret_text, ret_binary);
 }
 
 static bool is_staged(const kp_value *state, const char *version)
@@ -137,30 +31,257 @@ static bool is_staged(const kp_value *state, const char *version)
     return false;
 }
 
-static void features(kp_run *r, const char *word, kp_version binary, kp_findings *fs)
+void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
-    kp_arena *a = r->call;
-    int min, max;
-    kp_request q = { .kind = KP_Q_NODE, .node = KP_ANY_NODE, .within = 5 * KP_SECOND };
-    const kp_value *said;
-    kp_err *e = kp_ask_value(r, a, &q, &said);
+    kp_arena *a = f->a;
 
-    if (e) {
-        kp_find_add(fs, (kp_finding) { .row = "supports-features",
-                                       .text = "no node says which metadata.version is finalised",
-                                       .detail = kp_printf(a, "  %s\n", e->what),
-                                       .heals = true,
-                                       .measure = 1 });
-        kp_err_drop(e);
-        return;
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const kp_node *node = one->node;
+        const char *release;
+        kp_version binary;
+        if (f->version && !is_staged(one->host.v, f->version))
+            kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
+                                           .text = kp_printf(a, "release %s is not staged on %s",
+                                                             f->version, node->host),
+                                           .next = kp_printf(a, "unpack it below %s as %s",
+                                                             node->layout.releases,
+                                                             node->layout.release) });
+        else if (!binary_of(f, one, &release, &binary))
+            kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
+                                           .text = kp_printf(
+                                               a, "%s on %s leads to no Kafka release",
+                                               node->layout.current, node->host),
+                                           .next = "point the link at a staged release" });
     }
-    int64_t level = kp_get_int(said, "metadata_version", -1);
+}
+
+typedef struct text {
+    const char *s;
+    size_t n;
+} text;
+
+/* The node's properties; false: not to be had, which the row `config-unchanged` finds. */
+static bool file_of(const kp_node_facts *one, text *ret)
+{
+    const kp_value *bytes = kp_get(one->file.v, "bytes");
+    *ret = (text) { .s = kp_as_text(bytes, ""), .n = bytes ? bytes->n : 0 };
+    return one->file.v != NULL;
+}
+
+static bool is_kraft(kp_arena *a, text file)
+{
+    return kp_get(kp_properties_parse(a, file.s, file.n), "process.roles") != NULL;
+}
+
+/* What is to be judged of a node's file and release; false: another row finds why not. */
+static bool starting(kp_facts *f, const kp_node_facts *one, text *ret_file,
+                     const char **ret_release, kp_version *ret_binary)
+{
+    return !(f->version && !is_staged(one->host.v, f->version)) &&
+           binary_of(f, one, ret_release, ret_binary) && file_of(one, ret_file);
+}
+
+void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const kp_node *node = one->node;
+        const kp_known *known = kp_known_node(f->r, node->id);
+        if (!one->file.v)
+            kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
+                                           .text = kp_printf(a, "%s on %s can not be read",
+                                                             node->layout.config, node->host),
+                                           .detail = kp_printf(a, "  %s\n", one->file.why) });
+        else if (known && known->written_sha &&
+                 !kp_streq(known->written_sha, kp_get_text(one->file.v, "sha256", "")))
+            kp_find_add(
+                fs, (kp_finding) {
+                        .node = kp_somebody(node->id),
+                        .text = kp_printf(a, "%s on %s was changed by someone after kplay's edit",
+                                          node->layout.config, node->host),
+                        .next = "find out who changes it (a configuration agent?), put it right, "
+                                "then: kplay resume" });
+    }
+}
+
+void kp_judge_needs_kraft(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const char *release;
+        kp_version binary;
+        text file;
+        if (starting(f, one, &file, &release, &binary) && binary.major >= 4 &&
+            !is_kraft(f->a, file))
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(c->nodes[i]),
+                                .text = kp_printf(
+                                    f->a,
+                                    "release %s has no ZooKeeper mode and %s is configured for it",
+                                    release, kp_node_word(f->a, f->r, c->nodes[i])),
+                                .next = "migrate the cluster to KRaft on 3.9 first" });
+    }
+}
+
+/* ---- ZooKeeper mode: the protocol it would speak ---- */
+
+/* The lowest effective protocol version of the running brokers but the node itself.  -1: nobody
+ * says. */
+static int lowest_ibp(kp_facts *f, int but, const char **ret_text, int *ret_of)
+{
+    int lowest = -1;
+
+    kp_facts_need(f, KP_F_IBP);
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        int id = f->nodes[i].node->id;
+        const kp_value *own = kp_get(f->nodes[i].ibp.v, kp_printf(f->a, "%d", id));
+        const char *said = kp_get_text(kp_get(own, IBP), "value", "");
+        int level = kp_ibp_level(said);
+        if (id == but || level < 0 || (lowest >= 0 && level >= lowest))
+            continue;
+        lowest = level;
+        *ret_text = said;
+        *ret_of = id;
+    }
+    return lowest;
+}
+
+/* Whether every other broker answers and runs a binary that knows the level: then raising it broker
+ * by broker is how Kafka's upgrade ends (upgrade.html: "update inter.broker.protocol.version, and
+ * restart the brokers one by one"). */
+static bool all_know(kp_facts *f, int but, int level)
+{
+    kp_facts_need(f, KP_F_SAID);
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const kp_node *node = f->nodes[i].node;
+        kp_version runs;
+        if (kp_node_is(node, KP_BROKER) && node->id != but &&
+            !(kp_version_parse(kp_get_text(f->nodes[i].said.v, "release", ""), &runs) &&
+              kp_release_ibp_level(runs) >= level))
+            return false;
+    }
+    return true;
+}
+
+/* The level a ZooKeeper-mode node would speak: of its file, else its binary's newest. */
+typedef struct speaks {
+    const kp_node *node;
+    kp_version binary;
+    uint32_t times;  /* the key is set in the file */
+    const char *set; /* NULL: it is not */
+    int level;       /* -1: no version kplay knows */
+} speaks;
+
+/* False: not in ZooKeeper mode, or a switch, which the pin comes after. */
+static bool speaks_of(kp_facts *f, int id, speaks *ret)
+{
+    const kp_node_facts *one = kp_facts_of(f, id);
+    const char *release;
+    kp_version binary;
+    text file;
+
+    if (f->version || !starting(f, one, &file, &release, &binary) || binary.major >= 4 ||
+        is_kraft(f->a, file))
+        return false;
+    const char *set = kp_get_text(kp_properties_parse(f->a, file.s, file.n), IBP, NULL);
+    *ret = (speaks) { .node = one->node,
+                      .binary = binary,
+                      .times = kp_properties_count(file.s, file.n, IBP),
+                      .set = set,
+                      .level = set ? kp_ibp_level(set) : kp_release_ibp_level(binary) };
+    return true;
+}
+
+static const char *pin_next(kp_facts *f, const speaks *s, const char *level)
+{
+    return kp_printf(f->a, "pin it: set_ibp(%d, \"%s\") before the switch, or by hand in %s",
+                     s->node->id, level, s->node->layout.config);
+}
+
+void kp_judge_ibp_known(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        speaks s;
+        if (!speaks_of(f, c->nodes[i], &s) || s.times > 1)
+            continue;
+        const char *lowest = "?";
+        int of;
+        if (s.level < 0) {
+            lowest_ibp(f, s.node->id, &lowest, &of);
+            kp_find_add(fs, (kp_finding) { .node = kp_somebody(c->nodes[i]),
+                                           .text = kp_printf(
+                                               f->a, "%s=%s is no protocol version kplay knows",
+                                               IBP, s.set ? s.set : "(unset)"),
+                                           .next = pin_next(f, &s, lowest) });
+        } else if (s.level > kp_release_ibp_level(s.binary)) {
+            kp_find_add(fs,
+                        (kp_finding) { .node = kp_somebody(c->nodes[i]),
+                                       .text = kp_printf(
+                                           f->a, "release %d.%d does not know %s=%s",
+                                           s.binary.major, s.binary.minor, IBP, s.set),
+                                       .next = "set one it knows, or stage a newer release" });
+        }
+    }
+}
+
+void kp_judge_pinned(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+
+    for (size_t i = 0; i < c->n; i++) {
+        speaks s;
+        const char *lowest_text = "?";
+        int of = 0;
+        if (!speaks_of(f, c->nodes[i], &s))
+            continue;
+        int lowest = lowest_ibp(f, s.node->id, &lowest_text, &of);
+        kp_maybe_id who = kp_somebody(c->nodes[i]);
+        if (s.times > 1)
+            kp_find_add(fs, (kp_finding) { .node = who,
+                                           .text = kp_printf(a, "%s is set %u times in %s", IBP,
+                                                             s.times, s.node->layout.config),
+                                           .next = "leave one of them" });
+        else if (s.level < 0 || s.level > kp_release_ibp_level(s.binary))
+            continue; /* supports-ibp finds it */
+        else if (lowest < 0 && f->n_nodes > 1)
+            kp_find_add(fs, (kp_finding) {
+                                .node = who,
+                                .text = "no running broker says which " IBP " it speaks",
+                                .next = "allow kplay to describe broker configurations" });
+        else if (lowest >= 0 && s.level > lowest &&
+                 !(s.set && all_know(f, s.node->id, s.level)))
+            kp_find_add(
+                fs, (kp_finding) {
+                        .node = who,
+                        .text = s.set ? kp_printf(a, "%s=%s in the file is above broker %d's %s",
+                                                  IBP, s.set, of, lowest_text)
+                                      : kp_printf(a,
+                                                  "%s is not set and release %d.%d would speak its "
+                                                  "newest, above broker %d's %s",
+                                                  IBP, s.binary.major, s.binary.minor, of,
+                                                  lowest_text),
+                        .next = pin_next(f, &s, lowest_text) });
+    }
+}
+
+/* ---- KRaft: the finalised level ---- */
+
+static void level_fits(kp_facts *f, int node, kp_version binary, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+    int min, max;
+    int64_t level = kp_get_int(f->features.v, "metadata_version", -1);
+    const char *word = kp_node_word(a, f->r, node);
+
     if (level < 0 || !kp_release_metadata_levels(binary, &min, &max))
         return; /* a release without features, or newer than the table: the controllers judge its
                    registration */
     if (level < min)
         kp_find_add(
-            fs, (kp_finding) { .row = "supports-features",
+            fs, (kp_finding) { .node = kp_somebody(node),
                                .text = kp_printf(a,
                                                  "the cluster's metadata.version is level %" PRId64
                                                  ", release %d.%d needs at least %d on %s",
@@ -169,7 +290,7 @@ static void features(kp_run *r, const char *word, kp_version binary, kp_findings
     if (level > max)
         kp_find_add(
             fs, (kp_finding) {
-                    .row = "supports-features",
+                    .node = kp_somebody(node),
                     .text = kp_printf(a,
                                       "the cluster's metadata.version is level %" PRId64
                                       ", release %d.%d knows only up to %d: %s could not register",
@@ -177,120 +298,69 @@ static void features(kp_run *r, const char *word, kp_version binary, kp_findings
                     .next = "use a release that supports the cluster's metadata.version" });
 }
 
-void kp_guard_start(kp_run *r, const kp_guard_case *c, kp_findings *fs)
+void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
-    kp_arena *a = r->call;
-
     for (size_t i = 0; i < c->n; i++) {
-        const kp_node *node = kp_inventory_node(r->inv, c->nodes[i]);
-        const kp_value *state = c->state[i];
-        const char *word = kp_node_word(a, r, node->id);
-        const char *release = c->version ? c->version : kp_get_text(state, "link_release", "");
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const char *release;
         kp_version binary;
-
-        if (c->version && !is_staged(state, c->version)) {
-            kp_find_add(fs, (kp_finding) { .row = "staged",
-                                           .text = kp_printf(a, "release %s is not staged on %s",
-                                                             c->version, node->host),
-                                           .next = kp_printf(a, "unpack it below %s as %s",
-                                                             node->layout.releases,
-                                                             node->layout.release) });
+        text file;
+        if (!starting(f, one, &file, &release, &binary) || !is_kraft(f->a, file))
             continue;
-        }
-        if (!kp_version_parse(release, &binary)) {
+        kp_facts_need(f, KP_F_FEATURES);
+        if (f->features.v)
+            level_fits(f, c->nodes[i], binary, fs);
+        else
             kp_find_add(fs,
-                        (kp_finding) { .row = "staged",
-                                       .text = kp_printf(a, "%s on %s leads to no Kafka release",
-                                                         node->layout.current, node->host),
-                                       .next = "point the link at a staged release" });
-            continue;
-        }
-        kp_request q = { .kind = KP_Q_FILE, .node = node->id };
-        const kp_value *file;
-        kp_err *e = kp_ask_value(r, a, &q, &file);
-        if (e) {
-            kp_find_add(fs, (kp_finding) { .row = "config-unchanged",
-                                           .text = kp_printf(a, "%s on %s can not be read",
-                                                             node->layout.config, node->host),
-                                           .detail = kp_printf(a, "  %s\n", e->what) });
-            kp_err_drop(e);
-            continue;
-        }
-        const kp_value *bytes = kp_get(file, "bytes");
-        const char *text = kp_as_text(bytes, "");
-        size_t n = bytes ? bytes->n : 0;
-        const kp_known *known = kp_known_node(r, node->id);
-
-        if (known && known->written_sha &&
-            !kp_streq(known->written_sha, kp_get_text(file, "sha256", "")))
-            kp_find_add(
-                fs, (kp_finding) {
-                        .row = "config-unchanged",
-                        .text = kp_printf(a, "%s on %s was changed by someone after kplay's edit",
-                                          node->layout.config, node->host),
-                        .next = "find out who changes it (a configuration agent?), put it right, "
-                                "then: kplay resume" });
-        bool kraft = kp_get(kp_properties_parse(a, text, n), "process.roles") != NULL;
-        if (!kraft && binary.major >= 4)
-            kp_find_add(fs,
-                        (kp_finding) {
-                            .row = "needs-kraft",
-                            .text = kp_printf(
-                                a, "release %s has no ZooKeeper mode and %s is configured for it",
-                                release, word),
-                            .next = "migrate the cluster to KRaft on 3.9 first" });
-        else if (!kraft && !c->version)
-            pinned(r, node, binary, text, n, fs);
-        else if (kraft)
-            features(r, word, binary, fs);
+                        (kp_finding) { .text = "no node says which metadata.version is finalised",
+                                       .detail = kp_printf(f->a, "  %s\n", f->features.why),
+                                       .heals = true,
+                                       .measure = 1 });
     }
 }
 
-void kp_guard_irreversible(kp_run *r, const kp_guard_case *c, kp_findings *fs)
-{
-    kp_arena *a = r->call;
-    kp_version need;
+/* ---- what can not be undone ---- */
 
-    if (!c->version || !kp_version_parse(c->version, &need)) {
-        kp_find_add(fs, (kp_finding) { .row = "all-upgraded",
-                                       .text = "it is not known which release it needs" });
+/* A registration nobody answers for blocks features and hides an old binary. */
+static void strangers(kp_facts *f, kp_findings *fs)
+{
+    if (!f->view) {
+        kp_find_add(fs, (kp_finding) { .text = f->view_why });
         return;
     }
-    size_t n = r->inv->n_nodes;
-    kp_request *q = KP_NEW_ARRAY(a, n + 1, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(a, n + 1, kp_reply);
-    for (size_t i = 0; i < n; i++)
-        q[i] = (kp_request) { .kind = KP_Q_NODE,
-                              .node = r->inv->nodes[i].id,
-                              .within = 5 * KP_SECOND };
-    kp_ask_all(r, a, q, n, reply);
-    for (size_t i = 0; i < n; i++) {
-        kp_version runs;
-        const char *release = reply[i].err ? "" : kp_get_text(reply[i].value, "release", "");
-        if (!kp_version_parse(release, &runs) || kp_version_line_cmp(runs, need) < 0)
-            kp_find_add(fs,
-                        (kp_finding) { .row = "all-upgraded",
-                                       .text = kp_printf(a, "%s runs %s, it takes %d.%d",
-                                                         kp_node_word(a, r, q[i].node),
-                                                         *release ? release : "an unknown release",
-                                                         need.major, need.minor),
-                                       .next = "upgrade every node first" });
-        kp_err_drop(reply[i].err);
-    }
-    /* A registration nobody answers for blocks features and hides an old binary. */
-    const kp_view *v;
-    kp_err *e = kp_fresh_view(r, KP_NOBODY, false, &v);
-    if (e) {
-        kp_find_add(fs, (kp_finding) { .row = "all-upgraded", .text = kp_strdup(a, e->what) });
-        kp_err_drop(e);
-        return;
-    }
-    for (uint32_t i = 0; i < v->n_brokers; i++)
-        if (v->brokers[i].alive && !kp_inventory_node(r->inv, v->brokers[i].id))
+    for (uint32_t i = 0; i < f->view->n_brokers; i++) {
+        const kp_view_broker *b = &f->view->brokers[i];
+        if (b->alive && !kp_inventory_node(f->r->inv, b->id))
             kp_find_add(
-                fs, (kp_finding) {
-                        .row = "all-upgraded",
-                        .text = kp_printf(a, "broker %d is registered and not in the cluster file",
-                                          v->brokers[i].id),
-                        .next = "add it to the cluster file" });
+                fs, (kp_finding) { .node = kp_somebody(b->id),
+                                   .text = kp_printf(
+                                       f->a, "broker %d is registered and not in the cluster file",
+                                       b->id),
+                                   .next = "add it to the cluster file" });
+    }
+}
+
+void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_version need;
+    (void)c;
+
+    if (!f->version || !kp_version_parse(f->version, &need)) {
+        kp_find_add(fs, (kp_finding) { .text = "it is not known which release it needs" });
+        return;
+    }
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        kp_version runs;
+        int id = f->nodes[i].node->id;
+        const char *release = kp_get_text(f->nodes[i].said.v, "release", "");
+        if (!kp_version_parse(release, &runs) || kp_version_line_cmp(runs, need) < 0)
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(id),
+                                .text = kp_printf(f->a, "%s runs %s, it takes %d.%d",
+                                                  kp_node_word(f->a, f->r, id),
+                                                  *release ? release : "an unknown release",
+                                                  need.major, need.minor),
+                                .next = "upgrade every node first" });
+    }
+    strangers(f, fs);
 }

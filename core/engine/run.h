@@ -166,7 +166,7 @@ void kp_view_seen(kp_run *r, const kp_view *v); /* a whole view that is believed
 size_t kp_view_sources(kp_run *r, kp_maybe_id without, int *ret_ids,
                        size_t max); /* broker ids to ask, best first */
 
-/* ---- guard.c, guard_start.c ---- */
+/* ---- guard.c ---- */
 typedef enum kp_guard_when {
     KP_BEFORE_DISRUPTIVE,
     KP_BEFORE_START,
@@ -187,30 +187,8 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c) KP_MUST_
  * `state`: KP_Q_HOST's answers, one per node of the inventory. */
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
 typedef struct kp_finding kp_finding;
-struct kp_finding {
-    const char *row;    /* guard name */
-    bool hard;          /* no override */
-    bool heals;         /* its cause can go away by itself: an ISR being rejoined */
-    int64_t measure;    /* gets smaller while it heals */
-    const char *text;   /* one line */
-    const char *detail; /* lines ended by \n, or "" */
-    const char *next;
-};
-typedef struct kp_findings {
-    kp_arena *a;
-    kp_finding *f;
-    size_t n, cap;
-} kp_findings;
-void kp_find_add(kp_findings *fs, kp_finding f);
-typedef struct kp_guard_row {
-    const char *name;
-    kp_guard_when when;
-    bool hard;
-    const char *doc;
-} kp_guard_row;
-extern const kp_guard_row kp_guard_rows[]; /* ends with a NULL name */
-void kp_guard_start(kp_run *r, const kp_guard_case *c, kp_findings *fs);
-void kp_guard_irreversible(kp_run *r, const kp_guard_case *c, kp_findings *fs);
+typedef struct kp_findings kp_findings;
+typedef struct kp_guard_row kp_guard_row; /* guard.h */
 const char *kp_node_word(kp_arena *a, const kp_run *r,
                          int id); /* "broker 3", "controller 3001", "node 1" */
 

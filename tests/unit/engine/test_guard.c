@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/run.h"
+#include "engine/guard.h"
 
 #define EVERYTHING                                                                                 \
     (KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_RELEASE_SWITCH | KP_G_RELEASE_STAGE |    \

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/run.h"
+#include "engine/guard.h"
 
 /* ---- a world that answers from a table ---- */
 
@@ -139,10 +139,7 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
                  .n_known = 1,
                  .view_a = { kp_arena_new("view", 1 << 20), kp_arena_new("view", 1 << 20) } };
     kp_findings fs = { .a = here.a };
-    if (when == KP_BEFORE_START)
-        kp_guard_start(&r, &c, &fs);
-    else
-        kp_guard_irreversible(&r, &c, &fs);
+    kp_guard_judge(&r, when, &c, &fs);
     *text = 0;
     for (size_t i = 0; i < fs.n; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s: %s\n", fs.f[i].row,

@@ -1,0 +1,169 @@
+/* Gathering a round's facts (facts.h): which questions it takes, asked together. */
+#include "engine/facts.h"
+
+#include "engine/run.h"
+
+/* Other brokers asked, one by one, whether they answer; in larger clusters the rest is known by the
+ * views alone.  In ZooKeeper mode each is asked: any of them may hear another controller. */
+#define ANSWERS_ASKED 100
+
+kp_facts *kp_facts_begin(kp_run *r, kp_arena *a, const int *scope, size_t n, const char *version)
+{
+    kp_facts *f = KP_NEW(a, kp_facts);
+
+    f->r = r;
+    f->a = a;
+    f->version = version;
+    f->n_nodes = r->inv->n_nodes;
+    f->nodes = KP_NEW_ARRAY(a, f->n_nodes + 1, kp_node_facts);
+    for (size_t i = 0; i < f->n_nodes; i++)
+        f->nodes[i].node = &r->inv->nodes[i];
+    for (size_t i = 0; i < n; i++) {
+        kp_node_facts *one = kp_facts_of(f, scope[i]);
+        if (one)
+            one->in_scope = true;
+    }
+    return f;
+}
+
+kp_node_facts *kp_facts_of(kp_facts *f, int node)
+{
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (f->nodes[i].node->id == node)
+            return &f->nodes[i];
+    return NULL;
+}
+
+void kp_facts_host(kp_facts *f, int node, const kp_value *state)
+{
+    kp_node_facts *one = kp_facts_of(f, node);
+    if (one)
+        one->host = (kp_fact) { .asked = true,
+                                .v = state,
+                                .why = state ? NULL : "the host does not answer" };
+}
+
+/* ---- one round of questions, and where each answer goes ---- */
+
+typedef struct round {
+    kp_facts *f;
+    kp_request *q;
+    kp_fact **to;
+    size_t n;
+} round;
+
+static void add(round *o, kp_fact *to, kp_request q)
+{
+    if (to->asked)
+        return;
+    to->asked = true;
+    o->to[o->n] = to;
+    o->q[o->n++] = q;
+}
+
+static void add_said(round *o, bool everybody)
+{
+    kp_facts *f = o->f;
+    bool controllers = false;
+    size_t others = 0;
+
+    for (size_t i = 0; i < f->n_nodes; i++)
+        controllers = controllers ||
+                      (f->nodes[i].in_scope && kp_node_is(f->nodes[i].node, KP_CONTROLLER));
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const kp_node *node = f->nodes[i].node;
+        bool broker = kp_node_is(node, KP_BROKER);
+        if (!everybody && !f->nodes[i].in_scope &&
+            (broker ? !f->r->zookeeper && others++ >= ANSWERS_ASKED : !controllers))
+            continue;
+        add(o, &f->nodes[i].said,
+            (kp_request) { .kind = KP_Q_NODE, .node = node->id, .within = 5 * KP_SECOND });
+    }
+}
+
+static void add_ibp(round *o)
+{
+    kp_builder keys = kp_list_begin(o->f->a);
+    kp_list_add(&keys, kp_text(o->f->a, "inter.broker.protocol.version"));
+    const kp_value *wanted = kp_list_end(&keys);
+
+    for (size_t i = 0; i < o->f->n_nodes; i++)
+        if (kp_node_is(o->f->nodes[i].node, KP_BROKER))
+            add(o, &o->f->nodes[i].ibp,
+                (kp_request) { .kind = KP_Q_CONFIG,
+                               .node = o->f->nodes[i].node->id,
+                               .resource = "broker",
+                               .keys = wanted,
+                               .within = 5 * KP_SECOND });
+}
+
+static void add_hosts(round *o, unsigned what)
+{
+    kp_facts *f = o->f;
+
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        kp_node_facts *one = &f->nodes[i];
+        int id = one->node->id;
+        if (!one->in_scope)
+            continue;
+        if (what & KP_F_HOST)
+            add(o, &one->host,
+                (kp_request) {
+                    .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND });
+        if (what & KP_F_FILE)
+            add(o, &one->file,
+                (kp_request) { .kind = KP_Q_FILE, .node = id, .within = 15 * KP_SECOND });
+        if ((what & KP_F_PROOF) && f->version)
+            add(o, &one->proof,
+                (kp_request) { .kind = KP_Q_PROOF,
+                               .node = id,
+                               .version = f->version,
+                               .within = 2 * KP_MINUTE });
+    }
+}
+
+static void take_view(kp_facts *f)
+{
+    kp_err *e = kp_fresh_view(f->r, KP_NOBODY, true, &f->view);
+    if (!e)
+        return;
+    f->view = NULL;
+    f->view_why = kp_strdup(f->a, e->what);
+    f->view_next = kp_strdup(f->a, e->next);
+    kp_err_drop(e);
+}
+
+void kp_facts_need(kp_facts *f, unsigned what)
+{
+    size_t most = 6 * f->n_nodes + 4;
+
+    what &= ~f->have;
+    f->have |= what;
+    if (what & KP_F_VIEW)
+        take_view(f);
+    if (!(what & ~(unsigned)KP_F_VIEW))
+        return;
+    round o = { .f = f,
+                .q = KP_NEW_ARRAY(f->a, most, kp_request),
+                .to = KP_NEW_ARRAY(f->a, most, kp_fact *) };
+    kp_reply *reply = KP_NEW_ARRAY(f->a, most, kp_reply);
+    if (what & (KP_F_SAID | KP_F_EVERYBODY))
+        add_said(&o, what & KP_F_EVERYBODY);
+    if (what & KP_F_IBP)
+        add_ibp(&o);
+    add_hosts(&o, what);
+    if (what & KP_F_MOVES)
+        add(&o, &f->moves, (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE });
+    if ((what & KP_F_QUORUM) && !f->r->zookeeper)
+        add(&o, &f->quorum, (kp_request) { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE });
+    if (what & KP_F_FEATURES)
+        add(&o, &f->features,
+            (kp_request) { .kind = KP_Q_NODE, .node = KP_ANY_NODE, .within = 5 * KP_SECOND });
+    kp_ask_all(f->r, f->a, o.q, o.n, reply);
+    for (size_t i = 0; i < o.n; i++) {
+        kp_err *e = reply[i].err;
+        o.to[i]->v = e ? NULL : reply[i].value ? reply[i].value : kp_nil();
+        o.to[i]->why = e ? kp_strdup(f->a, e->what) : NULL;
+        kp_err_drop(e);
+    }
+}

@@ -1,0 +1,87 @@
+/* The guard's rows: what each demands, and its judge.
+ *
+ * A row is one demand.  Its judge looks at facts and adds a finding for each thing that is not as
+ * the row demands; it asks nothing but by the facts it names.  Everything that judges walks this
+ * one table: the guard before an action, `findings()` for playbooks' checks and preflight,
+ * kplay cluster check.
+ */
+#ifndef KP_ENGINE_GUARD_H
+#define KP_ENGINE_GUARD_H
+
+#include "engine/facts.h"
+#include "engine/run.h"
+
+struct kp_finding {
+    const char *row;    /* guard name */
+    kp_maybe_id node;   /* whom it is about; nobody: the cluster */
+    bool hard;          /* no override */
+    bool heals;         /* its cause can go away by itself: an ISR being rejoined */
+    int64_t measure;    /* gets smaller while it heals */
+    const char *text;   /* one line */
+    const char *detail; /* lines ended by \n, or "" */
+    const char *next;
+};
+struct kp_findings {
+    kp_arena *a;
+    kp_finding *f;
+    size_t n, cap;
+    const struct kp_guard_row *row; /* being judged */
+};
+void kp_find_add(kp_findings *fs, kp_finding f); /* of the row that is being judged */
+
+/* Every row before `when`, on fresh facts. */
+void kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs);
+
+typedef void (*kp_judge)(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+
+struct kp_guard_row {
+    const char *name;
+    kp_guard_when when;
+    bool node;      /* about the nodes of the case; else about the cluster, whoever is touched */
+    bool hard;      /* takes no override */
+    unsigned needs; /* KP_F_* its judge always looks at */
+    kp_judge judge;
+    const char *doc;
+};
+extern const kp_guard_row kp_guard_rows[]; /* ends with a NULL name */
+
+/* ---- guard_stop.c ---- */
+void kp_judge_identity(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_cluster_id(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_one_controller(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+/* Whether the process on a node's host is that node, by what its host says of it. */
+void kp_judge_process(kp_facts *f, const kp_node_facts *node, kp_findings *fs);
+
+/* ---- guard_view.c ---- */
+void kp_judge_fresh_view(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_offline(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_min_isr(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_unclean(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+
+/* ---- guard_start.c ---- */
+void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_ibp_known(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_needs_kraft(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_pinned(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+
+static inline bool kp_among(const int *ids, size_t n, int id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+static inline const char *kp_plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+#endif

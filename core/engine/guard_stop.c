@@ -1,0 +1,265 @@
+/* The rows before a stop that are judged on the nodes themselves: who they are, who answers, the
+ * controllers, what is moving.
+ */
+#include "engine/guard.h"
+
+/* Caught up within the fetch time-out (2 s) and some slack. */
+#define CAUGHT_UP (5 * KP_SECOND)
+
+static const char *word_of(const kp_facts *f, int id)
+{
+    return kp_node_word(f->a, f->r, id);
+}
+
+/* ---- who it is ---- */
+
+void kp_judge_process(kp_facts *f, const kp_node_facts *one, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+    const kp_node *node = one->node;
+    const kp_value *process = kp_get(one->host.v, "process");
+    const char *config = kp_get_text(process, "config", NULL);
+    int64_t id = kp_get_int(process, "node_id", -1);
+
+    if (kp_get_int(one->host.v, "pid", 0) == 0)
+        return; /* nothing runs there */
+    if (id != node->id)
+        kp_find_add(
+            fs, (kp_finding) { .node = kp_somebody(node->id),
+                               .text = kp_printf(a, "the process on %s is node %" PRId64 ", not %d",
+                                                 node->host, id, node->id),
+                               .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
+                                                 node->where) });
+    else if (config && !kp_streq(config, node->layout.config))
+        kp_find_add(fs,
+                    (kp_finding) { .node = kp_somebody(node->id),
+                                   .text = kp_printf(a, "%s runs with %s, the inventory says %s",
+                                                     word_of(f, node->id), config,
+                                                     node->layout.config),
+                                   .next = kp_printf(a, "correct layout.config of node %d (%s)",
+                                                     node->id, node->where) });
+}
+
+void kp_judge_identity(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        if (one->host.v)
+            kp_judge_process(f, one, fs);
+        else
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(c->nodes[i]),
+                                .text = kp_printf(f->a, "the host of %s does not answer",
+                                                  word_of(f, c->nodes[i])),
+                                .next = "make the host reachable, then: kplay resume" });
+    }
+}
+
+void kp_judge_cluster_id(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const char *cluster = kp_get_text(kp_get(one->host.v, "process"), "cluster_id", "");
+        if (kp_get_int(one->host.v, "pid", 0) && *cluster && !kp_streq(cluster, f->r->cluster_id))
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(c->nodes[i]),
+                                .text = kp_printf(
+                                    a, "%s belongs to cluster %s, this run is on %s",
+                                    word_of(f, c->nodes[i]), cluster, f->r->cluster_id),
+                                .next = kp_printf(a, "correct the host of node %d (%s)",
+                                                  c->nodes[i], one->node->where) });
+    }
+    if (f->view && *f->view->cluster_id && !kp_streq(f->view->cluster_id, f->r->cluster_id))
+        kp_find_add(fs, (kp_finding) { .text = kp_printf(
+                                           a, "the brokers answer as cluster %s, this run is on %s",
+                                           f->view->cluster_id, f->r->cluster_id) });
+}
+
+void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const char *address = *one->node->kafka ? one->node->kafka : one->node->controller;
+        const char *said = kp_get_text(one->said.v, "cluster_id", "");
+
+        if (kp_get_int(one->host.v, "pid", 0) == 0)
+            continue;
+        /* Its process is there and it does not answer: a frozen or half-started node.  Not known
+         * to be what it says. */
+        if (!one->said.v)
+            kp_find_add(
+                fs, (kp_finding) {
+                        .node = kp_somebody(c->nodes[i]),
+                        .text = kp_printf(a, "%s runs and does not answer on %s",
+                                          word_of(f, c->nodes[i]), address),
+                        .next = "find out why it does not answer, then: kplay resume" });
+        else if (*said && !kp_streq(said, f->r->cluster_id))
+            kp_find_add(fs,
+                        (kp_finding) {
+                            .node = kp_somebody(c->nodes[i]),
+                            .text = kp_printf(
+                                a, "what answers as %s on %s is of cluster %s, this run is on %s",
+                                word_of(f, c->nodes[i]), address, said, f->r->cluster_id),
+                            .next = kp_printf(a, "correct the listener of node %d (%s)",
+                                              c->nodes[i], one->node->where) });
+    }
+}
+
+/* ---- the others ---- */
+
+/* A broker that was killed is listed until its session ends; it does not answer. */
+void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const kp_node_facts *one = &f->nodes[i];
+        int id = one->node->id;
+        if (!kp_node_is(one->node, KP_BROKER) || kp_among(c->nodes, c->n, id) ||
+            kp_among(c->gone, c->n_gone, id))
+            continue;
+        int slot = f->view ? kp_view_slot(f->view, id) : -1;
+        if (f->view && (slot < 0 || !f->view->brokers[slot].alive))
+            kp_find_add(fs, (kp_finding) { .node = kp_somebody(id),
+                                           .heals = true,
+                                           .measure = 1,
+                                           .text = kp_printf(f->a, "broker %d is down", id),
+                                           .next = kp_printf(f->a,
+                                                             "start broker %d, then: kplay resume",
+                                                             id) });
+        else if (one->said.asked && !one->said.v)
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(id),
+                                .heals = true,
+                                .measure = 1,
+                                .text = kp_printf(f->a, "broker %d does not answer", id),
+                                .detail = kp_printf(f->a, "  %s\n", one->said.why),
+                                .next = kp_printf(f->a,
+                                                  "look at broker %d; when it answers: kplay "
+                                                  "resume",
+                                                  id) });
+    }
+}
+
+void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    uint32_t n = (uint32_t)kp_len(f->moves.v);
+    (void)c;
+
+    if (!f->moves.v)
+        kp_find_add(fs, (kp_finding) { .text = "running reassignments can not be listed",
+                                       .detail = kp_printf(f->a, "  %s\n", f->moves.why) });
+    else if (n)
+        kp_find_add(fs, (kp_finding) {
+                            .heals = true,
+                            .measure = n,
+                            .text = kp_printf(f->a, "%u partition%s %s being reassigned", n,
+                                              kp_plural(n), n == 1 ? "is" : "are"),
+                            .next = "wait for the reassignment to end, then run it again" });
+}
+
+/* ---- controllers ---- */
+
+/* ZooKeeper mode: a controller that only some of the brokers hear splits the control plane. */
+void kp_judge_one_controller(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    int64_t named = -1;
+    (void)c;
+
+    for (size_t i = 0; f->r->zookeeper && i < f->n_nodes; i++) {
+        if (!kp_node_is(f->nodes[i].node, KP_BROKER) || !f->nodes[i].said.v)
+            continue; /* a broker that is down has its own row */
+        int64_t other = kp_get_int(f->nodes[i].said.v, "controller", -1);
+        if (named < 0)
+            named = other;
+        if (other >= 0 && other == named)
+            continue;
+        kp_find_add(
+            fs, (kp_finding) {
+                    .heals = true,
+                    .measure = 1,
+                    .text = kp_printf(f->a,
+                                      "the brokers do not agree on the controller "
+                                      "(%" PRId64 " and %" PRId64 ")",
+                                      named, other),
+                    .next = "look at the controller; when all brokers name one: kplay resume" });
+        return;
+    }
+}
+
+/* Whether a voter answers for itself; one that is not in the inventory, or that has another
+ * listener for it, is taken at the leader's word. */
+static bool voter_answers(kp_facts *f, int id)
+{
+    const kp_node_facts *one = kp_facts_of(f, id);
+    return !one || !one->said.asked || one->said.v;
+}
+
+/* A majority must stay, leader included, that was caught up a moment ago: the last offset alone
+ * says nothing of a voter that died (it keeps it).  And it must answer: one that was stopped a
+ * second ago was caught up a second ago. */
+static void majority(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_arena *a = f->a;
+    const kp_value *voters = kp_get(f->quorum.v, "voters");
+    size_t n = kp_len(voters), good = 0, gone = 0;
+    KP_AUTO_BUF lines = KP_BUF_INIT(4096);
+
+    for (size_t i = 0; i < n; i++) {
+        const kp_value *one = kp_at(voters, i);
+        int id = (int)kp_get_int(one, "id", -1);
+        int64_t behind = kp_get_int(one, "caught_up_ms", -1);
+        if (kp_among(c->nodes, c->n, id) || kp_among(c->gone, c->n_gone, id))
+            gone++;
+        else if (!voter_answers(f, id))
+            kp_buf_fmt(&lines, "  controller %d  does not answer\n", id);
+        else if (behind >= 0 && behind < CAUGHT_UP)
+            good++;
+        else
+            kp_buf_fmt(&lines, "  controller %d  not caught up%s\n", id,
+                       behind < 0 ? ""
+                                  : kp_printf(a, " for %s", kp_duration_text(a, behind, false)));
+    }
+    kp_maybe_id who = c->n == 1 ? kp_somebody(c->nodes[0]) : KP_NOBODY;
+    if (n == 1 && gone == 1)
+        kp_find_add(
+            fs, (kp_finding) { .node = who,
+                               .text = "it is the only controller: the cluster would have none",
+                               .next = "add controllers; a quorum of one can not be restarted "
+                                       "without an outage" });
+    else if (good < n / 2 + 1)
+        kp_find_add(
+            fs, (kp_finding) {
+                    .node = who,
+                    .heals = true,
+                    .measure = (int64_t)(n - good),
+                    .text = kp_printf(
+                        a, "only %zu of %zu controllers would remain caught up; a majority is %zu",
+                        good, n, n / 2 + 1),
+                    .detail = kp_strdup(a, kp_buf_text(&lines)),
+                    .next = "kplay resume (waits for them)" });
+}
+
+void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    bool touched = false;
+
+    if (f->r->zookeeper)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        touched = touched ||
+                  kp_node_is(kp_inventory_node(f->r->inv, c->nodes[i]), KP_CONTROLLER);
+    if (!f->quorum.v)
+        kp_find_add(fs, (kp_finding) { .text = "the controller quorum does not answer",
+                                       .heals = true,
+                                       .measure = 1,
+                                       .detail = kp_printf(f->a, "  %s\n", f->quorum.why) });
+    else if (kp_get_int(f->quorum.v, "leader", -1) < 0)
+        kp_find_add(fs, (kp_finding) { .heals = true,
+                                       .measure = 1,
+                                       .text = "the controller quorum has no leader" });
+    else if (touched)
+        majority(f, c, fs);
+}

@@ -52,6 +52,7 @@ tests/fuzz/run.sh ${long:+--long}
 if [ -z "$quick" ]; then
     part "real Kafka"
     python3 tests/lab/scenarios.py --kplay build/release/kplay --load build/release/tests/lab/lab_load ${long:+--long}
+    [ -z "$long" ] || python3 tests/lab/scenarios.py --kplay build/release/kplay --load build/release/tests/lab/lab_load --busy 4
 
     part "bench: urp() beside Kafka's own tool"
     python3 tests/bench/urp/urp.py --kplay build/release/kplay ${long:+--long}

@@ -7,8 +7,10 @@ Rooms:    every #include of ours is allowed by rooms.txt.
 Symbols:  poll and its kin are called in one object file; core leaves one project symbol undefined,
           the script host's table; luaapi calls nothing that opens a socket, file, thread or clock.
 Sources:  banned functions, a first comment in each file, file and line lengths.
+Patience: in the lab one module sleeps and counts time down; it follows the machine's pace.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -116,6 +118,43 @@ def check_ids(table: dict[str, list[str]]) -> None:
                         fail(f"{path.relative_to(SOURCE)}:{n}: 0 is an id: {name} has no truth (kp_maybe_id)")
 
 
+def timed(node: ast.AST) -> str | None:
+    """What makes this a deadline or a sleep of its own."""
+    names = {"timeout", "seconds", "allowance"}
+
+    def number(value: ast.AST | None) -> bool:
+        return isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
+
+    if isinstance(node, ast.Attribute) and node.attr in ("sleep", "settimeout"):
+        return node.attr
+    if isinstance(node, ast.keyword) and (node.arg == "timeout" or node.arg in names and number(node.value)):
+        return f"{node.arg}="
+    if isinstance(node, ast.FunctionDef):
+        arguments, defaults = node.args.args, node.args.defaults
+        for argument, default in zip(arguments[len(arguments) - len(defaults):], defaults):
+            if argument.arg in names and number(default):
+                return f"{argument.arg} = a number"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in ("wait", "until", "create_connection", "wait_in_sync") and any(map(number, node.args)):
+            return f"{node.func.attr}() with a number"
+    if isinstance(node, ast.BinOp) and ast.unparse(node.left) == "time.monotonic()" and isinstance(node.op, ast.Add):
+        return "a deadline"
+    return None
+
+
+def check_patience() -> None:
+    scripts = [p for folder in ("tests/lab", "tests/bench/urp") for p in sorted((SOURCE / folder).rglob("*"))
+               if p.is_file() and (p.suffix == ".py" or p.read_bytes().startswith(b"#!/usr/bin/env python3"))]
+    for path in scripts:
+        if path.name.startswith("patience"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            found = timed(node)
+            if found:
+                line = getattr(node, "lineno", None) or node.value.lineno
+                fail(f"{path.relative_to(SOURCE)}:{line}: {found}: waiting belongs to tests/lab/lab/patience.py")
+
+
 def nm(path: Path, flag: str) -> dict[str, set[str]]:
     """Per object file: its symbols."""
     out = subprocess.run(["nm", flag, str(path)], capture_output=True, text=True, check=True).stdout
@@ -161,6 +200,7 @@ def main() -> int:
     check_sources(table)
     check_ids(table)
     check_symbols(table)
+    check_patience()
     for line in failures:
         print(line)
     print(f"house: {len(failures)} broken rule(s)" if failures else "house: every rule holds")

@@ -10,7 +10,8 @@
 // writes round robin, R records a second in all, with acks=all and idempotence, until SIGTERM or C
 // records; then it waits for what is outstanding.  The consumer reads from the beginning
 // throughout; at SIGTERM it takes the list of acknowledged records from the producer's file, which
-// must be complete by then, and goes on until it has them all or nothing more comes.
+// must be complete by then, and goes on until it has them all, or until a second SIGTERM: whoever
+// sends it knows how patient this machine wants one to be.
 //
 // What the producer writes, a line as it happens (times are milliseconds since the epoch, with
 // three decimals; gaps are between two acknowledgements, of one partition or of `all` together):
@@ -22,7 +23,8 @@
 //   longest PARTITION|all FROM TO
 //   acked PARTITION FIRST LAST      a run of acknowledged sequence numbers
 //   total sent COUNT acked COUNT failed COUNT
-// What the consumer writes when it ends:
+// What the consumer writes after SIGTERM, each 100 ms in which it read something, and when it ends:
+//   read COUNT
 //   missing PARTITION SEQUENCE      the first 100
 //   total acked COUNT read COUNT missing COUNT duplicated COUNT redelivered COUNT rebalances COUNT
 // A record is duplicated when it is in the log twice, redelivered when one offset was read twice.
@@ -50,7 +52,6 @@ enum {
     TICK_MS = 100,
     GAP_MIN_MS = 50,
     FLUSH_MS = 60000,
-    DRAIN_MS = 20000, // the consumer gives up when nothing new came for so long
     MISSING_SHOWN = 100,
 };
 
@@ -66,12 +67,12 @@ typedef struct {
     long count;
 } options;
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked; // how often
 
 static void on_signal(int number)
 {
     (void)number;
-    stop_asked = 1;
+    stop_asked++;
 }
 
 static _Noreturn __attribute__((format(printf, 2, 3))) void die(int status, const char *format, ...)
@@ -344,7 +345,6 @@ typedef struct {
     int32_t partitions;
     int64_t read, duplicated, redelivered;
     int rebalances;
-    double progress; // time of the last new record
 } consumer;
 
 static int shelf_has(const shelf *s, int64_t sequence)
@@ -390,7 +390,6 @@ static void take(consumer *c, const rd_kafka_message_t *message)
     }
     shelf_put(s, sequence);
     c->read++;
-    c->progress = now_ms();
 }
 
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
@@ -470,8 +469,7 @@ static int consume(const options *o)
     if (err)
         die(1, "subscribe: %s", rd_kafka_err2str(err));
 
-    int draining = 0;
-    int64_t acked = 0, missing = 0;
+    int64_t acked = 0, missing = 0, told = 0;
     double looked = 0;
     for (;;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 100);
@@ -483,15 +481,16 @@ static int consume(const options *o)
         if (!stop_asked)
             continue;
         double now = now_ms();
-        if (!draining) {
-            draining = 1;
-            c.progress = now;
-        }
         if (now - looked >= TICK_MS) {
             missing = count_missing(&c, o->acked, NULL, &acked);
             looked = now;
-            if (!missing || now - c.progress > DRAIN_MS)
+            if (!missing || stop_asked > 1)
                 break;
+            if (c.read > told) {
+                told = c.read;
+                fprintf(out, "read %" PRId64 "\n", told);
+                fflush(out);
+            }
         }
     }
     missing = count_missing(&c, o->acked, out, &acked);

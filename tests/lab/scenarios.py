@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs the scenarios: kplay against real Kafka clusters.
 
-    tests/lab/scenarios.py --kplay BIN --load LAB_LOAD [--long] [--only NAME ...]
-    tests/lab/scenarios.py --list [--long]
+    tests/lab/scenarios.py --kplay BIN --load LAB_LOAD [--long | --busy N] [--only NAME ...]
+    tests/lab/scenarios.py --list [--long | --busy N]
 
 One line each: ok or FAILED, the name, seconds, and below it the figures it measured.  The scenarios
 of one cluster run after each other, so that clusters are built seldom.  The directory of a cluster
 on which one failed is kept and named.  Exit code 1 when one failed.  However this ends, no process
-stays.
+stays.  With --busy one scenario of each cluster passes on a machine that has N busy loops to run
+beside it.
 """
 from __future__ import annotations
 
@@ -16,16 +17,28 @@ import sys
 sys.dont_write_bytecode = True
 
 import argparse
+import contextlib
 import importlib
 import os
+import subprocess
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 # The package has this program's name, and is found by it because it is a directory.
 from scenarios import base  # noqa: E402
+from lab import patience  # noqa: E402
 from lab.cluster import Lab  # noqa: E402
+
+# Ends by itself when whoever started it is gone.
+BUSY_LOOP = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(1_000_000):
+        pass
+"""
 
 
 class Shared:
@@ -53,13 +66,27 @@ class Shared:
     def healthy(self) -> bool:
         try:
             if self.lab:
-                self.lab.wait_in_sync(30)
+                self.lab.wait_in_sync(patience.SPREAD)
             return True
         except Exception:
             return False
 
 
+@contextlib.contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """So many processes that do nothing but take the machine's time, in the block."""
+    children = [subprocess.Popen([sys.executable, "-c", BUSY_LOOP, str(os.getpid())])
+                for _ in range(count)]
+    try:
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
 def run(one: base.Scenario, shared: Shared, binary: Path) -> bool:
+    patience.measure()
     watch = base.stopwatch()
     ctx = base.Context(binary, shared.get)
     problem: BaseException | None = None
@@ -89,6 +116,8 @@ def main() -> int:
     parser.add_argument("--load", type=Path, help="lab_load")
     parser.add_argument("--long", action="store_true", help="the long ones too")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these, long ones too")
+    parser.add_argument("--busy", type=int, default=0, metavar="N",
+                        help="beside N busy loops; one of each cluster, unless --only names them")
     parser.add_argument("--list", action="store_true", help="name them and end")
     options = parser.parse_args()
 
@@ -97,6 +126,7 @@ def main() -> int:
             importlib.import_module(f"scenarios.{module.stem}")
     keys = list(base.clusters)
     chosen = sorted((s for s in base.registered if (s.name in options.only if options.only
+                                                    else s.busy if options.busy
                                                     else options.long or not s.long)),
                     key=lambda s: (keys.index(s.cluster), s.order))
     unknown = set(options.only or ()) - {s.name for s in chosen}
@@ -114,16 +144,17 @@ def main() -> int:
 
     failed = []
     watch = base.stopwatch()
-    shared = Shared(chosen[0].cluster)
-    try:
-        for one in chosen:
-            if one.cluster != shared.key:
-                shared.end()
-                shared = Shared(one.cluster)
-            if not run(one, shared, options.kplay.absolute()):
-                failed.append(one.name)
-    finally:
-        shared.end()
+    with busy_loops(options.busy):
+        shared = Shared(chosen[0].cluster)
+        try:
+            for one in chosen:
+                if one.cluster != shared.key:
+                    shared.end()
+                    shared = Shared(one.cluster)
+                if not run(one, shared, options.kplay.absolute()):
+                    failed.append(one.name)
+        finally:
+            shared.end()
     print(f"{len(chosen) - len(failed)} of {len(chosen)} passed in {watch():.0f} s"
           + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0

@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from datetime import datetime
@@ -26,7 +25,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
-from lab import acts
+from lab import acts, patience
 from lab.cluster import Lab
 from lab.config import BROKER_PORT, Spec, Topic
 from lab.node import Node
@@ -67,10 +66,8 @@ def ask(binary: Path, lab: Lab, times: int) -> tuple[list[float], int]:
     playbook, runs = lab.dir / "ask.lua", lab.dir / f"runs-{times}"
     playbook.write_text(PLAYBOOK)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("KPLAY_")}
-    done = subprocess.run([str(binary), "run", "--runs", str(runs), str(playbook), "--times",
-                           str(times)], cwd=lab.dir, env=clean, text=True, timeout=600,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    done = patience.run([str(binary), "run", "--runs", str(runs), str(playbook), "--times",
+                         str(times)], patience.WHOLE, cwd=lab.dir, env=clean)
     if done.returncode != 0:
         raise RuntimeError(done.stdout)
     journal, = runs.glob("*/journal.jsonl")
@@ -90,7 +87,7 @@ def ask_tool(lab: Lab, times: int) -> tuple[list[float], int]:
     for _ in range(times):
         begin = time.monotonic()
         done = broker.tool("kafka-topics.sh", "--bootstrap-server", f"{broker.host}:{BROKER_PORT}",
-                           "--describe", "--under-replicated-partitions", seconds=600)
+                           "--describe", "--under-replicated-partitions")
         took.append((time.monotonic() - begin) * 1000)
         if done.returncode != 0:
             raise RuntimeError(done.stdout)
@@ -109,8 +106,8 @@ def bench(binary: Path, partitions: int) -> bool:
         print(f"{partitions} partitions: urp() {mean:.1f} ms (mean of {CALLS}, longest "
               f"{max(ours):.0f}), kafka-topics {tool_mid:.0f} ms (median of {TOOL_CALLS}): "
               f"{tool_mid / mean:.0f} times as fast", flush=True)
-        acts.stop_and_wait(lab, lab.node(3), 300)
-        lab.wait(lambda: len({len(lab.metadata(n).under_replicated()) for n in (1, 2)}) == 1, 60,
+        acts.stop_and_wait(lab, lab.node(3))
+        lab.wait(lambda: len({len(lab.metadata(n).under_replicated()) for n in (1, 2)}) == 1,
                  "two brokers to agree")
         _, less = ask(binary, lab, 1)
         _, tool_less = ask_tool(lab, 1)

@@ -7,6 +7,7 @@ share a kernel.
 
   releases.py   Kafka's jars, fetched once, laid out as release directories
   scripts.py    the bin/ scripts of such a directory
+  patience.py   how long to wait on this machine
   process.py    processes known by pid and start time, and how they are ended
   node.py       one node: tree, SSH server, service script
   config.py     the properties files of each mode

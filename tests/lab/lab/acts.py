@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import releases
+from . import patience, releases
 from .config import Topic
 from .load import fill
 from .node import SSH_PORT, Node
@@ -31,16 +31,13 @@ POISON = {
 
 # Processes
 
-def ssh(lab: Lab, node: Node, command: str,
-        seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def ssh(lab: Lab, node: Node, command: str) -> subprocess.CompletedProcess[str]:
     """Runs a command on a node as kplay would: by SSH, as the lab's user, without a terminal."""
-    return subprocess.run(
+    return patience.run(
         ["ssh", "-F", "none", "-T", "-p", str(SSH_PORT), "-i", str(lab.identity),
          "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "StrictHostKeyChecking=yes",
          "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes",
-         f"{lab.owner.name}@{node.host}", command],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=seconds)
+         f"{lab.owner.name}@{node.host}", command])
 
 
 def running(node: Node) -> Process:
@@ -56,7 +53,7 @@ def kill(node: Node) -> None:
     gives up and exits: NodeExists at /brokers/ids."""
     process = running(node)
     process.send(signal.SIGKILL)
-    process.wait_gone(10)
+    process.wait_gone()
 
 
 def freeze(node: Node) -> None:
@@ -68,19 +65,19 @@ def thaw(node: Node) -> None:
     running(node).send(signal.SIGCONT)
 
 
-def stop_and_wait(lab: Lab, node: Node, seconds: float = 60) -> None:
+def stop_and_wait(lab: Lab, node: Node) -> None:
     """A counted stop, until the process is gone and, of a broker, until another broker says so: its
     partitions are under-replicated then."""
     process = running(node)
     node.stop()
-    lab.wait(lambda: not process.alive(), seconds, f"{node.name} to stop")
+    lab.wait(lambda: not process.alive(), f"{node.name} to stop")
     others = [n.id for n in lab.brokers() if n is not node and n.process()]
     if "broker" in node.roles and others:
-        lab.wait(lambda: node.id not in lab.metadata(others[0]).brokers, seconds,
+        lab.wait(lambda: node.id not in lab.metadata(others[0]).brokers,
                  f"broker {others[0]} to miss {node.name}")
 
 
-def restart_by_ssh(lab: Lab, node: Node, seconds: float = 60) -> None:
+def restart_by_ssh(lab: Lab, node: Node) -> None:
     """A counted restart through the node's SSH server, and until every partition is in sync."""
     process = running(node)
     for verb in ("stop", "start"):
@@ -88,7 +85,7 @@ def restart_by_ssh(lab: Lab, node: Node, seconds: float = 60) -> None:
         if done.returncode != 0:
             raise RuntimeError(f"{node.name}: {verb}: {done.stdout}")
         if verb == "stop":
-            lab.wait(lambda: not process.alive(), seconds, f"{node.name} to stop")
+            lab.wait(lambda: not process.alive(), f"{node.name} to stop")
     lab.wait_in_sync()
 
 
@@ -164,7 +161,8 @@ class Reassignment:
 
     def start(self) -> Reassignment:
         self.lab.create_topic(self.topic, {0: self.before})
-        self.lab.wait(lambda: self.key in self.lab.metadata().partitions, 30, "the topic to move")
+        self.lab.wait(lambda: self.key in self.lab.metadata().partitions, "the topic to move",
+                      patience.SPREAD)
         fill(self.lab, self.topic, 800)
         self._throttle("1000")
         self.lab.on_controller(lambda c: c.alter_reassignments({self.key: self.after}))
@@ -182,7 +180,7 @@ class Reassignment:
     def finish(self) -> None:
         """Lifts the throttle and waits for the end."""
         self._throttle(None)
-        self.lab.wait(lambda: not self.running(), 60, "the reassignment to end")
+        self.lab.wait(lambda: not self.running(), "the reassignment to end")
 
     def cancel(self) -> None:
         self.lab.on_controller(lambda c: c.alter_reassignments({self.key: None}))

@@ -32,14 +32,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from . import config, inventory, node as nodes, releases, scripts
+from . import config, inventory, node as nodes, patience, releases, scripts
 from .config import BROKER_PORT, CONTROLLER_PORT, ZOOKEEPER_PORT, Spec, Topic
 from .node import Account, Node
 from .process import Ledger, Process, end_all
 from .wire import NOT_CONTROLLER, Connection, Metadata, WireError
-
-# A node comes up in 2 to 11 s on a quiet machine; this is for one that is not.
-PATIENCE = 120.0
 
 
 def _free_octet() -> int:
@@ -109,9 +106,9 @@ class Lab:
 
     # What it says
 
-    def connection(self, broker: Node, seconds: float = 5) -> Connection:
+    def connection(self, broker: Node, allowance: float = patience.ANSWER) -> Connection:
         """A new connection to that broker; the caller closes it."""
-        return Connection(f"{broker.host}:{BROKER_PORT}", seconds)
+        return Connection(f"{broker.host}:{BROKER_PORT}", allowance)
 
     def ask(self, broker: int) -> Connection:
         """The lab's own connection to a broker; for the main thread."""
@@ -144,16 +141,22 @@ class Lab:
     def on_controller(self, act: Callable[[Connection], object]) -> None:
         """Does something that only the controller takes: in ZooKeeper mode one broker, which may
         change meanwhile; in KRaft any broker, which passes it on."""
-        limit = time.monotonic() + 30
-        while True:
+        refused: list[Exception] = []
+
+        def done() -> bool:
             try:
                 act(self.ask(self.metadata().controller))
-                return
+                return True
             except (WireError, StopIteration) as problem:
-                code = getattr(problem, "code", 0)
-                if code not in (0, NOT_CONTROLLER) or time.monotonic() > limit:
+                if getattr(problem, "code", 0) not in (0, NOT_CONTROLLER):
                     raise
-                time.sleep(0.1)
+                refused[:] = [problem]
+                return False
+
+        try:
+            patience.until(done, "a controller", patience.SPREAD)
+        except TimeoutError as late:
+            raise (refused[0] if refused else late) from late
 
     def in_sync(self) -> bool:
         """Every broker answers, lists all the others, and has every replica in its ISR."""
@@ -169,23 +172,22 @@ class Lab:
             return False
         return True
 
-    def wait_in_sync(self, seconds: float = PATIENCE) -> None:
-        self.wait(self.in_sync, seconds, "every broker to be in every ISR")
+    def wait_in_sync(self, allowance: float = patience.SYNC) -> None:
+        self.wait(self.in_sync, "every broker to be in every ISR", allowance)
 
-    def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
-        """Waits for a condition, looked at every 50 ms; TimeoutError says what was waited for."""
-        limit = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > limit:
-                raise TimeoutError(f"waited {seconds:.0f} s for {what}; "
-                                   f"logs are in {self.dir}/nodes")
-            time.sleep(0.05)
+    def wait(self, condition: Callable[[], bool], what: str,
+             allowance: float = patience.SYNC) -> None:
+        """Waits for a condition; TimeoutError says what was waited for, and where the logs are."""
+        try:
+            patience.until(condition, what, allowance)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}; logs are in {self.dir}/nodes") from None
 
     def create_topic(self, topic: Topic, assignment: dict[int, list[int]] | None = None) -> None:
         settings = {"min.insync.replicas": str(topic.min_isr), **topic.config}
         self.on_controller(lambda c: c.create_topic(topic.name, topic.partitions, topic.replication,
                                                     settings, assignment))
-        self.wait(lambda: self._known(topic.name), PATIENCE, f"every broker to know {topic.name}")
+        self.wait(lambda: self._known(topic.name), f"every broker to know {topic.name}")
 
     def _known(self, topic: str) -> bool:
         """A broker that answers may hear of a new topic some time after another."""
@@ -281,6 +283,7 @@ class Lab:
     def up(self) -> None:
         """Builds the cluster and returns when every partition is in sync."""
         begin = time.monotonic()
+        patience.measure()
         with self._timed("releases"):
             for version in (self.spec.release, *self.spec.also):
                 releases.fetch(version)
@@ -293,7 +296,7 @@ class Lab:
                 self._servers.append(nodes.start_sshd(each, self.ledger))
             for each in self.nodes:
                 self.wait(lambda n=each: _accepts(n.host, nodes.SSH_PORT),  # type: ignore[misc]
-                          20, f"the SSH server of {each.name}")
+                          f"the SSH server of {each.name}")
         if self.spec.mode != "zookeeper":
             with self._timed("format"):
                 self._format()
@@ -301,7 +304,7 @@ class Lab:
             for each in self.nodes:
                 each.start()
         with self._timed("in sync"):
-            self.wait(self._all_listed, PATIENCE, "every broker to list every other")
+            self.wait(self._all_listed, "every broker to list every other")
             for topic in self.spec.topics:
                 self.create_topic(topic)
             self.wait_in_sync()
@@ -389,7 +392,7 @@ def _raise(number: int, frame: object) -> None:
 
 def _accepts(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), 1).close()
+        socket.create_connection((host, port), patience.stretched(patience.ANSWER)).close()
         return True
     except OSError:
         return False

@@ -15,12 +15,12 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import patience
 from .config import Topic
 from .process import spawn
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 STEADY_TICKS = 10  # of 100 ms
-STEADY_MS = 150.0
+STEADY_MS = 150.0  # where nothing else runs
 
 
 def binary() -> Path:
@@ -102,7 +102,7 @@ class Load:
         self.result: Result | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, seconds: float = 30) -> Load:
+    def start(self) -> Load:
         """Starts both and returns when records have flowed to every partition for a second: what
         comes with a first connection to each broker is no part of a baseline.  On a machine too
         busy for that it returns all the same, once records flow."""
@@ -112,16 +112,16 @@ class Load:
         self._run("produce", common + ["--rate", str(self.rate), "--size", str(self.size)])
         self._run("consume", common + ["--acked", str(self.dir / "produce"),
                                        "--group", f"lab-{self.topic.name}"])
-        self.lab.wait(lambda: self.acked() > self.topic.partitions, seconds, "a first record")
+        self.lab.wait(lambda: self.acked() > self.topic.partitions, "a first record")
         with contextlib.suppress(TimeoutError):
-            self.lab.wait(self._steady, seconds, "a steady flow of records")
+            self.lab.wait(self._steady, "a steady flow of records", patience.SPREAD)
         return self
 
     def _steady(self) -> bool:
         """The last second saw no gap to speak of."""
         last = [line for line in self._lines("produce") if line[0] == "tick" and len(line) == 11]
         return len(last) > STEADY_TICKS and all(
-            float(line[9]) < STEADY_MS for line in last[-STEADY_TICKS:])
+            float(line[9]) < patience.stretched(STEADY_MS) for line in last[-STEADY_TICKS:])
 
     def _run(self, what: str, words: list[str]) -> None:
         self._children[what] = spawn(
@@ -143,23 +143,31 @@ class Load:
         ticks = [line for line in self._lines("produce") if line[0] == "tick" and len(line) == 11]
         return int(ticks[-1][3]) if ticks else 0
 
-    def flows(self, seconds: float = 10) -> bool:
+    def flows(self) -> bool:
         """Records are acknowledged now."""
-        before, limit = self.acked(), time.monotonic() + seconds
-        while time.monotonic() < limit:
-            if self.acked() > before:
-                return True
-            time.sleep(0.1)
-        return False
+        before = self.acked()
+        with contextlib.suppress(TimeoutError):
+            patience.until(lambda: self.acked() > before, "a record", patience.SPREAD)
+        return self.acked() > before
 
-    def stop(self, seconds: float = 120) -> Result:
+    def _end(self, what: str) -> None:
+        """SIGTERM, and until it has done what it ends with; it writes while it gets on.  The second
+        SIGTERM makes the consumer count what it has."""
+        child, out = self._children[what], self.dir / what
+        for _ in range(2):
+            child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                patience.until(lambda: child.poll() is not None, f"load {what} to end",
+                               progress=lambda: out.stat().st_size)
+                return
+        raise RuntimeError(f"load {what} would not end, see {self.dir}")
+
+    def stop(self) -> Result:
         """Stops the producer, lets the consumer read all that was acknowledged, and counts."""
         if self.result:
             return self.result
         for what in ("produce", "consume"):  # the consumer reads the producer's last words
-            child = self._children[what]
-            child.send_signal(signal.SIGTERM)
-            child.wait(seconds)
+            self._end(what)
         result = Result(self.topic.name)
         for line in self._lines("produce"):
             if line[0] == "tick":
@@ -196,11 +204,9 @@ class Load:
 def fill(lab: Lab, topic: Topic, count: int, size: int = 10000) -> None:
     """Writes `count` records of `size` bytes and returns when they are acknowledged."""
     out = lab.dir / f"fill-{topic.name}"
-    done = subprocess.run(
+    done = patience.run(
         [str(binary()), "produce", "--bootstrap", lab.bootstrap(), "--topic", topic.name,
          "--partitions", str(topic.partitions), "--rate", "100000", "--count", str(count),
-         "--size", str(size), "--out", str(out)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=120)
+         "--size", str(size), "--out", str(out)])
     if done.returncode != 0:
         raise RuntimeError(f"could not fill {topic.name}: {done.stdout}")

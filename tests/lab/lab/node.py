@@ -23,6 +23,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import patience
 from .process import MARK, Ledger, Process, as_user, spawn
 
 SSH_PORT = 2222
@@ -179,17 +180,14 @@ class Node:
             env["JAVA_HOME"] = os.environ["JAVA_HOME"]
         return env
 
-    def call(self, *argv: str | Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def call(self, *argv: str | Path) -> subprocess.CompletedProcess[str]:
         """Runs a command as the node's owner and returns what it printed."""
-        return subprocess.run([str(word) for word in argv], env=self.environment(), cwd="/",
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=seconds,
-                              **as_user(self.owner.uid, self.owner.gid))
+        return patience.run([str(word) for word in argv], env=self.environment(), cwd="/",
+                            **as_user(self.owner.uid, self.owner.gid))
 
-    def tool(self, script: str, *argv: str | Path,
-             seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def tool(self, script: str, *argv: str | Path) -> subprocess.CompletedProcess[str]:
         """Runs a script of the current release, `kafka-topics.sh` for example."""
-        return self.call(self.dir / "current" / "bin" / script, *argv, seconds=seconds)
+        return self.call(self.dir / "current" / "bin" / script, *argv)
 
     def start(self) -> None:
         """Starts the node through its service script: a counted start."""

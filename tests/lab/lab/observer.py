@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from .node import Node
 
 EVERY = 0.020
-# An observer can be late by some polls on a busy machine: a return seen this long after the next
-# broker's stop is still a return before it.
-LATE_MS = 300.0
+# A broker that is starting accepts and then says nothing for a second: it is asked anew soon.
+SOON = 0.5
 
 
 def now_ms() -> float:
@@ -51,6 +50,7 @@ class Sample:
     """A broker's view, kept when it differs from its last one; None when it did not answer."""
     sent: float
     view: Metadata | None
+    before: float  # when the last request before this one was sent that was answered
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,9 @@ class Observer:
         return self
 
     def _watch(self, broker: Node) -> None:
-        # A broker that is starting accepts and then says nothing for a second: ask anew soon.
-        connection = self.lab.connection(broker, 0.5)
+        connection = self.lab.connection(broker, SOON)
         kept = self._samples[broker.id]
+        previous = now_ms()
         while not self._ending.is_set():
             sent = now_ms()
             view: Metadata | None
@@ -179,7 +179,9 @@ class Observer:
                                        or view.brokers != last.brokers
                                        or self.lab.spec.mode == "zookeeper"
                                        and view.controller != last.controller)):
-                kept.append(Sample(sent, view))
+                kept.append(Sample(sent, view, previous))
+            if view:
+                previous = sent
             self._ending.wait(EVERY)
         connection.close()
 
@@ -209,7 +211,7 @@ class Observer:
             until = one.next_stop or ended
             for asked in brokers:
                 returned = _returned(self._samples[asked], stop.id, asked == stop.id, stop.time,
-                                     until, until + LATE_MS)
+                                     until)
                 if returned is not None and asked == stop.id:
                     one.itself = returned
                 elif returned is not None:
@@ -227,14 +229,16 @@ class Observer:
         self.stop()
 
 
-def _returned(samples: list[Sample], broker: int, itself: bool, after: float, until: float,
-              late: float) -> float | None:
+def _returned(samples: list[Sample], broker: int, itself: bool, after: float,
+              until: float) -> float | None:
     """When these views last changed, between `after` and `until`, from not having the broker in
-    every ISR to having it; None when they did not have it at `until` nor until `late`.  A broker
-    that does not answer says nothing of others, and of itself that it is not back."""
+    every ISR to having it; None when one asked at `until` or later still did not.  On a busy
+    machine polls are far between: a change seen by the first poll after `until` may have been
+    there before it.  A broker that does not answer says nothing of others, and of itself that it
+    is not back."""
     there, when = True, None
     for sample in samples:
-        if sample.sent > until and (there or sample.sent > late):
+        if sample.sent > until and (there or sample.before > until):
             break
         if sample.view is not None:
             has = broker in sample.view.brokers and not sample.view.not_in_sync(broker)

@@ -11,13 +11,15 @@ environment, which the SSH server set.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from . import patience
 
 MARK = "KPLAY_LAB"
 
@@ -48,14 +50,10 @@ class Process:
         finally:
             os.close(handle)
 
-    def wait_gone(self, seconds: float) -> bool:
-        """Waits for the end of the process; False when it still lives after that time."""
-        limit = time.monotonic() + seconds
-        while self.alive():
-            if time.monotonic() > limit:
-                return False
-            time.sleep(0.02)
-        return True
+    def wait_gone(self) -> None:
+        """Waits for the end of the process that was killed."""
+        patience.until(lambda: not self.alive(), f"{self.name} ({self.pid}) to be gone",
+                       patience.GONE, look=patience.CLOSE_LOOK)
 
 
 def _stat(pid: int) -> tuple[int, int] | None:
@@ -153,17 +151,21 @@ def marked(directory: Path) -> list[Process]:
     return found
 
 
-def end_all(ledger: Ledger, seconds: float = 20) -> list[Process]:
+def end_all(ledger: Ledger) -> list[Process]:
     """Ends every process of the lab by SIGKILL, and returns those that would not end.  Repeated
     until nothing is left: a service script may be starting one more while this runs."""
-    limit = time.monotonic() + seconds
     directory = ledger.path.parent
-    while True:
+    living: dict[int, Process] = {}
+
+    def ended() -> bool:
         known = ledger.entries()
-        living = {p.pid: p for p in known + children(known) + marked(directory) if p.alive()}
-        for process in living.values():
+        found = [p for p in known + children(known) + marked(directory) if p.alive()]
+        living.clear()
+        living.update((p.pid, p) for p in found)
+        for process in found:
             process.send(signal.SIGKILL)
-        if not living or time.monotonic() > limit:
-            return list(living.values())
-        for process in living.values():
-            process.wait_gone(max(0.0, limit - time.monotonic()))
+        return not found
+
+    with contextlib.suppress(TimeoutError):
+        patience.until(ended, "every process of the lab to end", patience.GONE)
+    return list(living.values())

@@ -12,12 +12,18 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from . import patience
 from .codec import Reader, Writer
 
 Key = tuple[str, int]  # topic, partition
 
 BROKER, TOPIC = 4, 2   # resource types of the config requests
 NOT_CONTROLLER = 41
+
+
+def _server_ms() -> int:
+    """How long the server may take for what a request asks, in milliseconds."""
+    return int(patience.stretched(patience.SPREAD) * 1000)
 
 
 class WireError(Exception):
@@ -62,9 +68,9 @@ class Connection:
     """One connection to one broker; requests are answered in turn.  Any failure closes it, and the
     next request connects again."""
 
-    def __init__(self, address: str, seconds: float = 5) -> None:
+    def __init__(self, address: str, allowance: float = patience.ANSWER) -> None:
         self.address = address
-        self.seconds = seconds
+        self.allowance = allowance
         self._socket: socket.socket | None = None
         self._sent = 0
         self._topics_bytes = b""
@@ -94,7 +100,8 @@ class Connection:
         try:
             if self._socket is None:
                 host, _, port = self.address.rpartition(":")
-                self._socket = socket.create_connection((host, int(port)), self.seconds)
+                self._socket = socket.create_connection(
+                    (host, int(port)), patience.stretched(self.allowance))
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.sendall(struct.pack(">i", len(request)) + request)
             reader = Reader(self._receive(struct.unpack(">i", self._receive(4))[0]), flexible)
@@ -154,7 +161,7 @@ class Connection:
         w.array((assignment or {}).items(), lambda item: w.number("i", item[0]).array(
             item[1], lambda broker: w.number("i", broker)))
         w.array(config.items(), lambda item: w.string(item[0]).string(item[1]))
-        r = self.call(19, 4, False, w.number("i", 30000).number("?", 0).bytes())
+        r = self.call(19, 4, False, w.number("i", _server_ms()).number("?", 0).bytes())
         r.number("i")
         for topic, code, text in r.array(lambda: (r.string(), r.number("h"), r.string())):
             if code:
@@ -195,7 +202,7 @@ class Connection:
 
     def alter_reassignments(self, changes: dict[Key, list[int] | None]) -> None:
         """Starts reassignments; None cancels one."""
-        w = Writer(True).number("i", 30000)
+        w = Writer(True).number("i", _server_ms())
 
         def write(item: tuple[Key, list[int] | None]) -> None:
             (topic, index), replicas = item
@@ -218,7 +225,7 @@ class Connection:
 
     def reassignments(self) -> dict[Key, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
         """Reassignments that are running: replicas, adding, removing."""
-        w = Writer(True).number("i", 30000).array(None, lambda _: None).tags()
+        w = Writer(True).number("i", _server_ms()).array(None, lambda _: None).tags()
         r = self.call(46, 0, True, w.bytes())
         r.number("i")
         code, text = r.number("h"), r.string()

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab import patience
 from lab.cluster import Lab
 from lab.config import DEFAULT_TOPICS, Spec, Topic
 from lab.observer import read_counters
@@ -48,6 +49,7 @@ class Scenario:
     cluster: str
     order: int
     long: bool
+    busy: bool
     run: Function
 
 
@@ -55,15 +57,16 @@ registered: list[Scenario] = []
 
 
 def scenario(cluster: str = "kraft-3.7.2", order: int = 10,
-             long: bool = False) -> Callable[[Function], Function]:
-    """Registers a function as a scenario.  `long`: only with --long, or when named by --only."""
+             long: bool = False, busy: bool = False) -> Callable[[Function], Function]:
+    """Registers a function as a scenario.  `long`: only with --long, or when named by --only;
+    `busy`: stands for its cluster's when they run beside busy loops."""
     if cluster not in clusters:
         raise ValueError(f"no cluster {cluster}: one of {', '.join(clusters)}")
 
     def register(function: Function) -> Function:
         if any(s.name == function.__name__ for s in registered):
             raise ValueError(f"two scenarios {function.__name__}")
-        registered.append(Scenario(function.__name__, cluster, order, long, function))
+        registered.append(Scenario(function.__name__, cluster, order, long, busy, function))
         return function
 
     return register
@@ -131,20 +134,21 @@ class Context:
         self._children.append(child)
         return child
 
-    def kplay(self, *args: str | Path, env: dict[str, str] | None = None, timeout: float = 300,
-              want: int | None = None) -> Done[str]:
-        """Runs kplay to its end; `want` asserts its exit code.  One that was killed by a signal
-        has minus its number as returncode."""
-        child = self.popen(*args, env=env)
+    def finish(self, child: subprocess.Popen[str], want: int | None = None,
+               kill_when: Callable[[], bool] | None = None) -> Done[str]:
+        """Lets a kplay come to its end, or kills it when that is so; `want` asserts its exit code.
+        One that was killed by a signal has minus its number as returncode."""
         try:
-            out, err = child.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            out, err = child.communicate()
-            done = Done(child.args, child.returncode, out, err)
-            raise AssertionError(f"not done after {timeout:.0f} s\n{told(done)}") from None
+            out, err = patience.finish(child, kill_when=kill_when)
+        except patience.Unfinished as late:
+            raise AssertionError(f"{late}\n{told(late.done)}") from None
         done = Done(child.args, child.returncode, out, err)
         return done if want is None else expect(done, want)
+
+    def kplay(self, *args: str | Path, env: dict[str, str] | None = None, want: int | None = None,
+              kill_when: Callable[[], bool] | None = None) -> Done[str]:
+        """Runs kplay to its end."""
+        return self.finish(self.popen(*args, env=env), want, kill_when)
 
     def counters(self) -> dict[str, list[tuple[float, str]]]:
         """The real starts and stops of every node so far, by its name: (ms since the epoch, 'start'

@@ -4,9 +4,10 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
+
+from lab import patience
 
 from .base import Context, Done, events, expect, scenario, stopwatch, told
 from .upgrades import nodes_of, once_each
@@ -66,7 +67,7 @@ def killed_at_two_records(ctx: Context) -> None:
         touched = ctx.since(before)
         watch = stopwatch()
         expect(resume(ctx), 0)
-        ctx.lab.wait_in_sync(10)
+        ctx.lab.wait_in_sync(patience.SPREAD)
         once_each(ctx, before, names)
         ctx.say(f"killed after record {numbers[what]} (intent of {what[0]} {what[1]}, {touched}); "
                 f"resumed in {watch():.1f} s")
@@ -74,21 +75,24 @@ def killed_at_two_records(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=61)
 def killed_at_some_time(ctx: Context) -> None:
-    """A kill at a random time of a roll of every node."""
-    seconds = random.uniform(2, 18)  # a roll takes 25 and more
+    """A kill at a random time of a roll of every node: of the time that its first stops took, for
+    how long a roll takes is the machine's."""
     names = nodes_of(ctx.lab)
     before = ctx.counters()
-    child = ctx.popen("run", "--json", "--yes", "rolling.lua")
-    try:
-        out, err = child.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        out, err = child.communicate()
-    done = Done(child.args, child.returncode, out, err)
+    watch = stopwatch()
+    stopped, due = random.randrange(1, len(names)), list[float]()
+
+    def now() -> bool:
+        if not due and len(ctx.since(before)) >= stopped:
+            due.append(watch() * (1 + random.random() / stopped))
+        return bool(due) and watch() >= due[0]
+
+    done = ctx.kplay("run", "--json", "--yes", "rolling.lua", kill_when=now)
+    seconds = watch()
     assert done.returncode == -signal.SIGKILL, f"over within {seconds:.1f} s\n{told(done)}"
     touched = ctx.since(before)
     expect(resume(ctx), 0)
-    ctx.lab.wait_in_sync(10)
+    ctx.lab.wait_in_sync(patience.SPREAD)
     once_each(ctx, before, names)
     ctx.say(f"killed after {seconds:.1f} s ({last_event(done)}), {len(touched)} nodes touched")
 
@@ -122,6 +126,6 @@ def killed_after_every_record(ctx: Context) -> None:
         expect(done, 0)
     last = records(ctx.lab.dir / "runs")[-1]
     assert (last["k"], last["state"]) == ("close", "done"), last
-    ctx.lab.wait_in_sync(10)
+    ctx.lab.wait_in_sync(patience.SPREAD)
     once_each(ctx, before, names)
     ctx.say(f"{sessions} sessions, {sessions - 1} of them killed, {watch():.0f} s")

@@ -3,10 +3,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 
-from lab import acts, inventory
+from lab import acts, inventory, patience
 from lab.config import Topic
 from lab.load import Load
 from lab.node import Node
@@ -34,7 +33,7 @@ def when_counted(node: Node, what: str, act: Callable[[], None]) -> Iterator[lis
                 except BaseException as problem:
                     problems.append(problem)
                 return
-            time.sleep(0.005)
+            patience.pause(patience.CLOSE_LOOK)
         problems.append(RuntimeError(f"{node.name} had no {what}"))
 
     thread = threading.Thread(target=watch)
@@ -51,7 +50,7 @@ def load_on(ctx: Context, name: str) -> Load:
     topic = Topic(name, 6, 3, 2)
     ctx.lab.create_topic(topic)
     ctx.lab.wait(lambda: all((name, 5) in ctx.lab.metadata(n.id).partitions
-                             for n in ctx.lab.brokers()), 30, f"every broker to know {name}")
+                             for n in ctx.lab.brokers()), f"every broker to know {name}")
     return Load(ctx.lab, topic)
 
 
@@ -110,7 +109,7 @@ def back_on_the_old_release(ctx: Context) -> None:
         took = watch()
         line = complaint(done)
         assert f"broker {broker.id} is back on {lab.spec.release}" in line, told(done)
-        lab.wait_in_sync(10)
+        lab.wait_in_sync(patience.SPREAD)
         assert broker.release() == lab.spec.release
         assert runs_release(lab, broker.name, lab.spec.release)
         assert ctx.since(before) == {broker.name: ["stop", "start", "start"]}, ctx.since(before)
@@ -153,11 +152,11 @@ def another_killed_in_the_middle(ctx: Context) -> None:
     lab = ctx.lab
     first, second = lab.node(1), lab.node(2)
     before = ctx.counters()
+    settle = f"{patience.stretched(patience.REJOIN):.0f}s"
     with load_on(ctx, "another-killed") as load:
         with when_counted(first, "start", lambda: acts.kill(second)) as problems:
             watch = stopwatch()
-            done = ctx.kplay(*rolling(ctx, "another", "--settle", "20s", *no_controllers(ctx)),
-                             timeout=120)
+            done = ctx.kplay(*rolling(ctx, "another", "--settle", settle, *no_controllers(ctx)))
             took = watch()
         assert not problems, problems
         expect(done, 4, f"broker {second.id} ", "; nothing is touched until it is back",

@@ -79,7 +79,7 @@ def delete_topic(ctx: Context, name: str) -> None:
     done = broker.tool("kafka-topics.sh", "--bootstrap-server", f"{broker.host}:9092", "--delete",
                        "--topic", name)
     assert done.returncode == 0, done.stdout
-    ctx.lab.wait(lambda: all(name != topic for topic, _ in ctx.lab.metadata().partitions), 30,
+    ctx.lab.wait(lambda: all(name != topic for topic, _ in ctx.lab.metadata().partitions),
                  f"topic {name} to go")
 
 
@@ -170,7 +170,7 @@ def setting(ctx: Context, key: str, value: str, otherwise: str | None) -> Iterat
 
     def change(to: str | None, well: bool) -> None:
         acts.set_topic_config(ctx.lab, "orders", {key: to})
-        ctx.lab.wait(lambda: (ctx.kplay("run", "preflight.lua").returncode == 0) == well, 60,
+        ctx.lab.wait(lambda: (ctx.kplay("run", "preflight.lua").returncode == 0) == well,
                      f"the brokers to hear of {key}")
 
     change(value, False)
@@ -261,7 +261,7 @@ def refuses_a_hop_too_far(ctx: Context) -> None:
     refuses(ctx, 3, ("2.8.2 -> 3.0.2 -> 3.5.2",), *rolling(ctx, "hop", "--to", "3.5.2"))
 
 
-@scenario(cluster="zookeeper-2.8.2", order=30)
+@scenario(cluster="zookeeper-2.8.2", order=30, busy=True)
 def refuses_a_file_changed_by_someone(ctx: Context) -> None:
     """After kplay's own edit, and before the start it was made for."""
     ctx.spoil()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import acts
+from lab import acts, patience
 from lab.cluster import Lab
 from lab.load import Load
 from lab.observer import Event, Observer, Timeline, now_ms
@@ -58,7 +58,7 @@ def roll(ctx: Context, *words: str) -> Roll:
     began = now_ms()
     with Observer(lab) as seen:
         done = ctx.kplay("run", "--json", "--yes", "rolling.lua", *words, want=0)
-        lab.wait_in_sync(10)
+        lab.wait_in_sync(patience.SPREAD)
     once_each(ctx, before, nodes_of(lab))
     timeline = seen.timeline
     assert timeline is not None
@@ -167,7 +167,7 @@ def controllers_first(lab: Lab, one: Roll, active: int) -> None:
         f"{active} led the quorum, and the order was {[n.name for n in order]}")
 
 
-@scenario(cluster="zookeeper-3.4.1", order=50)
+@scenario(cluster="zookeeper-3.4.1", order=50, busy=True)
 def zookeeper_upgrade_and_restart(ctx: Context) -> None:
     """3.4.1 to 3.5.2 with the protocol version pinned, then a restart of every broker."""
     lab = ctx.lab
@@ -208,7 +208,7 @@ def kraft_upgrades(ctx: Context) -> None:
     idle(ctx, *(one for *_, one in rolls))
 
 
-@scenario(cluster="kraft-3.7.2", order=90)
+@scenario(cluster="kraft-3.7.2", order=90, busy=True)
 def kraft_two_upgrades(ctx: Context) -> None:
     """Without a lost record, controllers first, and as rehearsed."""
     kraft_upgrades(ctx)
@@ -226,7 +226,7 @@ def kraft_two_upgrades_once_more(ctx: Context) -> None:
     kraft_upgrades(ctx)
 
 
-@scenario(cluster="combined-3.9.1", order=50)
+@scenario(cluster="combined-3.9.1", order=50, busy=True)
 def combined_restart(ctx: Context) -> None:
     """Nodes that are brokers and voters, and whose leaders move back by themselves."""
     with Load(ctx.lab) as load:

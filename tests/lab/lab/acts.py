@@ -5,13 +5,15 @@ Everything here goes around kplay, and is not counted by the service scripts unl
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import patience, releases
+from . import node as nodes, patience, releases
 from .config import Topic
 from .load import fill
 from .node import SSH_PORT, Node
@@ -127,18 +129,107 @@ def poison(node: Node, release: str) -> str:
     return key
 
 
-def break_release(node: Node, release: str) -> Path:
-    """Takes a jar out of a staged release of this node alone; the node can not start with it."""
-    libs = node.dir / "releases" / releases.directory_name(release) / "libs"
-    jar = next(libs.glob("kafka-clients-*.jar"))
-    jar.unlink()
-    return jar
+def add_line(node: Node, line: str) -> None:
+    """Someone's line at the end of server.properties."""
+    with open(node.properties, "a") as file:
+        file.write(line + "\n")
 
 
-def remove_release(node: Node, release: str) -> None:
-    """The release directory of this node is not there."""
-    path = node.dir / "releases" / releases.directory_name(release)
-    path.rename(node.dir / "run" / path.name)
+@contextlib.contextmanager
+def away(node: Node, path: Path) -> Iterator[None]:
+    """A file or directory of the node is not there in the block."""
+    hidden = node.dir / "run" / path.name
+    path.rename(hidden)
+    try:
+        yield
+    finally:
+        hidden.rename(path)
+
+
+@contextlib.contextmanager
+def as_it_was(*paths: Path) -> Iterator[None]:
+    """What happens to these files in the block is undone after it."""
+    kept = [(path, path.read_bytes(), path.stat()) for path in paths]
+    try:
+        yield
+    finally:
+        for path, data, stat in kept:
+            fresh = path.with_name(path.name + ".as-it-was")
+            fresh.write_bytes(data)
+            fresh.chmod(stat.st_mode & 0o777)
+            os.chown(fresh, stat.st_uid, stat.st_gid)
+            fresh.rename(path)
+
+
+def release_dir(node: Node, release: str) -> Path:
+    return node.dir / "releases" / releases.directory_name(release)
+
+
+def without_release(node: Node, release: str) -> contextlib.AbstractContextManager[None]:
+    """The release directory of this node is not there in the block."""
+    return away(node, release_dir(node, release))
+
+
+def without_jar(node: Node, release: str) -> contextlib.AbstractContextManager[None]:
+    """A staged release of this node is only half unpacked in the block: no kafka.Kafka in it."""
+    return away(node, release_dir(node, release) / "libs" / f"kafka_2.13-{release}.jar")
+
+
+@contextlib.contextmanager
+def file_in_release(node: Node, other: str) -> Iterator[None]:
+    """server.properties really lies inside the release in use, and release `other` has one of its
+    own there: a switch would swap the file."""
+    inside = release_dir(node, node.release()) / "config" / node.properties.name
+    swapped = release_dir(node, other) / "config" / node.properties.name
+    with as_it_was(node.properties):
+        for path, text in ((inside, node.properties.read_text()), (swapped, "# as unpacked\n")):
+            path.write_text(text)
+            os.chown(path, node.owner.uid, node.owner.gid)
+        fresh = node.properties.with_suffix(".edited")
+        fresh.symlink_to(node.dir / "current" / "config" / node.properties.name)
+        fresh.rename(node.properties)
+        try:
+            yield
+        finally:
+            inside.unlink()
+            swapped.unlink()
+
+
+def provided(node: Node, key: str) -> None:
+    """Someone's edit: a value is no longer in server.properties, but in a file that the node's own
+    config provider reads."""
+    value = lines_of(node.properties, key)[-1]
+    site = node.dir / "config" / "site.properties"
+    site.write_text(f"{key}={value}\n")
+    os.chown(site, node.owner.uid, node.owner.gid)
+    edit(node, key, f"${{file:{site}:{key}}}")
+    add_line(node, "config.providers=file")
+    add_line(node, "config.providers.file.class="
+                   "org.apache.kafka.common.config.provider.FileConfigProvider")
+
+
+def spare(lab: Lab, node: Node) -> Node:
+    """A spare host for the node: a clone of its host, with an SSH server of its own and the same
+    files at its own places, where nothing runs."""
+    name = f"spare-{node.name}"
+    parts = node.host.split(".")
+    twin = Node(name, ".".join((*parts[:2], "4", parts[3])), lab.dir / "nodes" / name, lab.owner,
+                node.roles, node.id, node.rack)
+    for each in (node.dir / "releases").iterdir():
+        releases.install(each, twin.dir / "releases")
+    known = nodes.build(twin, lab.ledger, release_dir(twin, node.release()),
+                        lab.dir / "ssh" / "authorized_keys")
+    twin.properties.write_text(node.properties.read_text().replace(str(node.dir), str(twin.dir)))
+    for name in ("meta.properties", ".kafka_cleanshutdown"):
+        path = twin.data / name
+        source = node.data / name
+        path.write_text(source.read_text() if source.exists() else "")
+        os.chown(path, twin.owner.uid, twin.owner.gid)
+    os.chown(twin.properties, twin.owner.uid, twin.owner.gid)
+    with open(lab.known_hosts, "a") as file:
+        file.write(known)
+    lab.serve(twin)
+    return twin
 
 
 # Partitions

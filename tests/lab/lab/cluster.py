@@ -39,6 +39,9 @@ from .process import Ledger, Process, end_all
 from .wire import NOT_CONTROLLER, Connection, Metadata, WireError
 
 
+FIRST_CONTROLLER = 3000  # is added to the ids of controllers that are no brokers
+
+
 def _free_octet() -> int:
     """A second octet of 127/8 where no lab listens."""
     drawn = zlib.crc32(str(os.getpid()).encode())
@@ -211,21 +214,22 @@ class Lab:
         octet = _free_octet()
         spec = self.spec
 
-        def add(name: str, third: int, index: int, roles: tuple[str, ...], number: int) -> None:
-            rack = "abcdefghijklmnopqrstuvwxyz"[(index - 1) % 26] if "broker" in roles else ""
-            self.nodes.append(Node(name, f"127.{octet}.{third}.{index}", self.dir / "nodes" / name,
-                                   self.owner, roles, number, rack))
+        def add(kind: str, third: int, index: int, roles: tuple[str, ...], id_: int | None) -> None:
+            rack = "abcdefghijklmnopqrstuvwxyz"[index % 26] if "broker" in roles else ""
+            name = f"{kind}-{index + 1 if id_ is None else id_}"
+            self.nodes.append(Node(name, f"127.{octet}.{third}.{index + 1}",
+                                   self.dir / "nodes" / name, self.owner, roles, id_, rack))
 
         if spec.mode == "zookeeper":
-            add("zookeeper-1", 3, 1, ("zookeeper",), 0)
+            add("zookeeper", 3, 0, ("zookeeper",), None)
         if spec.mode == "kraft":
-            for i in range(1, spec.controllers + 1):
-                add(f"controller-{3000 + i}", 2, i, ("controller",), 3000 + i)
-        for i in range(1, spec.brokers + 1):
+            for i in range(spec.controllers):
+                add("controller", 2, i, ("controller",), FIRST_CONTROLLER + spec.first_id + i)
+        for i in range(spec.brokers):
             if spec.mode == "combined":
-                add(f"node-{i}", 1, i, ("broker", "controller"), i)
+                add("node", 1, i, ("broker", "controller"), spec.first_id + i)
             else:
-                add(f"broker-{i}", 1, i, ("broker",), i)
+                add("broker", 1, i, ("broker",), spec.first_id + i)
 
     def _make_directory(self) -> None:
         if self.given:
@@ -292,11 +296,7 @@ class Lab:
         self._plan()
         self._build()
         with self._timed("ssh servers"):
-            for each in self.nodes:
-                self._servers.append(nodes.start_sshd(each, self.ledger))
-            for each in self.nodes:
-                self.wait(lambda n=each: _accepts(n.host, nodes.SSH_PORT),  # type: ignore[misc]
-                          f"the SSH server of {each.name}")
+            self.serve(*self.nodes)
         if self.spec.mode != "zookeeper":
             with self._timed("format"):
                 self._format()
@@ -309,6 +309,14 @@ class Lab:
                 self.create_topic(topic)
             self.wait_in_sync()
         self.timings["up"] = round(time.monotonic() - begin, 2)
+
+    def serve(self, *hosts: Node) -> None:
+        """Starts the SSH servers of these, and returns when they accept."""
+        for each in hosts:
+            self._servers.append(nodes.start_sshd(each, self.ledger))
+        for each in hosts:
+            self.wait(lambda n=each: _accepts(n.host, nodes.SSH_PORT),  # type: ignore[misc]
+                      f"the SSH server of {each.name}")
 
     def _all_listed(self) -> bool:
         for each in self.nodes:

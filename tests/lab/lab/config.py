@@ -59,6 +59,7 @@ class Spec:
     properties: dict[str, str] = field(default_factory=dict)  # lines of every server.properties
     auto_leader_rebalance: bool = False
     name: str | None = None              # cluster: in kplay.yaml; None = lab-MODE
+    first_id: int = 1                    # the first broker's; the first controller's: 3000 more
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

@@ -38,14 +38,14 @@ def _entry(node: Node, port: int, host: Node) -> list[str]:
                     f"    layout: {_layout(host)}"]
 
 
-def text(lab: Lab, *, hosts: dict[int, int] | None = None, on_failure: str = "stop",
+def text(lab: Lab, *, hosts: dict[int | None, Node] | None = None, on_failure: str = "stop",
          guard: str = "strict", extra: str = "") -> str:
-    """The cluster file.  `hosts` is for a wrong one: {2: 3} gives node 2 the host of node 3, which
-    takes that node's service and files along, because hosts have theirs at the same paths.  `extra`
-    is appended as it is."""
+    """The cluster file.  `hosts` is for a wrong one: {2: another} gives node 2 the host of
+    another, which takes that one's service and files along, because hosts have theirs at the same
+    paths.  `extra` is appended as it is."""
 
     def host(node: Node) -> Node:
-        return lab.node((hosts or {}).get(node.id, node.id))
+        return (hosts or {}).get(node.id, node)
 
     kafka = [f"bootstrap.servers: {_q(lab.bootstrap())}"]
     if lab.controllers():

@@ -139,12 +139,12 @@ def account() -> Account:
 
 @dataclass
 class Node:
-    name: str                 # broker-1, controller-3001, node-1, zookeeper-1
+    name: str                 # broker-0, controller-3000, node-1, zookeeper-1
     host: str                 # its loopback address
     dir: Path
     owner: Account
     roles: tuple[str, ...]    # of: broker, controller, zookeeper
-    id: int = 0               # node.id or broker.id; 0 for ZooKeeper
+    id: int | None            # node.id or broker.id; ZooKeeper has none
     rack: str = ""
 
     @property

@@ -57,7 +57,7 @@ class Sample:
 class Event:
     time: float
     node: str
-    id: int
+    id: int | None  # ZooKeeper has none
     what: str  # start, stop
 
 

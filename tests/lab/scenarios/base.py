@@ -30,10 +30,11 @@ from lab.observer import read_counters
 # With RF 2 a stop does not touch every partition alike.
 TOPICS = (*DEFAULT_TOPICS, Topic("audit", 6, 2, 1))
 
-# Key -> what to build.  A module may add its own.
+# Key -> what to build.  A module may add its own.  Ids begin at 0, Kafka's default, in some and at
+# 1 in others: no scenario depends on which.
 clusters: dict[str, Spec] = {
-    "zookeeper-3.4.1": Spec("zookeeper", "3.4.1", also=("3.5.2",), topics=TOPICS),
-    "kraft-3.7.2": Spec("kraft", "3.7.2", also=("3.9.1", "4.0.1"), topics=TOPICS),
+    "zookeeper-3.4.1": Spec("zookeeper", "3.4.1", also=("3.5.2",), topics=TOPICS, first_id=0),
+    "kraft-3.7.2": Spec("kraft", "3.7.2", also=("3.9.1", "4.0.1"), topics=TOPICS, first_id=0),
     "combined-3.9.1": Spec("combined", "3.9.1", topics=TOPICS, auto_leader_rebalance=True),
 }
 
@@ -156,7 +157,7 @@ class Context:
         return {node.name: read_counters(node) for node in self.lab.nodes}
 
     def since(self, before: dict[str, list[tuple[float, str]]]) -> dict[str, list[str]]:
-        """What happened to each node since that snapshot: {'broker-1': ['stop', 'start'], ...};
+        """What happened to each node since that snapshot: {'broker-0': ['stop', 'start'], ...};
         nodes to which nothing happened are left out."""
         return {name: [what for _, what in now[len(before[name]):]]
                 for name, now in self.counters().items() if len(now) > len(before[name])}

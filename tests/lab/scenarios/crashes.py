@@ -12,9 +12,14 @@ from lab import patience
 from .base import Context, Done, events, expect, scenario, stopwatch, told
 from .upgrades import nodes_of, once_each
 
-# The intent is on disk, and nobody was asked yet: only a look at the host can tell.
-SPREAD = (("stop_broker", 1), ("start_broker", 2))
+# Verb and which broker.  The intent is on disk, and nobody was asked yet: only a look at the host
+# can tell.
+SPREAD = (("stop_broker", 0), ("start_broker", 1))
 MOST_STEPS = 60
+
+
+# The simulated cluster's, whatever the ids of the lab are.
+DEMO_BROKERS_ONLY = ("--skip", "3001,3002,3003")
 
 
 def brokers_only(ctx: Context) -> list[str]:
@@ -44,12 +49,13 @@ def records(runs: Path) -> list[dict[str, Any]]:
 
 
 def intents(ctx: Context) -> dict[tuple[str, int], int]:
-    """(verb, node) -> the number of its intent's record in a roll of the brokers, which is the same
-    on a simulated cluster of as many nodes."""
+    """(verb, which broker) -> the number of its intent's record in a roll of the brokers, which is
+    the same on a simulated cluster of as many nodes."""
     runs = ctx.lab.dir / "simulated-runs"
-    ctx.kplay("run", "--demo", "--runs", runs, "--yes", "rolling.lua", *brokers_only(ctx), want=0)
-    return {(r["fn"], r["node"]): r["n"] for r in records(runs)
-            if r["k"] == "intent" and "node" in r}
+    ctx.kplay("run", "--demo", "--runs", runs, "--yes", "rolling.lua", *DEMO_BROKERS_ONLY, want=0)
+    found = [r for r in records(runs) if r["k"] == "intent" and "node" in r]
+    ids = sorted({r["node"] for r in found})
+    return {(r["fn"], ids.index(r["node"])): r["n"] for r in found}
 
 
 @scenario(cluster="kraft-3.7.2", order=60)
@@ -57,10 +63,11 @@ def killed_at_two_records(ctx: Context) -> None:
     """Killed right after an intent is on disk, twice."""
     names = [n.name for n in ctx.lab.brokers()]
     numbers = intents(ctx)
-    for what in SPREAD:
+    for verb, which in SPREAD:
+        what = (verb, ctx.lab.brokers()[which].id)
         before = ctx.counters()
         done = ctx.kplay("run", "--json", "--yes", "rolling.lua", *brokers_only(ctx),
-                         env={"KPLAY_CRASH": f"record:{numbers[what]}"})
+                         env={"KPLAY_CRASH": f"record:{numbers[verb, which]}"})
         assert done.returncode == -signal.SIGKILL, f"not killed\n{told(done)}"
         last = records(ctx.lab.dir / "runs")[-1]
         assert (last["k"], last["fn"], last["node"]) == ("intent", *what), last
@@ -69,8 +76,8 @@ def killed_at_two_records(ctx: Context) -> None:
         expect(resume(ctx), 0)
         ctx.lab.wait_in_sync(patience.SPREAD)
         once_each(ctx, before, names)
-        ctx.say(f"killed after record {numbers[what]} (intent of {what[0]} {what[1]}, {touched}); "
-                f"resumed in {watch():.1f} s")
+        ctx.say(f"killed after record {numbers[verb, which]} (intent of {verb} {what[1]}, "
+                f"{touched}); resumed in {watch():.1f} s")
 
 
 @scenario(cluster="kraft-3.7.2", order=61)

@@ -6,13 +6,13 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lab import acts, inventory, releases
+from lab import acts, inventory
 from lab.config import BROKER_PORT
 from lab.node import SSH_PORT
 
 from .base import Context, expect, scenario, told
-from .crashes import intents
-from .refusals import complaint, no_controllers, refuses, rolling, runs_of, untouched
+from .crashes import DEMO_BROKERS_ONLY, SPREAD, intents
+from .refusals import complaint, refuses, rolling, runs_of, untouched
 
 
 def variant(ctx: Context, name: str, *changes: tuple[str, str]) -> Path:
@@ -34,14 +34,15 @@ def rolls(ctx: Context, name: str, file: Path, *words: str) -> tuple[str | Path,
 def errors_of_the_cluster_file(ctx: Context) -> None:
     """Not understood: exit 2, with the place; nothing is contacted."""
     first = f"cluster: {ctx.lab.name}\n"
+    second, third = (n.id for n in ctx.lab.brokers()[1:])
     cases = (
         ("tab", (first, first + "\tuser: x\n"), ":2:"),
         ("unknown-key", (first, first + "colour: blue\n"), "colour"),
         ("twice", (first, first + first), "cluster"),
         ("alias", (f"cluster: {ctx.lab.name}", f"cluster: &name {ctx.lab.name}"), ":1:"),
-        ("wrong-type", ("  - id: 2\n", "  - id: two\n"), "id"),
+        ("wrong-type", (f"  - id: {second}\n", "  - id: two\n"), "id"),
         ("wrong-guard", ("guard: strict", "guard: bold"), "bold"),
-        ("two-of-one-id", ("  - id: 2\n", "  - id: 3\n"), "3"),
+        ("two-of-one-id", (f"  - id: {second}\n", f"  - id: {third}\n"), f"{third}"),
     )
     for name, change, word in cases:
         file = variant(ctx, f"bad-{name}", change)
@@ -68,29 +69,25 @@ def errors_of_releases(ctx: Context) -> None:
     """Not known, not staged anywhere, not staged on one host."""
     refuses(ctx, 3, ("unknown release 9.9.9",), *rolling(ctx, "release", "--to", "9.9.9"))
     refuses(ctx, 3, ("3.8.1 is not staged",), *rolling(ctx, "release", "--to", "3.8.1"))
-    node = ctx.lab.node(2)
-    acts.remove_release(node, "3.9.1")
-    try:
-        refuses(ctx, 3, ("3.9.1 is not staged on the host of node 2",),
+    node = ctx.lab.brokers()[1]
+    with acts.without_release(node, "3.9.1"):
+        refuses(ctx, 3, (f"3.9.1 is not staged on the host of node {node.id}",),
                 *rolling(ctx, "release", "--to", "3.9.1"))
-    finally:
-        name = releases.directory_name("3.9.1")
-        (node.dir / "run" / name).rename(node.dir / "releases" / name)
 
 
 @scenario(cluster="kraft-3.7.2", order=13)
 def errors_of_the_network(ctx: Context) -> None:
     """A listener or a host where nobody is."""
-    second = ctx.lab.node(2)
+    second = ctx.lab.brokers()[1]
     listener = f'"{second.host}:{BROKER_PORT}"'
     wrong = variant(ctx, "wrong-port", (f"kafka: {listener}", f'kafka: "{second.host}:9"'))
-    refuses(ctx, 3, ("broker 2 does not answer",), *rolls(ctx, "port", wrong))
+    refuses(ctx, 3, (f"broker {second.id} does not answer",), *rolls(ctx, "port", wrong))
     with untouched(ctx):
         done = expect(ctx.kplay("cluster", "check", "-c", wrong), 6, f"{second.host}:9")
         ctx.say(complaint(done))
     away = f"{second.host.rpartition('.')[0]}.99"
     gone = variant(ctx, "wrong-host", (f'host: "{second.host}"', f'host: "{away}"'))
-    done = refuses(ctx, 6, ("broker 2", away), *rolls(ctx, "host", gone))
+    done = refuses(ctx, 6, (f"broker {second.id}", away), *rolls(ctx, "host", gone))
     expect(done, 6, away)
     everyone = [(f'kafka: "{n.host}:{BROKER_PORT}"', f'kafka: "{n.host}:9"')
                 for n in ctx.lab.brokers()]
@@ -109,13 +106,13 @@ def errors_of_ssh(ctx: Context) -> None:
             *rolls(ctx, "ssh", variant(ctx, "wrong-key", (identity, f'identity: "{stranger}"'))))
 
     lines = lab.known_hosts.read_text().splitlines()
-    second = f"[{lab.node(2).host}]:{SSH_PORT} "
+    second = f"[{lab.brokers()[1].host}]:{SSH_PORT} "
     unknown = lab.dir / "unknown_hosts"
     unknown.write_text("".join(f"{line}\n" for line in lines if not line.startswith(second)))
     refuses(ctx, 6, ("unknown host key",),
             *rolls(ctx, "ssh", variant(ctx, "unknown-key", (known, f'known_hosts: "{unknown}"'))))
 
-    first = next(line for line in lines if line.startswith(f"[{lab.node(1).host}]:"))
+    first = next(line for line in lines if line.startswith(f"[{lab.brokers()[0].host}]:"))
     changed = lab.dir / "changed_hosts"
     changed.write_text("".join(
         second + first.split(" ", 1)[1] + "\n" if line.startswith(second) else f"{line}\n"
@@ -129,8 +126,8 @@ def errors_of_another_cluster(ctx: Context) -> None:
     """A run of one cluster is not gone on with on another: here, one that began on a simulated
     cluster."""
     runs = runs_of(ctx, "other")
-    roll = ("--runs", runs, "--yes", "rolling.lua", *no_controllers(ctx))
-    kill = {"KPLAY_CRASH": f"record:{intents(ctx)[('stop_broker', 1)]}"}
+    roll = ("--runs", runs, "--yes", "rolling.lua", *DEMO_BROKERS_ONLY)
+    kill = {"KPLAY_CRASH": f"record:{intents(ctx)[SPREAD[0]]}"}
     done = ctx.kplay("run", "--demo", *roll, env=kill)
     assert done.returncode == -signal.SIGKILL, told(done)
     refuses(ctx, 3, ("the cluster is not the one this run began on",),

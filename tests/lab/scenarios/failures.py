@@ -68,7 +68,7 @@ def others_serve(ctx: Context, broken: Node) -> None:
 def a_release_that_does_not_start(ctx: Context) -> None:
     """The roll ends at that broker; the others serve, and are not touched."""
     lab = ctx.lab
-    broker = lab.node(1)
+    broker = lab.brokers()[0]
     key = acts.poison(broker, NEWER)
     before = ctx.counters()
     try:
@@ -97,7 +97,7 @@ def a_release_that_does_not_start(ctx: Context) -> None:
 def back_on_the_old_release(ctx: Context) -> None:
     """policy.on_failure: back_out puts that broker back, and the roll ends there."""
     lab = ctx.lab
-    broker = lab.node(1)
+    broker = lab.brokers()[0]
     file = lab.dir / "back-out.yaml"
     file.write_text(inventory.text(lab, on_failure="back_out"))
     key = acts.poison(broker, NEWER)
@@ -128,7 +128,7 @@ def back_on_the_old_release(ctx: Context) -> None:
 def killed_while_stopping(ctx: Context) -> None:
     """A kill -9 between the stop and its end: kplay does not take that for a clean stop."""
     lab = ctx.lab
-    broker = lab.node(1)
+    broker = lab.brokers()[0]
     before = ctx.counters()
     with load_on(ctx, "killed-stopping") as load:
         with when_counted(broker, "stop", lambda: acts.kill(broker)) as problems:
@@ -148,9 +148,9 @@ def killed_while_stopping(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=41)
 def another_killed_in_the_middle(ctx: Context) -> None:
-    """While broker 1 is being started, broker 2 is killed: no further node is stopped."""
+    """While one broker is being started, another is killed: no further node is stopped."""
     lab = ctx.lab
-    first, second = lab.node(1), lab.node(2)
+    first, second, third = lab.brokers()
     before = ctx.counters()
     settle = f"{patience.stretched(patience.REJOIN):.0f}s"
     with load_on(ctx, "another-killed") as load:
@@ -171,5 +171,5 @@ def another_killed_in_the_middle(ctx: Context) -> None:
         lab.wait_in_sync()
     assert ctx.since(before) == {first.name: ["stop", "start"],
                                  second.name: ["start", "stop", "start"],
-                                 lab.node(3).name: ["stop", "start"]}, ctx.since(before)
+                                 third.name: ["stop", "start"]}, ctx.since(before)
     nothing_lost(ctx, load)

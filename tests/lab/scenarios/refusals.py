@@ -196,13 +196,15 @@ def refuses_unclean_leader_election(ctx: Context) -> None:
 
 @scenario(cluster="kraft-3.7.2", order=26)
 def refuses_hosts_that_are_mixed_up(ctx: Context) -> None:
-    """Brokers 2 and 3 have each other's host in the file; the listeners are right."""
+    """Two brokers have each other's host in the file; the listeners are right."""
+    second, third = ctx.lab.brokers()[1:]
     file = ctx.lab.dir / "mixed-up.yaml"
-    file.write_text(inventory.text(ctx.lab, hosts={2: 3, 3: 2}))
+    file.write_text(inventory.text(ctx.lab, hosts={second.id: third, third.id: second}))
     refuses(ctx, 3, ("refused before the first action: the process on",),
             "run", "--yes", "-c", file, "--runs", runs_of(ctx, "mixed-up"), "rolling.lua")
     with untouched(ctx):
-        expect(ctx.kplay("cluster", "check", "-c", file), 3, "the process there is node 3")
+        expect(ctx.kplay("cluster", "check", "-c", file), 3,
+               f"the process there is node {third.id}")
 
 
 # Releases
@@ -215,17 +217,17 @@ def refuses_4_in_zookeeper_mode(ctx: Context) -> None:
             *rolling(ctx, "to-4", "--to", "4.0.1", "--rules", "documented"))
 
 
-NOT_PINNED = """--- Another release on broker 1, without a thought for its protocol version.
+NOT_PINNED = """--- Another release on broker %(id)d, without a thought for its protocol version.
 
 return {
   api     = 1,
-  summary = "Upgrade broker 1 and forget to pin.",
+  summary = "Upgrade broker %(id)d and forget to pin.",
   effects = { "broker.restart", "release.switch" },
 
   run = function()
-    stop_broker(1)
-    switch_release(1, "3.5.2")
-    start_broker(1)
+    stop_broker(%(id)d)
+    switch_release(%(id)d, "3.5.2")
+    start_broker(%(id)d)
   end,
 }
 """
@@ -235,10 +237,10 @@ return {
 def refuses_an_unpinned_newer_binary(ctx: Context) -> None:
     """The guard refuses the start, after a playbook forgot set_ibp."""
     lab = ctx.lab
-    broker = lab.node(1)
+    broker = lab.brokers()[0]
     assert not acts.ibp(broker), "the file is not to pin it"
     playbook = lab.dir / "not-pinned.lua"
-    playbook.write_text(NOT_PINNED)
+    playbook.write_text(NOT_PINNED % {"id": broker.id})
     before = ctx.counters()
     done = ctx.kplay("run", "--yes", "--runs", runs_of(ctx, "not-pinned"), playbook)
     try:

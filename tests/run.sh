@@ -43,6 +43,9 @@ build/asan/kplay test tests/spec
 part "command line, crash sweep, golden output"
 python3 tests/cli/cli_test.py build/asan/kplay
 
+part "real Java: how it reads a properties file"
+python3 tests/proof/properties/proof.py --dump build/asan/tests/proof_dump_config ${long:+--long}
+
 part "benches"
 tests/bench/run.sh build/release
 

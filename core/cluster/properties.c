@@ -6,8 +6,8 @@
  * line where in the file it stands.  That is what makes an edit small: the bytes of a value are
  * replaced, everything else is copied as it was.
  *
- * Java reads the file as ISO 8859-1.  Bytes beyond ASCII are kept as they are when read and written
- * as \uXXXX, which means the same to every broker.
+ * Java reads the file as ISO 8859-1, whatever it was written in: each byte beyond ASCII is one
+ * character, given here in UTF-8.  They are written as \uXXXX, which means the same to everybody.
  */
 #include "cluster/properties.h"
 
@@ -30,7 +30,8 @@ typedef struct scanner {
     size_t n, at;
     kp_buf chars;      /* the logical line, still escaped */
     kp_buf places;     /* size_t each: where chars[i] stands */
-    kp_buf key, value; /* unescaped */
+    kp_buf key, value; /* unescaped, UTF-8 */
+    bool bad_escape;   /* a \u without four hex digits is in one of them */
 } scanner;
 
 static scanner scanner_of(const char *text, size_t n)
@@ -40,8 +41,8 @@ static scanner scanner_of(const char *text, size_t n)
         .n = n,
         .chars = KP_BUF_INIT(n),
         .places = KP_BUF_INIT(n * sizeof(size_t)),
-        .key = KP_BUF_INIT(n),
-        .value = KP_BUF_INIT(n),
+        .key = KP_BUF_INIT(2 * n),
+        .value = KP_BUF_INIT(2 * n),
     };
 }
 
@@ -205,22 +206,26 @@ static size_t add_unicode(kp_buf *b, const char *p, size_t n)
     return 6;
 }
 
-/* Java refuses a file with a malformed \u; here it is read as a u, so that the rest can be seen. */
-static void unescape(kp_buf *b, const char *p, size_t n)
+/* Java refuses a file with a malformed \u; here it is read as a u, so that the rest can be seen.
+ * False for such a text. */
+static bool unescape(kp_buf *b, const char *p, size_t n)
 {
     static const char from[] = "tnrf", to[] = "\t\n\r\f";
+    bool good = true;
     kp_buf_clear(b);
     for (size_t i = 0; i < n;) {
         if (p[i] != '\\' || i + 1 == n) {
-            kp_buf_chr(b, p[i++]);
+            add_utf8(b, (unsigned char)p[i++]);
         } else if (unit_at(p + i, n - i) >= 0) {
             i += add_unicode(b, p + i, n - i);
         } else {
             const char *special = p[i + 1] ? strchr(from, p[i + 1]) : NULL;
-            kp_buf_chr(b, special ? to[special - from] : p[i + 1]);
+            good = good && p[i + 1] != 'u';
+            add_utf8(b, (unsigned char)(special ? to[special - from] : p[i + 1]));
             i += 2;
         }
     }
+    return good;
 }
 
 /* ---- Properties.load0 ---- */
@@ -246,23 +251,67 @@ static bool next_line(scanner *s, line *l)
     }
     l->key_end = place_of(s, key_n);
     l->value_at = place_of(s, value);
-    unescape(&s->key, c, key_n);
-    unescape(&s->value, c + value, n - value);
+    bool good = unescape(&s->key, c, key_n);
+    s->bad_escape = !unescape(&s->value, c + value, n - value) || !good;
     return true;
 }
 
 /* ---- read ---- */
 
+static size_t line_number(const char *text, size_t offset)
+{
+    size_t number = 1;
+    for (size_t i = 0; i < offset; i++)
+        number += text[i] == '\n';
+    return number;
+}
+
+/* A key with a NUL is none that a broker looks at, and no text. */
+static bool key_is_text(const scanner *s)
+{
+    return strlen(kp_buf_text(&s->key)) == s->key.n;
+}
+
+static bool has_high_byte(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] >= 0x80)
+            return true;
+    return false;
+}
+
+kp_property *kp_properties_lines(kp_arena *a, const char *text, size_t n, size_t *ret_n)
+{
+    AUTO_SCANNER s = scanner_of(text, n);
+    KP_AUTO_BUF all = KP_BUF_INIT((n + 1) * sizeof(kp_property));
+    size_t line_at = 0, number = 1;
+    for (line l; next_line(&s, &l);) {
+        number += line_number(text + line_at, l.start - line_at) - 1;
+        line_at = l.start;
+        kp_property one = {
+            .key = kp_strdup(a, kp_buf_text(&s.key)),
+            .value = kp_bytes(a, kp_buf_text(&s.value), s.value.n),
+            .line = number,
+            .bad_escape = s.bad_escape,
+            .high_bytes = has_high_byte(kp_buf_text(&s.chars), s.chars.n),
+        };
+        if (key_is_text(&s))
+            kp_buf_add(&all, &one, sizeof one);
+    }
+    *ret_n = all.n / sizeof(kp_property);
+    kp_property *ret = KP_NEW_ARRAY(a, *ret_n + 1, kp_property);
+    memcpy(ret, kp_buf_text(&all), all.n);
+    return ret;
+}
+
 const kp_value *kp_properties_parse(kp_arena *a, const char *text, size_t n)
 {
     AUTO_SCANNER s = scanner_of(text, n);
     kp_builder map = kp_map_begin(a);
-    for (line l; next_line(&s, &l);) {
-        const char *key = kp_buf_text(&s.key);
-        bool is_text = strlen(key) == s.key.n;
-        if (is_text)
-            kp_map_add(&map, key, kp_bytes(a, kp_buf_text(&s.value), s.value.n));
-    }
+    for (line l; next_line(&s, &l);)
+        if (key_is_text(&s))
+            kp_map_add(&map, kp_buf_text(&s.key),
+                       kp_bytes(a, kp_buf_text(&s.value), s.value.n));
     return kp_map_end(&map);
 }
 
@@ -309,11 +358,7 @@ static void write_escaped(kp_buf *b, const char *p, size_t n, bool is_key)
             kp_buf_str(b, c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\f' ? "\\f" : "\\t");
         } else if ((c < 0x20 && c != '\t') || c >= 0x7f) {
             size = kp_utf8_len(p + i, n - i);
-            if (size)
-                write_unicode(b, p + i, size);
-            else
-                kp_buf_chr(b, p[i]);
-            size += size == 0;
+            write_unicode(b, p + i, size);
         } else {
             kp_buf_chr(b, p[i]);
         }
@@ -329,12 +374,14 @@ static const char *break_of(const char *text, size_t n)
     return "\n";
 }
 
-static size_t line_number(const char *text, size_t offset)
+static bool is_utf8(const char *p, size_t n)
 {
-    size_t number = 1;
-    for (size_t i = 0; i < offset; i++)
-        number += text[i] == '\n';
-    return number;
+    for (size_t i = 0, size; i < n; i += size) {
+        size = kp_utf8_len(p + i, n - i);
+        if (size == 0)
+            return false;
+    }
+    return true;
 }
 
 static kp_err *check_edits(const kp_value *edits)
@@ -345,6 +392,10 @@ static kp_err *check_edits(const kp_value *edits)
         if (!removes && !kp_is(v, KP_BYTES))
             return kp_err_new(KP_CONFIG, "give the value as text, or false to remove the key",
                               "%s can not be set to a %s", edits->keys[i], kp_type_name(v->type));
+        if (!is_utf8(edits->keys[i], strlen(edits->keys[i])) ||
+            (!removes && !is_utf8(v->u.s, v->n)))
+            return kp_err_new(KP_CONFIG, "give key and value in UTF-8",
+                              "%s can not be set: that is no text", edits->keys[i]);
     }
     return NULL;
 }

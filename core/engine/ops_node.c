@@ -143,9 +143,7 @@ static kp_err *properties_read(kp_step *s, const void *args, const kp_value **re
     kp_builder b = kp_map_begin(s->a);
     for (uint32_t i = 0; i < all->n; i++) {
         const char *k = all->keys[i];
-        bool secret = strstr(k, "password") || strstr(k, "secret") || strstr(k, "jaas") ||
-                      strstr(k, "ssl.key");
-        kp_map_add(&b, k, secret ? kp_text(s->a, "(secret)") : all->u.items[i]);
+        kp_map_add(&b, k, kp_config_key_is_secret(k) ? kp_text(s->a, "(secret)") : all->u.items[i]);
     }
     *ret_v = kp_map_end(&b);
     return NULL;

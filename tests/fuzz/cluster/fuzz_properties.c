@@ -13,6 +13,15 @@ static void check(bool holds)
         abort();
 }
 
+static bool is_utf8(const char *s)
+{
+    size_t size;
+    for (; *s; s += size)
+        if ((size = kp_utf8_len(s, strlen(s))) == 0)
+            return false;
+    return true;
+}
+
 /* Takes one edit off the front of the input. */
 static const kp_value *take_edit(kp_arena *a, const kp_value *edits, const char **p, size_t *n)
 {
@@ -35,16 +44,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     const kp_value *edits = take_edit(a, kp_map(a, NULL), &p, &n);
     edits = take_edit(a, edits, &p, &n);
     const kp_value *before = kp_properties_parse(a, p, n), *expected = before;
+    const kp_server_config *c = kp_server_config_read(a, &(kp_config_source) { .text = p, .n = n });
+    check(c->n_problems <= KP_CONFIG_PROBLEMS && kp_value_equal(c->values, before));
     char *text, *twice;
     size_t text_n, twice_n;
-    bool is_ambiguous = false;
+    bool is_refused = false;
     for (uint32_t i = 0; i < kp_len(edits); i++) {
         const kp_value *v = edits->u.items[i];
         expected = kp_map_with(a, expected, edits->keys[i], kp_is(v, KP_BYTES) ? v : NULL);
-        is_ambiguous |= kp_properties_count(p, n, edits->keys[i]) > 1;
+        is_refused |= kp_properties_count(p, n, edits->keys[i]) > 1 || !is_utf8(edits->keys[i]) ||
+                      (kp_is(v, KP_BYTES) && !is_utf8(v->u.s));
     }
     kp_err *e = kp_properties_edit(a, p, n, edits, &text, &text_n);
-    check((e != NULL) == is_ambiguous);
+    check((e != NULL) == is_refused);
     if (e) {
         check(e->cls == KP_CONFIG && *e->what && *e->next);
         kp_err_drop(e);

@@ -72,9 +72,9 @@ function node.roll(id, to, settle)
   if to then pin(id) end
   local ok, err = pcall(forward, id, to, settle)
   if ok then return end
-  if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what) == "back_out" then
+  if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what, err.detail) == "back_out" then
     back_out(id, from, settle)
-    fail(node.name(id) .. " is back on " .. from .. ": " .. err.what, { next = err.next, final = true })
+    fail(node.name(id) .. " is back on " .. from .. ": " .. err.what, { next = err.next, detail = err.detail, final = true })
   end
   error(err, 0)
 end

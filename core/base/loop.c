@@ -314,6 +314,24 @@ void kp_loop_turn(kp_loop *l, kp_ms until)
     }
 }
 
+static void note_ready(void *ud, int fd, short revents)
+{
+    (void)fd;
+    (void)revents;
+    *(bool *)ud = true;
+}
+
+bool kp_loop_readable(kp_loop *l, int fd)
+{
+    bool ready = false;
+    int signals = l->signals;
+    kp_watch *w = kp_watch_add(l, fd, POLLIN, note_ready, &ready);
+    while (!ready && l->signals == signals)
+        kp_loop_turn(l, KP_NEVER);
+    kp_watch_remove(w);
+    return ready;
+}
+
 /* ---- signals ---- */
 
 static void on_signal(int sig)

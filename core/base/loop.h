@@ -35,6 +35,10 @@ void kp_timer_remove(kp_timer *t); /* takes NULL */
  * is due, return.  A signal counted by kp_loop_signals ends the wait as well. */
 void kp_loop_turn(kp_loop *l, kp_ms until);
 
+/* Turns the loop until `fd` can be read (true) or one more signal is counted (false): a person may
+ * think for hours, and everything else goes on meanwhile. */
+bool kp_loop_readable(kp_loop *l, int fd);
+
 /* From now on SIGINT and SIGTERM are counted (the handlers only write a byte to a pipe) and SIGPIPE
  * is ignored; a child that executes another program sets SIGPIPE back to SIG_DFL first.
  * kp_loop_free puts the former handlers back. */

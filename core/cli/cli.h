@@ -3,6 +3,7 @@
  *
  * main.c      which command
  * options.c   a command's options: one table prints the help and reads the line
+ * hints.c     commands in messages, completed so that they can be pasted
  * files.c     where playbooks, stdlib and team modules are found
  * cluster.c   which cluster: kplay.yaml, -c, KPLAY_CLUSTER, --demo; its world
  * cmd_*.c     one command each
@@ -96,9 +97,8 @@ typedef struct kp_open_cluster {
     kp_world *world;
     kp_sim *sim; /* NULL: live */
     bool simulated;
-    const char *runs;   /* directory of runs */
-    const char *file;   /* of the cluster; NULL for --demo */
-    const char *resume; /* "kplay resume", with what is needed to find this cluster again */
+    const char *runs; /* directory of runs */
+    const char *file; /* of the cluster; NULL for --demo */
     kp_files files;
 } kp_open_cluster;
 
@@ -114,7 +114,14 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live,
 
 char *kp_who(kp_arena *a); /* "ops@bastion1" */
 
-/* Prints the error and gives its exit code; takes the error over. */
+/* ---- hints.c: nothing that names a command is shown without going through it ---- */
+void kp_hint_line(kp_arena *a, const kp_line *line, int argc, char **argv); /* argv[0]: kplay */
+void kp_hint_run(const char *run, bool resumable); /* the run that this process is about */
+char *kp_hint(kp_arena *a, const char *text);
+/* The same, after a run's summary or report has said which run it is (kp_screen_spec.hint). */
+char *kp_hint_of(kp_arena *a, const kp_value *about, const char *text);
+
+/* Prints the error, its next step completed, and gives its exit code; takes the error over. */
 int kp_cli_fail(kp_err *e, bool json);
 
 /* ---- the commands ---- */

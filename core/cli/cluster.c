@@ -96,7 +96,7 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_v
             return e;
     } else {
         if (!fresh)
-            return kp_err_new(KP_USAGE, "begin one: kplay run --demo rolling.lua --to 3.9.1",
+            return kp_err_new(KP_USAGE, "begin one: kplay run rolling.lua --to 3.9.1",
                               "there is no simulated cluster to go on with");
         unlink(image);
         if (spec)
@@ -114,7 +114,6 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_v
 static kp_err *open_demo(kp_arena *a, const kp_line *line, bool fresh, kp_open_cluster *c)
 {
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : state_dir(a, "demo");
-    c->resume = "kplay resume --demo";
     KP_TRY(kp_files_init(a, NULL, &c->files));
     KP_TRY(open_sim(a, line, fresh, NULL, c));
     c->inventory = kp_sim_inventory(a, c->sim, NULL);
@@ -126,7 +125,7 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open
     kp_open_cluster *c = ret_c;
     const char *file = kp_opt(line, "cluster");
 
-    *c = (kp_open_cluster) { .resume = "kplay resume" };
+    *c = (kp_open_cluster) { 0 };
     if (kp_flag(line, "demo"))
         return open_demo(a, line, new_demo, c);
     if (!file)
@@ -138,8 +137,6 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open
 
     KP_TRY(kp_inventory_load(a, file, &c->inventory));
     c->file = file;
-    c->resume = kp_streq(file, "kplay.yaml") ? "kplay resume"
-                                             : kp_printf(a, "kplay resume -c %s", file);
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
     if (c->inventory->simulate) {
@@ -157,13 +154,4 @@ void kp_cluster_close(kp_open_cluster *c)
         c->world->c->done(c->world);
     c->world = NULL;
     c->sim = NULL;
-}
-
-int kp_cli_fail(kp_err *e, bool json)
-{
-    int code = kp_err_exit_code(e);
-    if (e)
-        kp_screen_error(e, json);
-    kp_err_drop(e);
-    return code;
 }

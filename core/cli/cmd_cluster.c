@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "live/live.h"
+
 static const kp_option options[] = {
+    { "sudoers", 0, NULL, "of check: print what sudo must allow on each host, and contact none" },
     KP_OPT_CLUSTER,         KP_OPT_DEMO, KP_OPT_MODE, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP,
     { NULL, 0, NULL, NULL }
 };
@@ -64,7 +67,7 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
                 continue;
             worst = e->cls;
             kp_buf_fmt(&wrong, "  %s%s%s\n  next  %s\n", e->where, *e->where ? ": " : "", e->what,
-                       e->next);
+                       kp_hint(a, e->next));
         }
         int64_t process = kp_get_int(kp_get(host->value, "process"), "node_id", node->id);
         if (process != node->id) {
@@ -116,7 +119,10 @@ static int cluster_main(kp_arena *a, const kp_line *line)
     if (e)
         return kp_cli_fail(e, json);
     kp_class worst = 0;
-    if (kp_streq(what, "show"))
+    if (kp_flag(line, "sudoers")) {
+        const char *lines = c.simulated ? "" : kp_live_sudoers(a, c.world);
+        fputs(*lines ? lines : "no node of this cluster is reached by sudo\n", stdout);
+    } else if (kp_streq(what, "show"))
         show(a, c.inventory, json);
     else
         worst = check(a, &c, json);

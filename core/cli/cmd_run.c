@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "report/asking.h"
+
 #define RUN_OPTIONS                                                                                \
     KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE,                                                      \
         { "yes", 'y', NULL, "start, and answer confirm, without a person" },                       \
@@ -68,25 +70,10 @@ static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_sp
                               .simulated = c->simulated || dry,
                               .yes = kp_flag(line, "yes") || dry,
                               .rehearsal = dry,
-                              .who = spec->who,
-                              .resume = c->resume };
+                              .world = dry ? NULL : c->world,
+                              .hint = kp_hint_of,
+                              .who = spec->who };
     spec->sink = kp_screen(a, &screen);
-}
-
-/* A refusal's next step names the run and how this cluster is found. */
-static kp_err *name_resume(kp_err *e, const kp_open_cluster *c)
-{
-    if (!e || kp_streq(c->resume, "kplay resume"))
-        return e;
-    KP_AUTO_BUF b = KP_BUF_INIT(4096);
-    const char *p = e->next, *hit;
-    while ((hit = strstr(p, "kplay resume")) != NULL) {
-        kp_buf_add(&b, p, (size_t)(hit - p));
-        kp_buf_str(&b, c->resume);
-        p = hit + strlen("kplay resume");
-    }
-    kp_buf_str(&b, p);
-    return kp_err_next(e, "%s", kp_buf_text(&b));
 }
 
 /* Arguments given on the command line, without the empty map of none. */
@@ -159,8 +146,7 @@ static int run_main(kp_arena *a, const kp_line *line)
     if (kp_flag(line, "help"))
         return kp_cli_fail(help(a, line, line->word[0]), json);
     kp_err *e = kp_cluster_open(a, line, !dry, &c);
-    if (e && dry &&
-        kp_flag(line, "demo")) { /* nothing simulated is there yet: a rehearsal makes its own */
+    if (e && dry && e->cls == KP_USAGE) { /* nothing simulated is there yet: it makes its own */
         kp_err_drop(e);
         e = kp_cluster_open(a, line, true, &c);
     }
@@ -197,7 +183,7 @@ static int run_main(kp_arena *a, const kp_line *line)
     if (spec.sink.ud)
         kp_screen_done(spec.sink);
     kp_cluster_close(&c);
-    return kp_cli_fail(name_resume(e, &c), json);
+    return kp_cli_fail(e, json);
 }
 
 /* The run a command is about: the one named, or the only unfinished one. */
@@ -237,6 +223,7 @@ static int resume_main(kp_arena *a, const kp_line *line)
     if (!e)
         e = which_run(a, line, c.runs, &run);
     if (!e) {
+        kp_hint_run(run, true);
         fill(a, line, &c, &spec);
         e = overrides(a, line, &spec);
         spec.accept_changed_playbook = kp_flag(line, "accept-changed-playbook");
@@ -247,7 +234,7 @@ static int resume_main(kp_arena *a, const kp_line *line)
     if (spec.sink.ud)
         kp_screen_done(spec.sink);
     kp_cluster_close(&c);
-    return kp_cli_fail(name_resume(e, &c), json);
+    return kp_cli_fail(e, json);
 }
 
 const kp_command kp_cmd_run = {
@@ -272,22 +259,75 @@ const kp_command kp_cmd_resume = {
 
 /* ---- approve, settle ---- */
 
-static const kp_option approve_options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS,
-                                             KP_OPT_JSON,    KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+static const kp_option approve_options[] = {
+    { "yes", 'y', NULL, "say yes without a person at the terminal; the run must be named" },
+    { "reason", 0, "TEXT", "why; journaled" },
+    KP_OPT_CLUSTER,
+    KP_OPT_DEMO,
+    KP_OPT_RUNS,
+    KP_OPT_JSON,
+    KP_OPT_HELP,
+    { NULL, 0, NULL, NULL },
+};
+
+/* The question is shown again before a yes is taken: whoever answers may not have seen it. */
+static kp_err *take_yes(kp_arena *a, const kp_line *line, const kp_open_cluster *c, const char *run,
+                        const kp_waiting *waits)
+{
+    bool json = kp_flag(line, "json"), yes = kp_flag(line, "yes");
+    const kp_question *q = &waits->question;
+    kp_ms ago = kp_now(c->world) - waits->asked;
+    kp_answer answer = yes ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
+
+    if (yes && line->n_words == 0)
+        return kp_err_new(KP_USAGE, kp_printf(a, "kplay approve %s --yes", run),
+                          "--yes names the run it is for");
+    if (!json)
+        printf("run %s of %s waits for an answer, asked %s ago\n", run, waits->playbook,
+               kp_duration_text(a, ago < 0 ? 0 : ago, false));
+    if (!json && (yes || !isatty(STDIN_FILENO)))
+        kp_question_lines("", q);
+    if (!yes && !json)
+        answer = kp_terminal_ask(c->world, "", q);
+    if (answer == KP_ANSWER_YES)
+        return NULL;
+    if (answer == KP_ANSWER_NOBODY)
+        return kp_err_new(KP_USAGE, kp_printf(a, "kplay approve %s --yes --reason TEXT", run),
+                          "nobody is here to say yes");
+    return kp_err_new(KP_REFUSED, kp_printf(a, "kplay approve %s, when it is a yes", run),
+                      "not approved: %s",
+                      answer == KP_ANSWER_NO ? "the answer was no" : "interrupted at the question");
+}
 
 static int approve_main(kp_arena *a, const kp_line *line)
 {
     kp_open_cluster c = { 0 };
     const char *run;
+    kp_waiting waits;
+    bool json = kp_flag(line, "json");
+
     kp_err *e = kp_cluster_open(a, line, false, &c);
     if (!e)
         e = which_run(a, line, c.runs, &run);
+    if (!e) {
+        kp_hint_run(run, true);
+        e = kp_run_waiting(a, c.runs, run, &waits);
+    }
     if (!e)
-        e = kp_run_approve(a, c.runs, run, kp_who(a));
+        e = take_yes(a, line, &c, run, &waits);
     if (!e)
-        printf("approved  run %s; go on with: %s\n", run, c.resume);
+        e = kp_run_approve(a, c.runs, run,
+                           &(kp_word) { .who = kp_who(a),
+                                        .reason = kp_opt(line, "reason"),
+                                        .shown = waits.question.shown,
+                                        .now = kp_now(c.world) });
+    if (!e && json)
+        puts(kp_json_text(a, kp_map(a, "approved", kp_text(a, run), "question",
+                                    kp_text(a, waits.question.text), NULL)));
+    else if (!e)
+        printf("approved  run %s; go on with: %s\n", run, kp_hint(a, "kplay resume"));
     kp_cluster_close(&c);
-    return kp_cli_fail(e, kp_flag(line, "json"));
+    return kp_cli_fail(e, json);
 }
 
 const kp_command kp_cmd_approve = {
@@ -295,7 +335,8 @@ const kp_command kp_cmd_approve = {
     .usage = "approve [options] [RUN]",
     .options = approve_options,
     .main = approve_main,
-    .doc = "Say yes to the question a paused run waits with; then kplay resume.",
+    .doc = "Say yes to the question a paused run waits with; then kplay resume.\n\n"
+           "The question is shown again; a yes to it is taken for a day.",
 };
 
 static const kp_option settle_options[] = {
@@ -322,11 +363,13 @@ static int settle_main(kp_arena *a, const kp_line *line)
                        "settle needs a run, an op id, --done or --not-done, and --reason");
     if (!e)
         e = kp_cluster_open(a, line, false, &c);
+    if (line->n_words > 0)
+        kp_hint_run(line->word[0], true);
     if (!e)
         e = kp_run_settle(a, c.runs, line->word[0], line->word[1], done, reason, kp_who(a));
     if (!e)
         printf("settled   %s as %s; go on with: %s\n", line->word[1], done ? "done" : "not done",
-               c.resume);
+               kp_hint(a, "kplay resume"));
     kp_cluster_close(&c);
     return kp_cli_fail(e, kp_flag(line, "json"));
 }

@@ -50,10 +50,9 @@ static void hear(void *ud, const kp_event *e)
                        e->err ? kp_bool(true) : NULL, NULL));
 }
 
-static kp_answer answer(void *ud, kp_question kind, const char *question, const char **ret_by)
+static kp_answer answer(void *ud, const kp_question *q, const char **ret_by)
 {
-    (void)kind;
-    (void)question;
+    (void)q;
     *ret_by = "spec";
     return ((hearing *)ud)->answer;
 }

@@ -45,6 +45,7 @@ int kp_cli_main(int argc, char **argv)
         kp_err *e = kp_line_read(a, kp_commands[n], argc - 2, argv + 2, &line);
         if (e)
             return kp_cli_fail(e, false);
+        kp_hint_line(a, &line, argc, argv);
         bool of_playbook = kp_streq(argv[1], "run") && line.n_words > 0; /* shows its arguments */
         if (kp_flag(&line, "help") && !of_playbook) {
             kp_command_help(kp_commands[n]);

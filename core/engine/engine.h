@@ -113,18 +113,37 @@ typedef struct kp_event {
     bool replayed; /* told again while a resumed run catches up */
 } kp_event;
 
-typedef enum kp_question {
+typedef enum kp_asked {
     KP_ASK_START,        /* may the run begin? */
     KP_ASK_CONFIRM,      /* a playbook's confirm */
     KP_ASK_FAILURE,      /* a node failed: put it back? */
     KP_ASK_IRREVERSIBLE, /* what comes next can not be taken back */
+} kp_asked;
+
+#define KP_QUESTION_LIVES (24 * KP_HOUR) /* a word given later is about another cluster */
+
+/* A question to a person; made by people.c alone. */
+typedef struct kp_question {
+    kp_asked kind;
+    const char *text;    /* what is asked: "Go on?" */
+    const char *details; /* shown above it, lines ended by \n; "" */
+    const char *risk;    /* what a yes sets going, one line; "" when the text says it */
+    const char *phrase;  /* typed whole it is the yes; "": yes or y is */
+    const char *shown;   /* sha256 over all of these: a word is for what was shown, nothing else */
+    kp_ms lives;         /* for so long after it was asked a word counts */
 } kp_question;
-typedef enum kp_answer { KP_ANSWER_NOBODY, KP_ANSWER_NO, KP_ANSWER_YES } kp_answer;
+
+typedef enum kp_answer {
+    KP_ANSWER_NOBODY, /* nobody is there to be asked */
+    KP_ANSWER_NO,
+    KP_ANSWER_YES,
+    KP_ANSWER_LEFT, /* Ctrl-C, SIGTERM or a hang-up instead of an answer */
+} kp_answer;
 
 typedef struct kp_sink {
     void (*event)(void *ud, const kp_event *e);
     /* by: "ops@bastion1" */
-    kp_answer (*ask)(void *ud, kp_question kind, const char *question, const char **ret_by);
+    kp_answer (*ask)(void *ud, const kp_question *q, const char **ret_by);
     void *ud;
 } kp_sink;
 
@@ -155,7 +174,8 @@ typedef struct kp_run_spec {
 
 /* Runs a playbook to its end.  ret_report (in `a`, may be NULL) is set in every case:
  *   {run, state = "done"|"paused"|"failed"|"refused", records, requests, took_ms, stops = [...],
- * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...], warnings} */
+ * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...], warnings,
+ *    closed (for good: it can not be resumed)} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
 kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
                       const kp_value **ret_report) KP_MUST_USE;
@@ -167,7 +187,26 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
                     const kp_value **ret_args, const kp_value **ret_origin) KP_MUST_USE;
 
 /* Answers and settles, by another process, while the run is paused. */
-kp_err *kp_run_approve(kp_arena *a, const char *runs, const char *run, const char *who) KP_MUST_USE;
+
+/* What a paused run waits for. */
+typedef struct kp_waiting {
+    kp_question question;
+    const char *playbook;
+    kp_ms asked; /* UTC, of the run's world */
+} kp_waiting;
+/* KP_REFUSED when it is finished or does not wait for an answer. */
+kp_err *kp_run_waiting(kp_arena *a, const char *runs, const char *run,
+                       kp_waiting *ret_waiting) KP_MUST_USE;
+
+typedef struct kp_word {
+    const char *who, *reason; /* reason: NULL for none */
+    const char *shown;        /* of the question this person has seen */
+    kp_ms now;                /* UTC, of the run's world */
+} kp_word;
+/* The yes of a person.  KP_REFUSED also when the run waits with another question than the one that
+ * was shown, and when its time to live is over. */
+kp_err *kp_run_approve(kp_arena *a, const char *runs, const char *run,
+                       const kp_word *word) KP_MUST_USE;
 kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char *op_id, bool done,
                       const char *reason, const char *who) KP_MUST_USE;
 

@@ -108,7 +108,7 @@ static kp_err *skip_read(kp_step *s, const void *args, const kp_value **ret_v)
 /* ---- fail ---- */
 
 typedef struct fail_args {
-    const char *what, *next;
+    const char *what, *next, *detail;
     bool final;
 } fail_args;
 static const kp_arg fail_arg[] = {
@@ -116,6 +116,7 @@ static const kp_arg fail_arg[] = {
     KP_ARG(fail_args, next, "text", "nil", "what to do about it"),
     KP_ARG(fail_args, final, "bool", "false",
            "the run is closed for good: begin a new one instead of resuming"),
+    KP_ARG(fail_args, detail, "text", "nil", "the evidence: another error's detail, lines"),
 };
 
 static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -128,46 +129,27 @@ static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
                        : a->final || r->part == KP_PART_CHECK || !r->header->effects
                            ? "mend it, then run the playbook again"
                            : "mend it, then: kplay resume";
-    return kp_run_end(r, kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED,
-                                    next, "%s", a->what));
+    kp_err *e = kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED, next, "%s",
+                           a->what);
+    return kp_run_end(r, a->detail ? kp_err_detail(e, "%s", a->detail) : e);
 }
 
 /* ---- confirm ---- */
 
 static kp_err *confirm_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    const text_args *a = args;
-    kp_run *r = s->r;
-    const kp_call_record *old = r->replaying;
-    const char *by = "";
+    const kp_call_record *old = s->r->replaying;
+    kp_asking asking = { .kind = KP_ASK_CONFIRM,
+                         .text = ((const text_args *)args)->text,
+                         .path = s->path,
+                         .fn = s->op->name,
+                         .args = s->canonical };
+    bool yes;
 
-    if (old && kp_get_bool(kp_get(old->first->body, "r"), "yes", false)) {
-        *ret_v = kp_bool(true);
-        return NULL;
-    }
-    kp_answer answer = KP_ANSWER_NOBODY;
-    if (r->spec->assume_yes) {
-        answer = KP_ANSWER_YES;
-        by = "assumed";
-        kp_list_add(&r->assumed, kp_text(r->a, a->text));
-    } else if (r->spec->sink.ask) {
-        answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_CONFIRM, a->text, &by);
-    }
-    if (answer != KP_ANSWER_YES) {
-        kp_err *e = kp_err_new(
-            KP_PAUSED, "kplay approve RUN, then: kplay resume", "%s: %s",
-            answer == KP_ANSWER_NO ? "the answer was no" : "nobody is here to answer", a->text);
-        r->question = kp_value_copy(r->a, s->canonical);
-        return kp_run_end(r,
-                          kp_err_next(e, "kplay approve %s, then: kplay resume %s", r->id, r->id));
-    }
-    KP_TRY(kp_record_add(r, KP_K_ASK,
-                         kp_map(s->a, "i", kp_text(s->a, s->path), "fn", kp_text(s->a, s->op->name),
-                                "a", s->canonical, "r",
-                                kp_map(s->a, "yes", kp_bool(true), "by", kp_text(s->a, by), NULL),
-                                NULL)));
     *ret_v = kp_bool(true);
-    return NULL;
+    if (old && kp_people_said_yes(s->r, old->first, &asking))
+        return NULL;
+    return kp_people_ask(s->r, &asking, &yes);
 }
 
 /* ---- sleep, now ---- */
@@ -192,20 +174,32 @@ static kp_err *now_read(kp_step *s, const void *args, const kp_value **ret_v)
 
 /* ---- on_failure: what the team wants done with a node that failed ---- */
 
+typedef struct failure_args {
+    const char *text, *detail;
+} failure_args;
+static const kp_arg failure_arg[] = {
+    KP_ARG(failure_args, text, "text", NULL, "one line"),
+    KP_ARG(failure_args, detail, "text", "nil", "why: the error's detail, shown with the question"),
+};
+
 static kp_err *on_failure_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    const text_args *a = args;
+    const failure_args *a = args;
     kp_run *r = s->r;
-    const char *by = "", *so = "stop";
+    bool back = r->inv->on_failure == KP_ON_FAILURE_BACK_OUT;
 
-    if (r->inv->on_failure == KP_ON_FAILURE_BACK_OUT)
-        so = "back_out";
-    else if (r->inv->on_failure == KP_ON_FAILURE_ASK && r->spec->sink.ask && !r->spec->assume_yes) {
-        char *question = kp_printf(s->a, "%s\nPut this node back on its old release?", a->text);
-        if (r->spec->sink.ask(r->spec->sink.ud, KP_ASK_FAILURE, question, &by) == KP_ANSWER_YES)
-            so = "back_out";
-    }
-    *ret_v = kp_text(s->a, so);
+    if (r->inv->on_failure == KP_ON_FAILURE_ASK)
+        KP_TRY(kp_people_ask(
+            r,
+            &(kp_asking) { .kind = KP_ASK_FAILURE,
+                           .text = kp_printf(s->a, "%s\nPut this node back on its old release?",
+                                             a->text),
+                           .details = a->detail,
+                           .path = kp_printf(s->a, "@ask:%s", s->path),
+                           .fn = s->op->name,
+                           .args = s->canonical },
+            &back));
+    *ret_v = kp_text(s->a, back ? "back_out" : "stop");
     return NULL;
 }
 
@@ -289,9 +283,9 @@ const kp_op kp_op_on_failure = {
     .since = 1,
     .rev = 1,
     .cls = KP_OP_READ,
-    .args = text_arg,
-    .n_args = 1,
-    .args_size = sizeof(text_args),
+    .args = failure_arg,
+    .n_args = KP_COUNT(failure_arg),
+    .args_size = sizeof(failure_args),
     .doc = "What to do with a node that failed: policy.on_failure of the cluster file, or a "
            "person's answer.",
     .result = "\"stop\" or \"back_out\"",

@@ -12,8 +12,7 @@
 static kp_err *bad(const kp_script_arg *arg, const char *origin, const char *takes, const char *got)
 {
     bool cli = kp_starts_with(origin, "--");
-    kp_err *e = kp_err_new(cli ? KP_USAGE : KP_CONFIG,
-                           "kplay run PLAYBOOK --help shows its arguments",
+    kp_err *e = kp_err_new(cli ? KP_USAGE : KP_CONFIG, "-",
                            "%s takes %s, got \"%s\"", arg->name, takes, got);
     return kp_err_at(e, "%s", origin);
 }
@@ -119,7 +118,7 @@ static kp_err *unknown(kp_arena *a, const kp_header *h, kp_class cls, const char
     for (size_t i = 0; i < h->n_args; i++)
         names[i] = h->args[i].name;
     const char *near = kp_did_you_mean(name, names);
-    kp_err *e = kp_err_new(cls, "kplay run PLAYBOOK --help shows its arguments",
+    kp_err *e = kp_err_new(cls, kp_printf(a, "kplay run %s --help shows its arguments", h->name),
                            "%s has no argument `%s`%s%s%s", h->name, name,
                            near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
     return *where ? kp_err_at(e, "%s", where) : e;
@@ -165,7 +164,9 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
         } else {
             continue;
         }
-        KP_TRY(convert(a, inv, arg, from, v, &out));
+        kp_err *e = convert(a, inv, arg, from, v, &out);
+        if (e)
+            return kp_err_next(e, "kplay run %s --help shows its arguments", h->name);
         kp_map_add(&args, arg->name, out);
         kp_map_add(&origin, arg->name, kp_text(a, from));
     }

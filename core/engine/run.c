@@ -279,23 +279,16 @@ static kp_err *part(kp_run *r, kp_part p, const char *prefix, const kp_value *ar
 
 static kp_err *go_on(kp_run *r)
 {
-    const char *by = "";
-    kp_answer answer = r->spec->assume_yes ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
+    bool yes;
 
     if (!r->header->effects)
         return NULL;
-    if (!r->spec->assume_yes && r->spec->sink.ask)
-        answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_START, "Go on?", &by);
-    if (answer == KP_ANSWER_YES)
-        return kp_record_add(
-            r, KP_K_ASK,
-            kp_map(r->call, "i", kp_text(r->call, "@start"), "fn", kp_text(r->call, "start"), "r",
-                   kp_map(r->call, "yes", kp_bool(true), "by", kp_text(r->call, by), NULL), NULL));
-    if (answer == KP_ANSWER_NO)
-        return kp_err_new(KP_REFUSED, "run it again when you are ready",
-                          "not started: the answer was no");
-    return kp_err_new(KP_USAGE, "say --yes to start without a person at the terminal",
-                      "nobody is here to say yes");
+    return kp_people_ask(r,
+                         &(kp_asking) { .kind = KP_ASK_START,
+                                        .text = "Go on?",
+                                        .path = "@start",
+                                        .fn = "start" },
+                         &yes);
 }
 
 static const char *state_of(const kp_err *e)
@@ -323,7 +316,7 @@ static const kp_value *left_down(kp_run *r)
     return kp_list_end(&b);
 }
 
-static const kp_value *report(kp_run *r, const kp_err *e)
+static const kp_value *report(kp_run *r, const kp_err *e, bool closed)
 {
     kp_arena *a = r->a;
     unsigned unused = r->header ? r->header->effects & ~r->used : 0;
@@ -336,7 +329,34 @@ static const kp_value *report(kp_run *r, const kp_err *e)
                   kp_list_end(&r->assumed), "warnings", kp_list_end(&r->warnings), "overrides",
                   kp_list_end(&r->overridden), "unused_effects", effects_value(a, unused),
                   "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
-                  "acted", kp_bool(r->acted), NULL);
+                  "acted", kp_bool(r->acted), "closed", kp_bool(closed), NULL);
+}
+
+/* Exit codes 2 and 6 say that nothing was changed.  Once this run has asked for an action, in
+ * whatever session, that is not so: the error is a step's that failed, and the run goes on when its
+ * cause is mended. */
+static kp_err *true_class(const kp_run *r, kp_err *e)
+{
+    int code = kp_err_exit_code(e);
+
+    if (!r->acted || (code != 2 && code != 6))
+        return e;
+    if (e->cls == KP_PLAYBOOK)
+        e = kp_err_next(e, "mend the playbook, then: kplay resume %s --accept-changed-playbook",
+                        r->id);
+    else if (!strstr(e->next, "kplay resume"))
+        e = kp_err_next(e, "%s; then: kplay resume %s", e->next, r->id);
+    return kp_err_class(e, KP_FAILED);
+}
+
+static bool has_acted(const kp_journal *j)
+{
+    for (int64_t i = 1; i <= kp_journal_n(j); i++) {
+        const kp_record *rec = kp_journal_at(j, i);
+        if (rec && rec->kind == KP_K_INTENT)
+            return true;
+    }
+    return false;
 }
 
 /* The last record of a session, and the event that goes with it.  Gives back what the caller
@@ -346,11 +366,15 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
     kp_arena *a = r->a;
     kp_err *bad = NULL;
     const char *path = r->last_path ? r->last_path : "";
+    bool close = false;
+
+    e = true_class(r, e);
 
     if (r->j) {
         /* One that only asks and has its answer is over, whatever the answer is. */
         bool asks_only = r->header && !r->header->effects && e && e->cls == KP_REFUSED;
-        if (!e || in_check || r->closing || asks_only || (e->cls == KP_USAGE && !r->acted))
+        close = !e || in_check || r->closing || asks_only || e->cls == KP_USAGE;
+        if (close)
             bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
                                     kp_map(a, "state",
                                            kp_text(a, in_check && e ? "refused" : state_of(e)),
@@ -359,14 +383,14 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
                  e->cls == KP_REFUSED)
             bad = kp_journal_append(r->j, KP_K_PAUSE, kp_now(r->w),
                                     kp_map(a, "i", kp_text(a, path), "state",
-                                           kp_text(a, state_of(e)), "question", r->question, "err",
-                                           kp_err_value(a, e), NULL));
+                                           kp_text(a, state_of(e)), "question", r->question, "ask",
+                                           r->ask, "err", kp_err_value(a, e), NULL));
         else
             bad = kp_journal_append(
                 r->j, KP_K_ERROR, kp_now(r->w),
                 kp_map(a, "i", kp_text(a, path), "err", kp_err_value(a, e), NULL));
     }
-    const kp_value *rep = report(r, e);
+    const kp_value *rep = report(r, e, close && !bad);
     kp_tell(r, (kp_event) {
                    .kind = KP_E_CLOSED, .value = rep, .err = e, .took = kp_mono(r->w) - r->began });
     if (ret_report)
@@ -382,11 +406,6 @@ static kp_err *carry_out(kp_run *r, const kp_value *args, const kp_value **ret_r
     kp_err *e = part(r, KP_PART_RUN, "", args);
     if (!e)
         e = part(r, KP_PART_VERIFY, "@verify:", args);
-    if (e && e->cls == KP_PLAYBOOK && r->acted) { /* the cluster is not as it was */
-        e->cls = KP_FAILED;
-        e = kp_err_next(e, "mend the playbook, then: kplay resume %s --accept-changed-playbook",
-                        r->id);
-    }
     return finish(r, e, false, ret_report);
 }
 
@@ -422,11 +441,8 @@ static kp_err *clear_way(kp_run *r, bool close)
                               "run %s is at work on this cluster (process %d)", info[i].run,
                               info[i].pid);
         KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, info[i].run, &old));
-        bool acted = false;
-        for (int64_t k = 1; k <= kp_journal_n(old) && !acted; k++)
-            acted = kp_journal_at(old, k)->kind == KP_K_INTENT;
         kp_err *e = NULL;
-        if (acted && !named) {
+        if (has_acted(old) && !named) {
             e = kp_err_new(KP_REFUSED, "go on with it",
                            "run %s of %s is unfinished (%s): no other acts on this cluster",
                            info[i].run, info[i].playbook, info[i].state);
@@ -615,15 +631,18 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, run, &r->j));
     const kp_value *open = kp_journal_at(r->j, 1)->body;
     const kp_record *last = kp_journal_at(r->j, kp_journal_n(r->j));
+    const char *word = kp_journal_word_after(last); /* NULL: nobody's */
     stored *st = KP_NEW(r->a, stored);
     kp_run_spec *spec = kp_memdup(r->a, r->spec, sizeof *r->spec);
 
     r->id = kp_strdup(r->a, run);
+    r->acted = has_acted(r->j);
     r->spec = spec;
     spec->playbook = kp_get_text(open, "playbook", "");
     if (last->kind == KP_K_CLOSE)
-        return kp_err_new(KP_REFUSED, "begin a new one: kplay run", "run %s is finished (%s)", run,
-                          kp_get_text(last->body, "state", "done"));
+        return kp_err_new(KP_REFUSED,
+                          kp_printf(r->a, "begin a new one: kplay run %s", spec->playbook),
+                          "run %s is finished (%s)", run, kp_get_text(last->body, "state", "done"));
     const char *dash = strrchr(run, '-');
     r->suffix = dash ? dash + 1 : run;
     r->seed = strtoull(kp_get_text(open, "seed", "0"), NULL, 16);
@@ -673,7 +692,8 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
                             .value = kp_map(r->a, "run", kp_text(r->a, r->id), "cluster",
                                             kp_text(r->a, r->inv->cluster), "records",
                                             kp_int(r->a, kp_journal_n(r->j) - 1), "ended",
-                                            kp_text(r->a, kp_kind_name(last->kind)), "at",
+                                            kp_text(r->a, word ? word : kp_kind_name(last->kind)),
+                                            "at",
                                             kp_int(r->a, last->t), "playbook",
                                             kp_text(r->a, spec->playbook), "args", args, NULL) });
     /* A run whose check had not passed yet has done nothing: it checks from the beginning. */
@@ -697,7 +717,7 @@ kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
                       const kp_value **ret_report)
 {
     kp_run *r = run_new(a, spec);
-    kp_err *e = resume(r, run, ret_report);
+    kp_err *e = true_class(r, resume(r, run, ret_report));
     run_done(r);
     return e;
 }

@@ -117,8 +117,9 @@ struct kp_run {
     kp_maybe_id last_started; /* not asked for views until it is confirmed in sync */
     kp_maybe_id followed;     /* wait_in_sync: the followed broker has seen this node back */
 
-    const char *word;         /* the newest call that a person has said yes to; NULL: none */
-    const kp_value *question; /* arguments of the confirm{} the run pauses for */
+    const char *word;         /* path and digest of the newest yes of this session; NULL: none */
+    const kp_value *question; /* arguments of what the run pauses for a person's answer to */
+    const kp_value *ask;      /* that question, for its pause record; see people.c */
     const kp_value *saved;    /* baseline_save */
     kp_builder stops, assumed, warnings, overridden; /* for the report */
     kp_ms began;
@@ -200,6 +201,23 @@ kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_va
                        const char *at, const kp_call_record **ret_call) KP_MUST_USE;
 bool kp_replay_over(const kp_run *r);
 bool kp_replay_settled(const kp_call_record *c); /* nothing in doubt, waited for or tried again */
+
+/* ---- people.c ---- */
+typedef struct kp_asking {
+    kp_asked kind;
+    const char *text, *details; /* details: shown with it, lines ended by \n; NULL: none */
+    const char *path, *fn;      /* of its record; see people.c */
+    const kp_value *args;       /* NULL: none */
+} kp_asking;
+/* Puts it to a person, unless a word given before is for it, and journals the answer.  *ret_yes is
+ * false only for KP_ASK_FAILURE: with the others a no, or nobody there, is an error that ends the
+ * run. */
+kp_err *kp_people_ask(kp_run *r, const kp_asking *asking, bool *ret_yes) KP_MUST_USE;
+/* Is that record, of this call, a yes to this question that still holds? */
+bool kp_people_said_yes(kp_run *r, const kp_record *rec, const kp_asking *asking);
+/* The journal of a run that is not finished and that no process has; KP_REFUSED otherwise. */
+kp_err *kp_paused_run(kp_arena *a, const char *runs, const char *run,
+                      kp_journal **ret_j) KP_MUST_USE;
 
 /* ---- step.c ---- */
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,

@@ -1,41 +1,9 @@
-/* approve and settle: a person's word, given from another process while the run is paused. */
+/* settle: a person's word about an action in doubt, given from another process. */
 #include "engine/run.h"
 
 #include <string.h>
 
 /* The clock here is the machine's: the run's world is not running. */
-static kp_err *paused_run(kp_arena *a, const char *runs, const char *run, kp_journal **ret_j)
-{
-    KP_TRY(kp_journal_open(a, &kp_disk_real, runs, run, ret_j));
-    const kp_record *last = kp_journal_at(*ret_j, kp_journal_n(*ret_j));
-    if (last->kind != KP_K_CLOSE)
-        return NULL;
-    kp_journal_free(*ret_j);
-    return kp_err_new(KP_REFUSED, "kplay runs lists the others", "run %s is finished", run);
-}
-
-/* The question a paused run waits with is in its pause record: the error's text after "... : ". */
-kp_err *kp_run_approve(kp_arena *a, const char *runs, const char *run, const char *who)
-{
-    kp_journal *j;
-    KP_TRY(paused_run(a, runs, run, &j));
-    const kp_record *last = kp_journal_at(j, kp_journal_n(j));
-    const char *path = kp_get_text(last->body, "i", "");
-    const kp_value *question = kp_get(last->body, "question");
-    kp_err *e = NULL;
-
-    if (last->kind != KP_K_PAUSE || !question)
-        e = kp_err_new(KP_REFUSED, "kplay journal show RUN tells why it stopped",
-                       "run %s does not wait for an answer", run);
-    else
-        e = kp_journal_append(
-            j, KP_K_ASK, kp_wall_now(),
-            kp_map(a, "i", kp_text(a, path), "fn", kp_text(a, "confirm"), "a", question, "r",
-                   kp_map(a, "yes", kp_bool(true), "by", kp_text(a, who), NULL), NULL));
-    kp_journal_free(j);
-    return e;
-}
-
 kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char *op_id, bool done,
                       const char *reason, const char *who)
 {
@@ -43,7 +11,7 @@ kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char
     const kp_record *intent = NULL, *outcome = NULL;
     kp_err *e = NULL;
 
-    KP_TRY(paused_run(a, runs, run, &j));
+    KP_TRY(kp_paused_run(a, runs, run, &j));
     for (int64_t n = 1; n <= kp_journal_n(j); n++) {
         const kp_record *rec = kp_journal_at(j, n);
         if (!kp_streq(kp_get_text(rec->body, "id", NULL), op_id))

@@ -256,50 +256,22 @@ static kp_err *look(kp_run *r, child *c)
 }
 
 /* What can not be taken back is asked of a person, once for the whole call, and the answer is
- * journaled before the intent; kplay approve gives it later. */
+ * journaled before the intent. */
 static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
 {
     kp_arena *a = r->call;
-    char *path = kp_printf(a, "@word:%.*s", (int)strcspn(c->s.path, "/"), c->s.path);
-    const char *by = "";
-    kp_answer answer = KP_ANSWER_NOBODY;
+    char *text = kp_printf(a, "%s%s can not be taken back. Do it?", op->name,
+                           kp_json_text(a, c->s.canonical));
+    bool yes;
 
-    const kp_value *question = kp_map(r->a, "text",
-                                      kp_textf(r->a, "%s%s can not be taken back. Do it?", op->name,
-                                               kp_json_text(a, c->s.canonical)),
-                                      NULL);
-    const char *text = kp_get_text(question, "text", "");
-    char *word = kp_printf(a, "%s\n%s", path, text);
-    if (kp_streq(r->word, word))
-        return NULL;
-    for (int64_t i = kp_journal_n(r->j); i > 0; i--) {
-        const kp_record *rec = kp_journal_at(r->j, i); /* NULL: of this session */
-        if (rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), path) &&
-            kp_value_equal(kp_get(rec->body, "a"), question) &&
-            kp_get_bool(kp_get(rec->body, "r"), "yes", false))
-            return NULL;
-    }
-    if (r->spec->assume_yes) {
-        answer = KP_ANSWER_YES;
-        by = "assumed";
-        kp_list_add(&r->assumed, kp_text(r->a, text));
-    } else if (r->spec->sink.ask) {
-        answer = r->spec->sink.ask(r->spec->sink.ud, KP_ASK_IRREVERSIBLE, text, &by);
-    }
-    if (answer == KP_ANSWER_YES) {
-        r->word = kp_strdup(r->a, word);
-        return kp_record_add(
-            r, KP_K_ASK,
-            kp_map(a, "i", kp_text(a, path), "fn", kp_text(a, op->name), "a", question, "r",
-                   kp_map(a, "yes", kp_bool(true), "by", kp_text(a, by), NULL), NULL));
-    }
-    r->question = question;
-    snprintf(r->last_path_text, sizeof r->last_path_text, "%s", path);
-    r->last_path = r->last_path_text;
-    kp_err *e = kp_err_new(
-        KP_PAUSED, "kplay approve RUN, then: kplay resume", "%s: %s",
-        answer == KP_ANSWER_NO ? "the answer was no" : "nobody is here to answer", text);
-    return kp_run_end(r, kp_err_next(e, "kplay approve %s, then: kplay resume %s", r->id, r->id));
+    return kp_people_ask(r,
+                         &(kp_asking) { .kind = KP_ASK_IRREVERSIBLE,
+                                        .text = text,
+                                        .path = kp_printf(a, "@word:%.*s",
+                                                          (int)strcspn(c->s.path, "/"), c->s.path),
+                                        .fn = op->name,
+                                        .args = kp_map(a, "text", kp_text(a, text), NULL) },
+                         &yes);
 }
 
 static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
@@ -416,7 +388,8 @@ static kp_err *join_errors(kp_run *r, const kp_op *op, child *c, size_t n)
         if (!first)
             first = &c[i];
         failed++;
-        kp_buf_fmt(&lines, "  %s  %s\n", kp_node_word(r->call, r, c[i].s.node.id), c[i].err->what);
+        kp_buf_fmt(&lines, "  %s  %s\n%s", kp_node_word(r->call, r, c[i].s.node.id), c[i].err->what,
+                   c[i].err->detail);
     }
     if (failed == 0)
         return NULL;

@@ -16,6 +16,8 @@
  *   playbook cluster of `open`: names that kp_runs_list shows
  *   sources          of `change`: the map that kp_journal_keep returned; replaces texts by name
  *   class            of `error`: kp_class_name(); "refused" and "safety" list as refused
+ *   via              "approve" of `ask`, "person" of `done`: a word given while no process had the
+ *                    run; it lists as approved, as settled
  *   state            of `close`: what kp_runs_list says of a closed run; "done" when left out
  */
 #ifndef KP_JOURNAL_H
@@ -134,11 +136,16 @@ kp_err *kp_journal_scan(kp_arena *a, const char *path, kp_journal_check *ret_che
 kp_err *kp_journal_scan_bytes(kp_arena *a, const char *name, const char *p, size_t n,
                               kp_journal_check *ret_check) KP_MUST_USE;
 
+/* What a person has done to the run since its last session, when this is its last record:
+ * "approved", "settled", or NULL. */
+const char *kp_journal_word_after(const kp_record *last);
+
 typedef struct kp_run_info {
     const char *run;
     const char *playbook, *cluster; /* "" when not known */
     kp_ms opened, last;
-    const char *state; /* "done", "paused", "failed", "refused", "superseded",
+    const char *state; /* "done", "paused", "approved", "settled", "failed", "refused",
+                          "superseded",
                           "interrupted" (ended without a word), "open" (locked by pid),
                           "damaged" (kp_journal_scan refuses it; only the open record was read) */
     int pid;           /* of the holder when open; 0 when not known */

@@ -320,8 +320,8 @@ static kp_err *adopt(kp_journal *j, const kp_journal_check *check, size_t bytes)
 static kp_err *enter(kp_journal *j)
 {
     if (access(j->path, F_OK) != 0)
-        return kp_err_at(kp_err_new(KP_USAGE, "name one of the runs that are there, or start one "
-                                    "with kplay run", "there is no run %s here", j->run),
+        return kp_err_at(kp_err_new(KP_USAGE, "kplay runs lists those that are there",
+                                    "there is no run %s here", j->run),
                          "%s", j->dir);
     KP_TRY(kp_disk_fit(j->dir));
     KP_TRY(kp_journal_crash_hook(j));

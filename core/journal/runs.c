@@ -16,6 +16,14 @@
 
 #define READ_LIMIT ((size_t)2 << 30) /* memory for one journal while it is read */
 
+const char *kp_journal_word_after(const kp_record *last)
+{
+    const char *via = kp_get_text(last->body, "via", "");
+    if (last->kind == KP_K_ASK && kp_streq(via, "approve"))
+        return "approved";
+    return last->kind == KP_K_DONE && kp_streq(via, "person") ? "settled" : NULL;
+}
+
 /* What the end of a journal says.  Notes say nothing; a torn record says that more was to come. */
 static const char *state_of(const kp_journal_check *check)
 {
@@ -25,6 +33,9 @@ static const char *state_of(const kp_journal_check *check)
     if (i < 0 || check->torn)
         return "interrupted";
     const char *cls = kp_get_text(check->rec[i].body, "class", "");
+    const char *word = kp_journal_word_after(&check->rec[i]);
+    if (word)
+        return word;
     switch (check->rec[i].kind) {
     case KP_K_PAUSE:
         return "paused";

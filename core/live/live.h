@@ -31,6 +31,10 @@
  * that can not work. */
 kp_err *kp_live_world(kp_arena *a, const kp_inventory *inv, kp_world **ret_w) KP_MUST_USE;
 
+/* What sudo must allow on each host, as sudoers lines below a comment that names the host; "" when
+ * no node uses sudo.  Nothing is contacted. */
+char *kp_live_sudoers(kp_arena *a, const kp_world *w);
+
 typedef struct kp_live_stats {
     int64_t asked[KP_REQS]; /* requests by kind */
     int64_t round_trips;    /* questions that brokers and controllers answered */

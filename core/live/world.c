@@ -223,6 +223,11 @@ static int live_interrupts(kp_world *w)
     return kp_loop_signals(((kp_live *)w)->l);
 }
 
+static bool live_readable(kp_world *w, int fd)
+{
+    return kp_loop_readable(((kp_live *)w)->l, fd);
+}
+
 static void live_done(kp_world *w)
 {
     kp_live *lv = (kp_live *)w;
@@ -247,8 +252,21 @@ static const kp_world_class live_class = {
     .now = live_now,
     .mono = live_mono,
     .interrupts = live_interrupts,
+    .readable = live_readable,
     .done = live_done,
 };
+
+char *kp_live_sudoers(kp_arena *a, const kp_world *w)
+{
+    const kp_live *lv = (const kp_live *)w;
+    KP_AUTO_BUF b = KP_BUF_INIT(8u << 20);
+    for (uint32_t i = 0; i < lv->inv->n_nodes; i++) {
+        const char *lines = kp_host_sudoers(a, lv->nodes[i].host);
+        if (*lines)
+            kp_buf_fmt(&b, "# %s\n%s", lv->inv->nodes[i].host, lines);
+    }
+    return kp_strdup(a, kp_buf_text(&b));
+}
 
 kp_live_stats kp_live_stats_of(const kp_world *w)
 {

@@ -62,10 +62,11 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
             prefix, kp_duration_text(a, idle, true), kp_median(a, stops, "idle_polls"),
             kp_median(a, stops, "idle_requests"));
     const kp_value *down = kp_get(v, "down");
+    const char *go_on = spec->hint ? spec->hint(a, NULL, "kplay resume") : "kplay resume";
     for (size_t i = 0; i < kp_len(down); i++)
         printf("%sdown      %s: this run stopped it and has not started it%s\n", prefix,
                kp_as_text(kp_at(down, i), "?"),
-               kp_streq(state, "done") ? "" : "; kplay resume goes on there");
+               kp_streq(state, "done") ? "" : kp_printf(a, "; %s goes on there", go_on));
     const kp_value *overrides = kp_get(v, "overrides");
     for (size_t i = 0; i < kp_len(overrides); i++)
         printf("%soverride  %s: %s (%s)\n", prefix, kp_get_text(kp_at(overrides, i), "guard", "?"),

@@ -3,6 +3,7 @@
  * screen.c   the events of a run as lines: one per node, past lines never change, one live line on
  * a terminal, plain lines elsewhere; or one JSON object per event closing.c  the run's report: what
  * was done, idle times, warnings, what to do next
+ * asking.c   a question to the person at the terminal
  *
  * A simulated run's lines begin with "sim".
  */
@@ -17,9 +18,11 @@ typedef struct kp_screen_spec {
     bool simulated;
     bool yes;       /* --yes: start and asks are answered yes */
     bool rehearsal; /* --dry-run: ends with the verdict and the assumptions */
+    kp_world *world; /* waits for what a person types; NULL: nobody is asked */
     const char *who;
-    const char *resume; /* the command that goes on with this run, without the run's name: "kplay
-                           resume --demo" */
+    /* A text with the commands in it completed; `about`: the run's summary or report, or NULL.
+     * NULL: texts stay as they are. */
+    char *(*hint)(kp_arena *a, const kp_value *about, const char *text);
 } kp_screen_spec;
 
 /* The sink to give to a run; lives in `a`. */

@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "report/asking.h"
 #include "report/closing.h"
 
 #define TOLD_AGAIN 30000 /* ms: in plain lines */
@@ -191,6 +191,7 @@ static void resumed(screen *s, const kp_value *v, kp_ms now)
     const char *ended = kp_get_text(v, "ended", "");
     const char *how = kp_streq(ended, "pause")   ? "paused"
                       : kp_streq(ended, "error") ? "failed"
+                      : kp_streq(ended, "approved") || kp_streq(ended, "settled") ? ended
                                                  : "ended without a word";
     say(s,
         kp_printf(a, "%s   %s %s ago: %" PRId64 " records, chain whole", kp_get_text(v, "run", "?"),
@@ -199,6 +200,11 @@ static void resumed(screen *s, const kp_value *v, kp_ms now)
 }
 
 /* ---- events ---- */
+
+static const char *hinted(screen *s, const kp_value *about, const char *text)
+{
+    return s->spec.hint ? s->spec.hint(s->line_a, about, text) : text;
+}
 
 static void as_json(screen *s, const kp_event *e)
 {
@@ -214,7 +220,8 @@ static void as_json(screen *s, const kp_event *e)
         kp_text(a, e->text), "node", e->node.is ? kp_int(a, e->node.id) : NULL, "took_ms",
         e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
         e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what",
-                        kp_text(a, e->err->what), "next", kp_text(a, e->err->next), "where",
+                        kp_text(a, e->err->what), "next",
+                        kp_text(a, hinted(s, NULL, e->err->next)), "where",
                         *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
                         *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit",
                         kp_int(a, kp_err_exit_code(e->err)), NULL)
@@ -238,6 +245,8 @@ static void on_event(void *ud, const kp_event *e)
 {
     screen *s = ud;
     kp_arena_reset(s->line_a);
+    if (e->kind == KP_E_OPENED || e->kind == KP_E_RESUMED || e->kind == KP_E_CLOSED)
+        (void)hinted(s, e->value, ""); /* which run it is, and whether it can be resumed */
     if (s->spec.json) {
         as_json(s, e);
         return;
@@ -312,22 +321,17 @@ static void on_event(void *ud, const kp_event *e)
 
 /* --yes starts a run and answers what a playbook asks; what to do with a node that failed, and what
  * can not be taken back, needs somebody here. */
-static kp_answer on_ask(void *ud, kp_question kind, const char *question, const char **ret_by)
+static kp_answer on_ask(void *ud, const kp_question *q, const char **ret_by)
 {
     screen *s = ud;
-    char answer[32];
 
     *ret_by = s->spec.who;
-    if (s->spec.yes && (kind == KP_ASK_START || kind == KP_ASK_CONFIRM))
+    if (s->spec.yes && (q->kind == KP_ASK_START || q->kind == KP_ASK_CONFIRM))
         return KP_ANSWER_YES;
-    if (!isatty(STDIN_FILENO) || s->spec.json)
+    if (!s->spec.world || s->spec.json)
         return KP_ANSWER_NOBODY;
     clear_live(s);
-    printf("%s%s [y/N] ", prefix(s), question);
-    fflush(stdout);
-    if (!fgets(answer, sizeof answer, stdin))
-        return KP_ANSWER_NO;
-    return answer[0] == 'y' || answer[0] == 'Y' ? KP_ANSWER_YES : KP_ANSWER_NO;
+    return kp_terminal_ask(s->spec.world, prefix(s), q);
 }
 
 kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec)

@@ -435,6 +435,15 @@ static int world_interrupts(kp_world *w)
     return count_interrupts(sim_of(w));
 }
 
+static bool world_readable(kp_world *w, int fd)
+{
+    kp_sim *sim = sim_of(w);
+
+    if (!sim->loop)
+        sim->loop = kp_loop_new();
+    return kp_loop_readable(sim->loop, fd);
+}
+
 static void world_done(kp_world *w)
 {
     kp_sim_close(sim_of(w));
@@ -448,6 +457,7 @@ const kp_world_class kp_sim_world_class = {
     .now = world_now,
     .mono = world_mono,
     .interrupts = world_interrupts,
+    .readable = world_readable,
     .done = world_done,
 };
 
@@ -458,9 +468,8 @@ kp_world *kp_sim_world(kp_sim *sim)
 
 void kp_sim_catch_signals(kp_sim *sim)
 {
-    if (sim->loop)
-        return;
-    sim->loop = kp_loop_new();
+    if (!sim->loop)
+        sim->loop = kp_loop_new();
     kp_loop_catch_signals(sim->loop);
 }
 

@@ -174,6 +174,9 @@ typedef struct kp_world_class {
     kp_ms (*now)(kp_world *w);                    /* UTC; virtual in sim */
     kp_ms (*mono)(kp_world *w);                   /* for deadlines; never goes back */
     int (*interrupts)(kp_world *w);               /* Ctrl-C received so far */
+    /* The other wait, for a person: until `fd` can be read (true) or one more interrupt came
+     * (false).  A virtual clock stands still meanwhile. */
+    bool (*readable)(kp_world *w, int fd);
     void (*done)(kp_world *w);
 } kp_world_class;
 
@@ -199,6 +202,10 @@ static inline kp_reply *kp_wait(kp_world *w, kp_ms until)
 static inline void kp_cancel(kp_world *w, uint64_t ticket)
 {
     w->c->cancel(w, ticket);
+}
+static inline bool kp_readable(kp_world *w, int fd)
+{
+    return w->c->readable(w, fd);
 }
 static inline kp_ms kp_now(kp_world *w)
 {

@@ -9,71 +9,14 @@ Everything runs on simulated clusters in a directory of its own; nothing of the 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
-KPLAY = Path(sys.argv[1]).resolve()
-ROOT = Path(__file__).resolve().parents[2]
-GOLDEN = ROOT / "tests/golden"
-
-
-class Place:
-    """A working directory with its own state directory and HOME."""
-
-    def __init__(self) -> None:
-        self.dir = Path(tempfile.mkdtemp(prefix="kplay-cli-"))
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "XDG_STATE_HOME": str(self.dir / "state"), "LC_ALL": "C"}
-
-    def __enter__(self) -> "Place":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.dir / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def run(self, *args: str, **env: str) -> subprocess.CompletedProcess:
-        return subprocess.run([str(KPLAY), *args], cwd=self.dir, env=self.env | env, capture_output=True, text=True, timeout=300,
-                              stdin=subprocess.DEVNULL)
-
-    def runs(self) -> list[dict]:
-        out = self.run("runs", "--demo", "--json")
-        return [json.loads(line) for line in out.stdout.splitlines()]
-
-
-def expect(result: subprocess.CompletedProcess, code: int, *texts: str) -> str:
-    said = result.stdout + result.stderr
-    assert result.returncode == code, f"exit {result.returncode}, expected {code}:\n{said}"
-    for text in texts:
-        assert text in said, f"missing: {text}\n--- said ---\n{said}"
-    return said
-
-
-def normal(text: str) -> str:
-    """Without what differs from run to run: names, hashes, times."""
-    text = re.sub(r"\b\d{4}-[0-9a-f]{4}\b", "RUN", text)
-    text = re.sub(r"last link is [0-9a-f]+", "last link is HASH", text)
-    return text
-
-
-def golden(name: str, text: str) -> None:
-    path = GOLDEN / f"{name}.txt"
-    text = normal(text)
-    if os.environ.get("KPLAY_GOLDEN") == "write":
-        path.write_text(text)
-        return
-    assert path.exists(), f"{path} is missing; KPLAY_GOLDEN=write makes it"
-    want = path.read_text()
-    assert text == want, f"{path.name} differs:\n--- expected ---\n{want}\n--- said ---\n{text}"
+import hints_tests
+import people_tests
+from place import KPLAY, Place, expect, golden, simulated
 
 
 # ---- words and exit codes ----
@@ -126,6 +69,25 @@ def test_what_is_left_down_is_said():
                 "  run = function(args) stop_broker(1); start_broker(1); wait_in_sync(1) end }\n")
         said = expect(p.run("resume", run, "--accept-changed-playbook"), 0, "done")
         assert "down " not in said, said
+
+
+def test_what_was_changed_is_never_called_unchanged():
+    """Exit codes 2 and 6 say that nothing was changed."""
+    ends = {"error('x')": (2, 4), "local t = nil; log('x' .. t.x)": (2, 4), "stop_broker('two')": (2, 4), "api_versions(2)": (6, 4)}
+    for last, (before, after) in ends.items():
+        with Place() as p:
+            p.write("kplay.yaml", simulated("[ { name: t, partitions: 6 } ]", "  faults: [ { fault: crash, node: 2 } ]\n"))
+            for acts, code in (("", before), ("set_properties(1, { ['num.io.threads'] = '9' }); ", after)):
+                p.write("playbooks/p.lua", f"return {{ api = 1, summary = 's', effects = {{ 'config.file', 'broker.restart' }},\n"
+                        f"  run = function() {acts}{last} end }}\n")
+                said = expect(p.run("run", "p.lua", "--yes"), code)
+            run = re.search(r"kplay resume (\S+)", said).group(1)
+            # Nor by a later session that does not come to work, for the edit does not even load.
+            p.write("playbooks/p.lua", "return {")
+            expect(p.run("resume", run, "--yes", "--accept-changed-playbook"), 4, "p.lua:1", f"kplay resume {run} --accept-changed-playbook")
+            p.write("playbooks/p.lua", "return { api = 1, summary = 's', effects = { 'config.file' },\n"
+                    "  run = function() set_properties(1, { ['num.io.threads'] = '9' }) end }\n")
+            expect(p.run("resume", run, "--yes", "--accept-changed-playbook"), 0, "done")
 
 
 def test_playbook_arguments_are_checked():
@@ -222,10 +184,6 @@ def test_journal_verify_and_show():
 
 
 # ---- refusals ----
-
-def simulated(topics: str, more: str = "") -> str:
-    return f"cluster: sim\nruns: runs\nsimulate:\n  brokers: 3\n  controllers: 3\n  release: 3.7.2\n  topics: {topics}\n{more}"
-
 
 def test_replication_factor_one_is_refused_and_may_be_accepted():
     with Place() as p:
@@ -369,7 +327,8 @@ def test_two_runs_at_once():
 
 def main() -> int:
     wanted = sys.argv[2:]
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]
+    every = globals() | vars(people_tests) | vars(hints_tests)
+    tests = [(n, f) for n, f in every.items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]
     failed = 0
     for name, test in tests:
         begun = time.time()

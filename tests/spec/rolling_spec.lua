@@ -152,6 +152,7 @@ describe("rolling.lua with a fault", function()
     local r = sim:run("rolling.lua", { to = "3.9.1", skip = "3001,3002,3003" }, { policy = { on_failure = "back_out" } })
     assert.equal(4, r.exit)
     assert.truthy(r.error.what:find("broker 1 is back on 3.7.2", 1, true), r.error.what)
+    assert.truthy(r.error.detail:find("fatal exception", 1, true), r.error.detail) -- the log's own reason
     assert.equal(0, sim:counts(2).stops)
     assert.equal(0, r.oracle.violations)
     assert.truthy(sim:run("validate.lua", { release = "3.7.2" }).ok)

@@ -16,12 +16,11 @@ static int session, evaluated;
 static const char *victim; /* the broker restarted afterwards */
 
 /* The start is answered; nobody else is there. */
-static kp_answer start_only(void *ud, kp_question kind, const char *question, const char **ret_by)
+static kp_answer start_only(void *ud, const kp_question *q, const char **ret_by)
 {
     (void)ud;
-    (void)question;
     *ret_by = "tester";
-    return kind == KP_ASK_START ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
+    return q->kind == KP_ASK_START ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
 }
 
 static void begin(bench *b, const test_script *script, const char *spec, const twist *t, size_t n)
@@ -45,7 +44,7 @@ static kp_err *again(bench *b)
 
 static kp_err *approved(bench *b)
 {
-    well(kp_run_approve(b->a, b->runs, bench_only_run(b), "boss@desk"));
+    well(bench_approve(b, bench_only_run(b), "boss@desk"));
     return again(b);
 }
 

@@ -36,12 +36,10 @@ static const test_script
     starting = { .part = { NULL, start_only }, .effects = KP_G_BROKER_RESTART },
     failing = { .part = { NULL, stop_and_fail }, .effects = KP_G_BROKER_RESTART };
 
-static kp_answer start_yes_then(void *ud, kp_question kind, const char *question,
-                                const char **ret_by)
+static kp_answer start_yes_then(void *ud, const kp_question *q, const char **ret_by)
 {
     *ret_by = "tester";
-    (void)question;
-    return kind == KP_ASK_START ? KP_ANSWER_YES : ((bench *)ud)->answer;
+    return q->kind == KP_ASK_START ? KP_ANSWER_YES : ((bench *)ud)->answer;
 }
 
 static int64_t count_of(bench *b, const char *what)
@@ -82,8 +80,8 @@ static void nobody_pauses_and_approve_answers(void **state)
     (void)state;
     char *run = paused(&b, KP_ANSWER_NOBODY, "nobody is here to answer: Start it?");
     fails(bench_resume(&b, run, NULL), KP_PAUSED, "nobody is here"); /* still nobody */
-    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
-    fails(kp_run_approve(b.a, b.runs, run, "boss@desk"), KP_REFUSED, "does not wait");
+    well(bench_approve(&b, run, "boss@desk"));
+    fails(bench_approve(&b, run, "boss@desk"), KP_REFUSED, "does not wait");
     well(bench_resume(&b, run, NULL));
     assert_int_equal(count_of(&b, "starts"), 1);
     bench_over(&b);

@@ -125,12 +125,11 @@ static kp_err *start_two(kp_run *r, const kp_value *args)
 }
 
 static unsigned answered; /* bits by kp_question */
-static kp_answer some_ask(void *ud, kp_question kind, const char *question, const char **ret_by)
+static kp_answer some_ask(void *ud, const kp_question *q, const char **ret_by)
 {
     (void)ud;
-    (void)question;
     *ret_by = "tester";
-    return answered >> kind & 1 ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
+    return answered >> q->kind & 1 ? KP_ANSWER_YES : KP_ANSWER_NOBODY;
 }
 
 static void a_run_that_is_not_started_closes_no_other(void **state)
@@ -147,7 +146,7 @@ static void a_run_that_is_not_started_closes_no_other(void **state)
     answered = 0;
     fails(bench_run(&b, NULL), KP_USAGE, "nobody is here to say yes");
     b.spec.supersede = NULL;
-    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    well(bench_approve(&b, run, "boss@desk"));
     well(bench_resume(&b, run, NULL));
     assert_int_equal(starts(&b, 2), 1);
     bench_over(&b);
@@ -245,7 +244,7 @@ static void raising_the_protocol_version_needs_a_persons_word(void **state)
         fails(id == 1 ? bench_run(&b, NULL) : bench_resume(&b, bench_only_run(&b), NULL), KP_PAUSED,
               "can not be taken back. Do it?");
         assert_int_equal(stops(&b, id), 0);
-        well(kp_run_approve(b.a, b.runs, bench_only_run(&b), "boss@desk"));
+        well(bench_approve(&b, bench_only_run(&b), "boss@desk"));
     }
     well(bench_resume(&b, bench_only_run(&b), NULL));
     for (int id = 1; id <= 3; id++)
@@ -277,12 +276,12 @@ static void a_word_for_one_thing_is_not_for_another(void **state)
     level = "3.5";
     fails(bench_run(&b, NULL), KP_PAUSED, "3.5\"} can not be taken back");
     char *run = bench_only_run(&b);
-    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    well(bench_approve(&b, run, "boss@desk"));
     level = "3.9";
     the_script = &other;
     b.spec.accept_changed_playbook = true;
     fails(bench_resume(&b, run, NULL), KP_PAUSED, "3.9\"} can not be taken back");
-    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    well(bench_approve(&b, run, "boss@desk"));
     b.spec.accept_changed_playbook = false;
     well(bench_resume(&b, run, NULL));
     bench_over(&b);

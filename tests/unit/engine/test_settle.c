@@ -30,14 +30,16 @@ static void an_answer_says_who_gave_it(void **state)
     kp_journal *j;
     (void)state;
     char *run = waiting(&b);
-    well(kp_run_approve(b.a, b.runs, run, "boss@desk"));
+    well(bench_approve(&b, run, "boss@desk"));
     well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j));
     const kp_record *last = kp_journal_at(j, kp_journal_n(j));
     assert_int_equal(last->kind, KP_K_ASK);
-    assert_string_equal(
-        kp_json_text(b.a, last->body),
-        "{\"a\":{\"text\":\"Further?\"},\"fn\":\"confirm\",\"i\":\"1\",\"r\":{\"by\":"
-        "\"boss@desk\",\"yes\":true}}");
+    assert_string_equal(kp_journal_word_after(last), "approved");
+    assert_string_equal(kp_json_text(b.a, kp_get(last->body, "a")), "{\"text\":\"Further?\"}");
+    assert_string_equal(kp_get_text(last->body, "fn", ""), "confirm");
+    assert_string_equal(kp_get_text(last->body, "i", ""), "1");
+    assert_string_equal(kp_get_text(kp_get(last->body, "r"), "by", ""), "boss@desk");
+    assert_true(kp_get_bool(kp_get(last->body, "r"), "yes", false));
     kp_journal_free(j);
     well(bench_resume(&b, run, NULL));
     bench_over(&b);
@@ -50,7 +52,7 @@ static void a_finished_run_takes_no_word_any_more(void **state)
     char *run = waiting(&b);
     b.answer = KP_ANSWER_YES;
     well(bench_resume(&b, run, NULL));
-    fails(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "is finished");
+    fails(bench_approve(&b, run, "me"), KP_REFUSED, "is finished");
     fails(kp_run_settle(b.a, b.runs, run, "x.1~1", true, "seen", "me"), KP_REFUSED, "is finished");
     /* And the journal is let go of. */
     fails(bench_resume(&b, run, NULL), KP_REFUSED, "is finished (done)");
@@ -62,7 +64,7 @@ static void a_run_that_is_not_there_is_said(void **state)
     bench b = { 0 };
     (void)state;
     waiting(&b);
-    fails(kp_run_approve(b.a, b.runs, "none", "me"), KP_USAGE, "none");
+    fails(bench_approve(&b, "none", "me"), KP_USAGE, "none");
     fails(kp_run_settle(b.a, b.runs, "none", "x.1~1", true, "seen", "me"), KP_USAGE, "none");
     bench_over(&b);
 }
@@ -74,9 +76,9 @@ static void a_run_at_work_is_not_spoken_to(void **state)
     (void)state;
     char *run = waiting(&b);
     well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j)); /* as the one at work has it */
-    fails(kp_run_approve(b.a, b.runs, run, "me"), KP_REFUSED, "");
+    fails(bench_approve(&b, run, "me"), KP_REFUSED, "");
     kp_journal_free(j);
-    well(kp_run_approve(b.a, b.runs, run, "me"));
+    well(bench_approve(&b, run, "me"));
     bench_over(&b);
 }
 

@@ -209,7 +209,7 @@ static void a_wait_that_failed_fails_again_without_waiting(void **state)
     assert_non_null(strstr(said, "not within its limit"));
     int looked = evaluated;
     kp_ms from = kp_mono(b.spec.world);
-    well(kp_run_approve(b.a, b.runs, run, "boss"));
+    well(bench_approve(&b, run, "boss"));
     well(bench_resume(&b, run, NULL));
     assert_int_equal(caught->cls, KP_FAILED);
     assert_string_equal(caught->what, said);

@@ -99,10 +99,9 @@ static void on_event(void *ud, const kp_event *e)
                e->text ? e->text : "", e->err ? "!" : "", e->replayed ? "*" : "");
 }
 
-static kp_answer on_ask(void *ud, kp_question kind, const char *question, const char **ret_by)
+static kp_answer on_ask(void *ud, const kp_question *q, const char **ret_by)
 {
-    (void)kind;
-    (void)question;
+    (void)q;
     *ret_by = "tester";
     return ((bench *)ud)->answer;
 }
@@ -161,6 +160,16 @@ kp_err *bench_run(bench *b, const kp_value **ret_report)
 kp_err *bench_resume(bench *b, const char *run, const kp_value **ret_report)
 {
     return kp_run_resume(b->a, &b->spec, run, ret_report);
+}
+
+kp_err *bench_approve(bench *b, const char *run, const char *who)
+{
+    kp_waiting waits;
+    KP_TRY(kp_run_waiting(b->a, b->runs, run, &waits));
+    return kp_run_approve(b->a, b->runs, run,
+                          &(kp_word) { .who = who,
+                                       .shown = waits.question.shown,
+                                       .now = kp_now(b->spec.world) });
 }
 
 char *bench_only_run(bench *b)

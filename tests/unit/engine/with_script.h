@@ -50,6 +50,8 @@ void bench_reopen(bench *b, const char *image); /* the cluster that is in the fi
 void bench_close(bench *b);
 kp_err *bench_run(bench *b, const kp_value **ret_report);
 kp_err *bench_resume(bench *b, const char *run, const kp_value **ret_report);
+/* Says yes to what the run waits with, as it is shown. */
+kp_err *bench_approve(bench *b, const char *run, const char *who);
 char *bench_only_run(bench *b); /* the name of the only run in b->runs */
 void make_runs(bench *b);       /* a fresh directory for journals on disk */
 void remove_runs(bench *b);

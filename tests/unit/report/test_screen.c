@@ -1,9 +1,7 @@
 /* The screen: one line per node, nothing of the replay twice, one JSON object per line. */
 #include "report/with_stdout.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -256,93 +254,6 @@ static void elsewhere_no_line_goes_away(void **state)
     assert_says(text, "\"event\":\"held\"");
 }
 
-/* ---- asking ---- */
-
-static kp_answer answer;
-static const char *by;
-static kp_question kind = KP_ASK_CONFIRM;
-static void asks(kp_arena *a, kp_sink s)
-{
-    (void)a;
-    answer = s.ask(s.ud, kind, "finalize 3.9?", &by);
-}
-
-/* The answer with standard input read from `in`. */
-static char *asked(kp_arena *a, const kp_screen_spec *spec, int in)
-{
-    int saved = dup(STDIN_FILENO);
-    dup2(in, STDIN_FILENO);
-    char *text = printed(a, spec, asks);
-    dup2(saved, STDIN_FILENO);
-    close(saved);
-    return text;
-}
-
-static void without_a_person_nobody_answers_but_yes(void **state)
-{
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    kp_screen_spec spec = { .who = "ops@here" };
-    int in = open("/dev/null", O_RDONLY);
-    (void)state;
-    assert_string_equal(asked(a, &spec, in), "");
-    assert_int_equal(answer, KP_ANSWER_NOBODY);
-    spec.yes = true;
-    asked(a, &spec, in);
-    assert_int_equal(answer, KP_ANSWER_YES);
-    assert_string_equal(by, "ops@here");
-    close(in);
-}
-
-static void yes_beforehand_does_not_cover_what_can_not_be_taken_back(void **state)
-{
-    static const struct {
-        kp_question kind;
-        kp_answer answer;
-    } rows[] = { { KP_ASK_START, KP_ANSWER_YES },
-                 { KP_ASK_CONFIRM, KP_ANSWER_YES },
-                 { KP_ASK_FAILURE, KP_ANSWER_NOBODY },
-                 { KP_ASK_IRREVERSIBLE, KP_ANSWER_NOBODY } };
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    kp_screen_spec spec = { .who = "ops@here", .yes = true };
-    int in = open("/dev/null", O_RDONLY);
-    (void)state;
-    for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        kind = rows[i].kind;
-        asked(a, &spec, in);
-        assert_int_equal(answer, rows[i].answer);
-    }
-    kind = KP_ASK_CONFIRM;
-    close(in);
-}
-
-static void only_a_y_is_a_yes(void **state)
-{
-    static const struct {
-        const char *typed;
-        kp_answer answer;
-    } rows[] = { { "y\n", KP_ANSWER_YES }, { "Yes\n", KP_ANSWER_YES }, { "\n", KP_ANSWER_NO },
-                 { "n\n", KP_ANSWER_NO },  { " y\n", KP_ANSWER_NO },   { "ok\n", KP_ANSWER_NO },
-                 { "\x04", KP_ANSWER_NO } };
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    kp_screen_spec spec = { .who = "ops@here", .simulated = true };
-    int person = posix_openpt(O_RDWR | O_NOCTTY);
-    (void)state;
-    assert_true(person >= 0 && grantpt(person) == 0 && unlockpt(person) == 0);
-    int in = open(ptsname(person), O_RDWR | O_NOCTTY);
-    assert_true(in >= 0);
-    for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        size_t n = strlen(rows[i].typed);
-        assert_int_equal(write(person, rows[i].typed, n), n);
-        assert_string_equal(asked(a, &spec, in), "sim  finalize 3.9? [y/N] ");
-        assert_int_equal(answer, rows[i].answer);
-    }
-    spec.json = true;
-    asked(a, &spec, in);
-    assert_int_equal(answer, KP_ANSWER_NOBODY);
-    close(in);
-    close(person);
-}
-
 /* ---- the last words ---- */
 
 static void fails(void *ud)
@@ -389,9 +300,6 @@ int main(void)
         cmocka_unit_test(a_line_tells_what_was_done_and_how_long_it_took),
         cmocka_unit_test(a_person_sees_what_is_waited_for_on_a_line_that_goes_away),
         cmocka_unit_test(elsewhere_no_line_goes_away),
-        cmocka_unit_test(without_a_person_nobody_answers_but_yes),
-        cmocka_unit_test(yes_beforehand_does_not_cover_what_can_not_be_taken_back),
-        cmocka_unit_test(only_a_y_is_a_yes),
         cmocka_unit_test(an_error_is_words_on_stderr_or_an_object_on_stdout),
         cmocka_unit_test(medians),
     };

@@ -51,7 +51,8 @@ static const kp_field top_fields[] = {
 };
 static const kp_level top = { top_fields, KP_COUNT(top_fields) };
 
-static const char *const transports[] = { "ssh", "local", NULL };
+/* `openssh` is the same hosts by the ssh program: for what libssh2 can not do. */
+static const char *const transports[] = { "ssh", "openssh", "local", NULL };
 
 typedef struct ssh_level {
     kp_ssh ssh;
@@ -376,7 +377,7 @@ static const char *name_of(const kp_reading *in, const kp_node *node)
 /* What a node of a real cluster can not do without. */
 static kp_err *check_complete(const kp_reading *in, const kp_node *node)
 {
-    bool systemd = node->service.systemd, ssh = strcmp(node->ssh.transport, "ssh") == 0;
+    bool systemd = node->service.systemd, ssh = strcmp(node->ssh.transport, "local") != 0;
     const struct {
         bool lacks;
         const char *key, *next;
@@ -696,12 +697,15 @@ static void add_argv(kp_buf *b, const kp_value *argv)
         add_text(b, kp_as_text(kp_at(argv, i), ""));
 }
 
+/* ssh and openssh reach the same hosts: a run that one of them can not go on with is resumed by the
+ * other. */
 static void add_node(kp_buf *b, const kp_node *node)
 {
+    bool ssh = strcmp(node->ssh.transport, "local") != 0;
     kp_buf_fmt(b, "%d,%u,%d,%d,", node->id, node->roles, node->ssh.port,
                node->service.systemd ? 1 : 0);
     const char *texts[] = {
-        node->host,          node->kafka,          node->controller,      node->ssh.transport,
+        node->host,          node->kafka,          node->controller,      ssh ? "ssh" : "local",
         node->service.unit,  node->layout.current, node->layout.releases, node->layout.release,
         node->layout.config, node->layout.state,
     };

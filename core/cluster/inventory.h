@@ -39,7 +39,7 @@ typedef struct kp_layout {
 } kp_layout;
 
 typedef struct kp_ssh {
-    const char *transport; /* "ssh" (default) or "local" */
+    const char *transport; /* "ssh" (default), "openssh" (the ssh program) or "local" */
     const char *user;
     const char *identity;    /* private key file, "" = agent; ~ is expanded */
     const char *known_hosts; /* default ~/.ssh/known_hosts */

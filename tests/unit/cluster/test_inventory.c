@@ -212,6 +212,30 @@ static void local_needs_no_user(void **state)
     assert_string_equal(inv->nodes[0].ssh.transport, "local");
 }
 
+/* What messages about SSH advise: the ssh program instead of the library, for the same hosts. */
+static void the_ssh_program_is_a_transport(void **state)
+{
+    static const char text[] = "cluster: lab\nkafka: { bootstrap.servers: \"b1:9092\" }\n"
+                               "ssh: { user: ops, known_hosts: /k%s }\n"
+                               "service: { manager: command, start: [x] }\n"
+                               "layout: { current: /c, releases: /r, config: /s }\n" BROKER;
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    const kp_inventory *by_ssh = parse(a, kp_printf(a, text, "")),
+                       *by_program = parse(a, kp_printf(a, text, ", transport: openssh"));
+    assert_string_equal(by_program->nodes[0].ssh.transport, "openssh");
+    /* A run that began with the one is resumed with the other. */
+    assert_string_equal(kp_inventory_digest(a, by_ssh), kp_inventory_digest(a, by_program));
+    const char *nobody = "cluster: lab\nkafka: { bootstrap.servers: \"b1:9092\" }\n"
+                         "ssh: { transport: openssh }\nservice: { manager: command, start: [x] }\n"
+                         "layout: { current: /c, releases: /r, config: /s }\n" BROKER;
+    const kp_inventory *inv;
+    kp_err *e = kp_inventory_parse(a, FILE_NAME, nobody, strlen(nobody), &inv);
+    assert_non_null(e);
+    assert_non_null(strstr(e->what, "has no `ssh.user`"));
+    kp_err_drop(e);
+}
+
 static void joins_combined_nodes(void **state)
 {
     (void)state;
@@ -312,7 +336,8 @@ static const refusal refusals[] = {
     { SIM "ssh: { port: [22] }\n", "3:8", "`ssh.port` must be a number from 1 to 65535, not a list",
       "sshd" },
     { SIM "ssh: { transport: lokal }\n", "3:8",
-      "`ssh.transport` must be ssh or local, not `lokal`; did you mean `local`?", "default ssh" },
+      "`ssh.transport` must be ssh, openssh or local, not `lokal`; did you mean `local`?",
+      "default ssh" },
     { SIM "ssh: { user: -oProxyCommand=x }\n", "3:8",
       "`ssh.user` must be one word without blanks, not `-oProxyCommand=x`", "unprivileged" },
     { SIM "ssh: { user: '' }\n", "3:8", "`ssh.user` must be one word without blanks, not \"\"",
@@ -672,6 +697,7 @@ int main(void)
         cmocka_unit_test(nodes_override_key_by_key),
         cmocka_unit_test(has_defaults),
         cmocka_unit_test(local_needs_no_user),
+        cmocka_unit_test(the_ssh_program_is_a_transport),
         cmocka_unit_test(joins_combined_nodes),
         cmocka_unit_test(a_simulated_cluster_needs_little),
         cmocka_unit_test(refuses_with_the_place),

@@ -23,9 +23,9 @@ static const kp_value *topics_of(kp_arena *a, const kp_view *v)
         for (uint32_t p = topic->first; p < topic->first + topic->n; p++) {
             kp_builder replicas = kp_list_begin(a), isr = kp_list_begin(a), one = kp_list_begin(a);
             for (uint32_t k = 0; k < kp_view_rf(v, p); k++) {
-                const kp_value *broker = kp_int(a, v->brokers[v->rep[v->first_rep[p] + k]].id);
+                const kp_value *broker = kp_int(a, kp_view_replica_id(v, p, k));
                 kp_list_add(&replicas, broker);
-                if (v->isr[p] & (1u << k))
+                if (kp_view_in_sync(v, p, k))
                     kp_list_add(&isr, broker);
             }
             kp_list_add(&one, kp_list_end(&replicas));

@@ -91,46 +91,52 @@ bool kp_view_accepted(const kp_view *v, uint32_t p, const kp_value *accepted)
 
 /* ---- one partition ---- */
 
-/* Masks over the replicas of one partition. */
-typedef struct masks {
-    unsigned isr, gone, live;
-} masks;
+/* The replicas of one partition, counted. */
+typedef struct tally {
+    uint32_t in_sync;
+    uint32_t after;     /* in sync, not gone */
+    uint32_t remaining; /* in sync, not gone, on a live broker */
+    uint32_t first;     /* slot of the first one that goes */
+    bool led_by_gone;
+} tally;
 
-static masks masks_of(const kp_view *v, uint32_t p, const slot_set *gone)
+static tally tally_of(const kp_view *v, uint32_t p, const slot_set *gone)
 {
-    masks m = { .isr = v->isr[p] };
+    tally t = { .first = UINT32_MAX };
     const uint16_t *rep = &v->rep[v->first_rep[p]];
-    for (uint32_t i = 0; i < kp_view_rf(v, p); i++) {
-        m.gone |= contains(gone, rep[i]) ? 1u << i : 0;
-        m.live |= v->brokers[rep[i]].alive ? 1u << i : 0;
+    for (uint32_t i = 0, rf = kp_view_rf(v, p); i < rf; i++) {
+        bool in_sync = kp_view_in_sync(v, p, i);
+        t.in_sync += in_sync;
+        if (contains(gone, rep[i])) {
+            t.first = t.first == UINT32_MAX ? rep[i] : t.first;
+            t.led_by_gone = t.led_by_gone || v->leader[p] == i;
+        } else {
+            t.after += in_sync;
+            t.remaining += in_sync && v->brokers[rep[i]].alive;
+        }
     }
-    return m;
+    return t;
 }
 
-static uint32_t size(unsigned mask)
+static void add_counts(const kp_view *v, uint32_t p, const tally *t, kp_risk *risk)
 {
-    return (uint32_t)__builtin_popcount(mask);
-}
-
-static void add_counts(const kp_view *v, uint32_t p, masks m, kp_risk *risk)
-{
-    uint32_t before = size(m.isr), after = size(m.isr & ~m.gone), min = v->min_isr[p];
+    uint32_t min = v->min_isr[p];
     risk->replicas++;
-    risk->leaders += v->leader[p] != KP_VIEW_NO_LEADER && m.gone >> v->leader[p] & 1;
-    if (before == after)
+    risk->leaders += t->led_by_gone;
+    if (t->in_sync == t->after)
         return;
-    risk->urp_after += before == kp_view_rf(v, p);
-    risk->at_min_after += (min > 0 && after == min) ? 1u : 0u;
-    risk->at_min_after -= (min > 0 && before == min) ? 1u : 0u;
+    risk->urp_after += t->in_sync == kp_view_rf(v, p);
+    risk->at_min_after += (min > 0 && t->after == min) ? 1u : 0u;
+    risk->at_min_after -= (min > 0 && t->in_sync == min) ? 1u : 0u;
 }
 
-static void add_lists(const kp_view *v, uint32_t p, masks m, const kp_value *accepted,
+static void add_lists(const kp_view *v, uint32_t p, const tally *t, const kp_value *accepted,
                       kp_risk *risk)
 {
-    uint32_t remaining = size(m.isr & ~m.gone & m.live), min = v->min_isr[p];
-    bool loses_one = (m.isr & m.gone) != 0;
-    bool offline = loses_one && remaining == 0;
-    bool below_min = loses_one ? remaining < min : size(m.isr) < min;
+    uint32_t min = v->min_isr[p];
+    bool loses_one = t->in_sync > t->after;
+    bool offline = loses_one && t->remaining == 0;
+    bool below_min = loses_one ? t->remaining < min : t->in_sync < min;
     bool unclean = loses_one && v->flags[p] & KP_PART_UNCLEAN;
     bool unknown = min == 0;
     if (!(offline || below_min || unclean || unknown) || kp_view_accepted(v, p, accepted))
@@ -163,12 +169,12 @@ void kp_risk_of(const kp_view *v, const int *nodes, size_t n, const kp_value *ac
         if (!contains(&gone, slot))
             continue;
         for (uint32_t i = v->by_broker_first[slot]; i < v->by_broker_first[slot + 1]; i++) {
-            uint32_t p = v->by_broker[i] >> 3, r = v->by_broker[i] & 7;
-            masks m = masks_of(v, p, &gone);
-            if (m.gone & ((1u << r) - 1)) /* judged at an earlier replica */
+            uint32_t p = v->by_broker[i];
+            tally t = tally_of(v, p, &gone);
+            if (t.first != slot) /* judged at another replica */
                 continue;
-            add_counts(v, p, m, &risk);
-            add_lists(v, p, m, accepted, &risk);
+            add_counts(v, p, &t, &risk);
+            add_lists(v, p, &t, accepted, &risk);
         }
     }
     *ret_risk = risk;

@@ -17,7 +17,7 @@
 
 enum {
     MAX_BROKERS = 65534,
-    MAX_PARTS = 1 << 28, /* by_broker keeps a partition in 29 bits */
+    MAX_PARTS = 1 << 28,
     KEY_LIMIT = 300,     /* a topic name has at most 249 bytes, a partition number ten */
 };
 
@@ -78,6 +78,7 @@ static void table_add(id_table *t, int id)
         *c = (struct cell) { id, ++t->n };
 }
 
+/* 0xffff for an id that is not there: no broker has that slot. */
 static uint16_t slot_of(const id_table *t, int id)
 {
     return (uint16_t)(cell_of(t, id)->slot_plus_1 - 1);
@@ -158,18 +159,9 @@ static kp_err *check_partition(const kp_view_topic_in *t, uint32_t k)
     const kp_view_partition_in *p = &t->parts[k];
     if (p->index != (int32_t)k)
         return odd_answer("topic %s has no partition %u in the answer", t->name, k);
-    if (p->n_replicas > KP_VIEW_MAX_RF)
-        return kp_err_new(KP_CLUSTER, "kplay can not judge this topic; finish its reassignment",
-                          "%s-%u has %u replicas; kplay knows at most %d", t->name, k,
-                          p->n_replicas, KP_VIEW_MAX_RF);
     for (uint32_t i = 0; i < p->n_replicas; i++)
         if (p->replicas[i] < 0)
             return odd_answer("%s-%u has a replica on broker %d", t->name, k, p->replicas[i]);
-    for (uint32_t i = 1; i < p->n_replicas; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (p->replicas[i] == p->replicas[j])
-                return odd_answer("%s-%u has broker %d twice among its replicas", t->name, k,
-                                  p->replicas[i]);
     return NULL;
 }
 
@@ -196,36 +188,58 @@ typedef struct filling {
     kp_view *v;
     const id_table *ids;
     uint32_t *first_rep;
-    uint16_t *rep;
-    uint8_t *isr, *leader, *min_isr, *flags;
+    uint16_t *rep, *leader, *min_isr;
+    uint64_t *isr;
+    uint8_t *flags;
     int32_t *leader_epoch;
     bool epochs_known;
+    uint32_t *rep_of; /* per slot: where its last replica is in rep, plus 1 */
 } filling;
 
-static uint8_t replica_index(const kp_view_partition_in *p, int32_t id)
+/* Which replica of p is on broker `id`: the `guess`-th more often than not; NO_LEADER when none. */
+static uint16_t replica_index(const filling *f, uint32_t p, const kp_view_partition_in *in,
+                              int32_t id, uint32_t guess)
 {
-    for (uint32_t i = 0; i < p->n_replicas; i++)
-        if (p->replicas[i] == id)
-            return (uint8_t)i;
-    return KP_VIEW_NO_LEADER;
+    if (guess < in->n_replicas && in->replicas[guess] == id)
+        return (uint16_t)guess;
+    uint16_t slot = slot_of(f->ids, id);
+    uint32_t at = f->first_rep[p] + 1; /* what is in rep_of from an earlier partition is below */
+    return slot < f->v->n_brokers && f->rep_of[slot] >= at ? (uint16_t)(f->rep_of[slot] - at)
+                                                           : KP_VIEW_NO_LEADER;
 }
 
-static void fill_partition(filling *f, uint32_t p, const kp_view_partition_in *in, uint64_t topic)
+/* False: a broker is twice among the replicas. */
+static bool fill_replicas(filling *f, uint32_t p, const kp_view_partition_in *in, int *ret_twice)
 {
     uint32_t at = f->first_rep[p];
-    uint64_t in_sync = 0;
     f->first_rep[p + 1] = at + in->n_replicas;
-    for (uint32_t i = 0; i < in->n_replicas; i++)
-        f->rep[at + i] = slot_of(f->ids, in->replicas[i]);
+    for (uint32_t i = 0; i < in->n_replicas; i++) {
+        uint16_t slot = slot_of(f->ids, in->replicas[i]);
+        if (f->rep_of[slot] > at) {
+            *ret_twice = in->replicas[i];
+            return false;
+        }
+        f->rep[at + i] = slot;
+        f->rep_of[slot] = at + i + 1;
+    }
+    return true;
+}
+
+static void fill_state(filling *f, uint32_t p, const kp_view_partition_in *in, uint64_t topic)
+{
+    uint64_t in_sync = 0;
     for (uint32_t i = 0; i < in->n_isr; i++) {
-        uint8_t r = replica_index(in, in->isr[i]);
-        if (r == KP_VIEW_NO_LEADER || f->isr[p] & 1u << r)
+        uint16_t r = replica_index(f, p, in, in->isr[i], i);
+        uint32_t at = f->first_rep[p] + r;
+        if (r == KP_VIEW_NO_LEADER || f->isr[at / 64] >> (at % 64) & 1)
             continue;
-        f->isr[p] = (uint8_t)(f->isr[p] | 1u << r);
+        f->isr[at / 64] |= (uint64_t)1 << (at % 64);
         in_sync += mix(1 + (uint64_t)(uint32_t)in->isr[i]);
     }
-    f->leader[p] = replica_index(in, in->leader);
-    f->min_isr[p] = (uint8_t)(in->min_isr < 0 ? 0 : in->min_isr > 255 ? 255 : in->min_isr);
+    f->leader[p] = replica_index(f, p, in, in->leader, 0);
+    f->min_isr[p] = (uint16_t)(in->min_isr < 0                     ? 0
+                               : in->min_isr > KP_VIEW_MIN_ISR_CAP ? KP_VIEW_MIN_ISR_CAP
+                                                                   : in->min_isr);
     f->flags[p] = in->unclean ? KP_PART_UNCLEAN : 0;
     f->leader_epoch[p] = in->leader_epoch;
     f->epochs_known |= in->leader_epoch >= 0;
@@ -248,8 +262,12 @@ static kp_err *fill_topics(kp_arena *a, const kp_view_topic_in *const *sorted, u
         memcpy(t->id, sorted[i]->id, sizeof t->id);
         uint64_t hash = topic_hash(t);
         for (uint32_t k = 0; k < t->n; k++, p++) {
+            int twice;
             KP_TRY(check_partition(sorted[i], k));
-            fill_partition(f, p, &sorted[i]->parts[k], hash);
+            if (!fill_replicas(f, p, &sorted[i]->parts[k], &twice))
+                return odd_answer("%s-%u has broker %d twice among its replicas", t->name, k,
+                                  twice);
+            fill_state(f, p, &sorted[i]->parts[k], hash);
         }
     }
     f->v->n_topics = n;
@@ -259,8 +277,8 @@ static kp_err *fill_topics(kp_arena *a, const kp_view_topic_in *const *sorted, u
 
 /* ---- counts, and the rows by broker ---- */
 
-static void count_partition(kp_view_counts *c, uint32_t rf, uint32_t in_sync, uint8_t min_isr,
-                            uint8_t leader)
+static void count_partition(kp_view_counts *c, uint32_t rf, uint32_t in_sync, uint32_t min_isr,
+                            uint32_t leader)
 {
     c->partitions++;
     c->urp += in_sync < rf;
@@ -288,8 +306,8 @@ static void sort_by_broker(kp_arena *a, kp_view *v)
         uint32_t at = v->first_rep[p], rf = v->first_rep[p + 1] - at;
         for (uint32_t r = 0; r < rf; r++) {
             uint16_t slot = v->rep[at + r];
-            by_broker[next[slot]++] = p << 3 | r;
-            out_of_sync[slot] += !(v->isr[p] & 1u << r);
+            by_broker[next[slot]++] = p;
+            out_of_sync[slot] += !kp_view_in_sync(v, p, r);
             leads[slot] += v->leader[p] == r;
         }
         count_partition(&v->counts, rf, kp_view_isr_size(v, p), v->min_isr[p], v->leader[p]);
@@ -327,11 +345,12 @@ kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v)
         .ids = &ids,
         .first_rep = KP_NEW_ARRAY(a, n_parts + 1, uint32_t),
         .rep = KP_NEW_ARRAY(a, n_reps, uint16_t),
-        .isr = KP_NEW_ARRAY(a, n_parts, uint8_t),
-        .leader = KP_NEW_ARRAY(a, n_parts, uint8_t),
-        .min_isr = KP_NEW_ARRAY(a, n_parts, uint8_t),
+        .isr = KP_NEW_ARRAY(a, n_reps / 64 + 2, uint64_t),
+        .leader = KP_NEW_ARRAY(a, n_parts, uint16_t),
+        .min_isr = KP_NEW_ARRAY(a, n_parts, uint16_t),
         .flags = KP_NEW_ARRAY(a, n_parts, uint8_t),
         .leader_epoch = KP_NEW_ARRAY(a, n_parts, int32_t),
+        .rep_of = KP_NEW_ARRAY(a, v->n_brokers, uint32_t),
     };
     KP_TRY(fill_topics(a, sorted, in->n_topics, &f));
     v->first_rep = f.first_rep;
@@ -352,16 +371,18 @@ const kp_view *kp_view_stricter(kp_arena *a, const kp_view *x, const kp_view *y)
 {
     uint32_t n = x->n_parts;
     if (n != y->n_parts || n == 0 ||
-        (memcmp(x->min_isr, y->min_isr, n) == 0 && memcmp(x->flags, y->flags, n) == 0))
+        (memcmp(x->min_isr, y->min_isr, n * sizeof *x->min_isr) == 0 &&
+         memcmp(x->flags, y->flags, n) == 0))
         return x;
     kp_view *v = KP_NEW(a, kp_view);
-    uint8_t *min_isr = KP_NEW_ARRAY(a, n, uint8_t), *flags = KP_NEW_ARRAY(a, n, uint8_t);
+    uint16_t *min_isr = KP_NEW_ARRAY(a, n, uint16_t);
+    uint8_t *flags = KP_NEW_ARRAY(a, n, uint8_t);
     *v = *x;
     v->min_isr = min_isr;
     v->flags = flags;
     v->counts = (kp_view_counts) { 0 };
     for (uint32_t p = 0; p < n; p++) {
-        uint8_t one = x->min_isr[p], other = y->min_isr[p];
+        uint16_t one = x->min_isr[p], other = y->min_isr[p];
         min_isr[p] = one == 0 || other == 0 ? 0 : one > other ? one : other;
         flags[p] = x->flags[p] | y->flags[p];
         count_partition(&v->counts, kp_view_rf(v, p), kp_view_isr_size(v, p), min_isr[p],
@@ -424,19 +445,17 @@ char *kp_view_name(kp_arena *a, const kp_view *v, uint32_t p)
 
 int kp_view_leader_id(const kp_view *v, uint32_t p)
 {
-    return v->leader[p] == KP_VIEW_NO_LEADER
-               ? -1
-               : v->brokers[v->rep[v->first_rep[p] + v->leader[p]]].id;
+    return v->leader[p] == KP_VIEW_NO_LEADER ? -1 : kp_view_replica_id(v, p, v->leader[p]);
 }
 
 const kp_value *kp_view_partition_value(kp_arena *a, const kp_view *v, uint32_t p)
 {
     const kp_view_topic *t = kp_view_topic_of(v, p);
-    int replicas[KP_VIEW_MAX_RF], isr[KP_VIEW_MAX_RF];
     uint32_t rf = kp_view_rf(v, p), n_isr = 0;
+    int *replicas = KP_NEW_ARRAY(a, rf, int), *isr = KP_NEW_ARRAY(a, rf, int);
     for (uint32_t i = 0; i < rf; i++) {
-        replicas[i] = v->brokers[v->rep[v->first_rep[p] + i]].id;
-        if (v->isr[p] & 1u << i)
+        replicas[i] = kp_view_replica_id(v, p, i);
+        if (kp_view_in_sync(v, p, i))
             isr[n_isr++] = replicas[i];
     }
     return kp_map(a, "topic", kp_text(a, t->name), "partition", kp_int(a, p - t->first), "leader",
@@ -494,9 +513,9 @@ uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused
     if (slot < 0 || v->out_of_sync[slot] == 0)
         return 0;
     for (uint32_t i = v->by_broker_first[slot]; i < v->by_broker_first[slot + 1]; i++) {
-        uint32_t p = v->by_broker[i] >> 3;
+        uint32_t p = v->by_broker[i];
         char key[KEY_LIMIT];
-        if (v->isr[p] & 1u << (v->by_broker[i] & 7))
+        if (kp_view_in_sync(v, p, kp_view_replica_on(v, p, (uint32_t)slot)))
             continue;
         if (kp_len(excused) > 0) {
             partition_key(v, p, key);
@@ -570,12 +589,14 @@ uint32_t kp_view_short_of(const kp_view *v, uint32_t p, const kp_value *list)
 
 /* ---- where two views differ ---- */
 
-static bool holds_in_sync(const kp_view *v, uint32_t p, int id)
+/* Is broker `id` in sync on p?  It is its `guess`-th replica more often than not. */
+static bool holds_in_sync(const kp_view *v, uint32_t p, int id, uint32_t guess)
 {
-    for (uint32_t i = 0; i < kp_view_rf(v, p); i++)
-        if (v->brokers[v->rep[v->first_rep[p] + i]].id == id)
-            return v->isr[p] & 1u << i;
-    return false;
+    if (guess < kp_view_rf(v, p) && kp_view_replica_id(v, p, guess) == id)
+        return kp_view_in_sync(v, p, guess);
+    int slot = kp_view_slot(v, id);
+    uint32_t k = slot < 0 ? kp_view_rf(v, p) : kp_view_replica_on(v, p, (uint32_t)slot);
+    return k < kp_view_rf(v, p) && kp_view_in_sync(v, p, k);
 }
 
 static bool same_partition(const kp_view *a, uint32_t pa, const kp_view *b, uint32_t pb)
@@ -584,8 +605,7 @@ static bool same_partition(const kp_view *a, uint32_t pa, const kp_view *b, uint
         kp_view_isr_size(a, pa) != kp_view_isr_size(b, pb))
         return false;
     for (uint32_t i = 0; i < kp_view_rf(a, pa); i++)
-        if (a->isr[pa] & 1u << i &&
-            !holds_in_sync(b, pb, a->brokers[a->rep[a->first_rep[pa] + i]].id))
+        if (kp_view_in_sync(a, pa, i) && !holds_in_sync(b, pb, kp_view_replica_id(a, pa, i), i))
             return false;
     return true;
 }

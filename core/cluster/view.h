@@ -1,8 +1,10 @@
 /* A view: one answer to "how are the brokers and partitions", with everything counted.
  *
  * Placement (who holds which replica) is arrays that never change within a view; the state of a
- * partition is a few bytes beside them, so that a million partitions fit and a question costs what
- * it must: the counts are there, a broker's partitions are walked through `by_broker`.
+ * partition is a bit per replica and a few bytes beside them, so that a million partitions fit and
+ * a question costs what it must: the counts are there, a broker's partitions are walked through
+ * `by_broker`.  A partition has any number of replicas up to that of the brokers.  Who is in sync
+ * is asked by kp_view_in_sync, kp_view_isr_size and kp_view_isr_bits, never read off the array.
  * Sources: Metadata v12 (KIP-516 topic ids, KIP-320 leader epochs); min.insync.replicas and
  * unclean.leader.election.enable from DescribeConfigs TOPIC.
  */
@@ -11,8 +13,9 @@
 
 #include "value/value.h"
 
-#define KP_VIEW_MAX_RF 8       /* replicas of one partition, adding and removing ones included */
-#define KP_VIEW_NO_LEADER 0xff /* kp_view.leader of a partition without one */
+#define KP_VIEW_NO_LEADER 0xffff  /* kp_view.leader of a partition without one */
+#define KP_VIEW_MIN_ISR_CAP 65535 /* larger values of min.insync.replicas (an int in Kafka) are kept
+                                     as this: it is more than the replicas a partition can have */
 
 typedef struct kp_view_broker {
     int id;
@@ -59,14 +62,15 @@ typedef struct kp_view {
     uint32_t n_parts;
     const uint32_t *first_rep; /* n_parts + 1; the replicas of p are rep[first_rep[p]] .. */
     const uint16_t *rep;       /* index into brokers; the first one is the preferred leader */
-    const uint8_t *isr;        /* bit i: replica i of p is in sync */
-    const uint8_t *leader;     /* which replica leads, or KP_VIEW_NO_LEADER */
-    const uint8_t *min_isr;    /* 0 where not known */
+    const uint64_t *isr;       /* a bit per entry of rep, and one word more than they need */
+    const uint16_t *leader;    /* which replica leads, or KP_VIEW_NO_LEADER */
+    const uint16_t *min_isr;   /* 0 where not known; see KP_VIEW_MIN_ISR_CAP */
     const uint8_t *flags;
     const int32_t *leader_epoch; /* NULL where not known */
 
     const uint32_t *by_broker_first; /* n_brokers + 1 */
-    const uint32_t *by_broker;       /* p << 3 | replica slot, of broker i: by_broker_first[i] .. */
+    const uint32_t *by_broker;       /* partitions with a replica on broker i, ascending:
+                                        by_broker_first[i] .. */
     const uint32_t *out_of_sync;     /* per broker: replicas not in their ISR */
     const uint32_t *leads;           /* per broker: partitions it leads */
     kp_view_counts counts;
@@ -104,9 +108,8 @@ typedef struct kp_view_in {
 
 /* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are
  * left out, so such a partition looks worse than it is.  A partition without a leader counts as
- * offline, not as unpreferred.  Fails (KP_CLUSTER) on more than KP_VIEW_MAX_RF replicas, on 65,535
- * brokers, on a hole in the partition indexes, on a broker twice among a partition's replicas, on a
- * topic twice. */
+ * offline, not as unpreferred.  Fails (KP_CLUSTER) on 65,535 brokers, on a hole in the partition
+ * indexes, on a broker twice among a partition's replicas, on a topic twice. */
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v) KP_MUST_USE;
 
 /* x, with the stricter min.insync.replicas and unclean.leader.election.enable of both: each broker
@@ -124,9 +127,41 @@ static inline uint32_t kp_view_rf(const kp_view *v, uint32_t p)
 {
     return v->first_rep[p + 1] - v->first_rep[p];
 }
+/* Is the k-th replica of p in sync? */
+static inline bool kp_view_in_sync(const kp_view *v, uint32_t p, uint32_t k)
+{
+    uint32_t at = v->first_rep[p] + k;
+    return v->isr[at / 64] >> (at % 64) & 1;
+}
+/* Replicas 64 * word .. 64 * word + 63 of p as a mask: bit i is set when replica 64 * word + i is
+ * in sync. */
+static inline uint64_t kp_view_isr_bits(const kp_view *v, uint32_t p, uint32_t word)
+{
+    uint32_t at = v->first_rep[p] + 64 * word, n = v->first_rep[p + 1] - at, shift = at % 64;
+    const uint64_t *w = v->isr + at / 64;
+    uint64_t bits = w[0] >> shift | w[1] << 1 << (63 - shift);
+    return n < 64 ? bits & (((uint64_t)1 << n) - 1) : bits;
+}
 static inline uint32_t kp_view_isr_size(const kp_view *v, uint32_t p)
 {
-    return (uint32_t)__builtin_popcount(v->isr[p]);
+    uint32_t n = 0, rf = kp_view_rf(v, p);
+    for (uint32_t word = 0; 64 * word < rf; word++)
+        n += (uint32_t)__builtin_popcountll(kp_view_isr_bits(v, p, word));
+    return n;
+}
+/* The broker id of the k-th replica of p. */
+static inline int kp_view_replica_id(const kp_view *v, uint32_t p, uint32_t k)
+{
+    return v->brokers[v->rep[v->first_rep[p] + k]].id;
+}
+/* Which replica of p is on the broker brokers[slot]; kp_view_rf(v, p) when none is. */
+static inline uint32_t kp_view_replica_on(const kp_view *v, uint32_t p, uint32_t slot)
+{
+    const uint16_t *r = v->rep + v->first_rep[p];
+    uint32_t rf = kp_view_rf(v, p), k = 0;
+    while (k < rf && r[k] != slot)
+        k++;
+    return k;
 }
 int kp_view_leader_id(const kp_view *v, uint32_t p); /* broker id or -1 */
 

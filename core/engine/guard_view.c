@@ -21,9 +21,9 @@ static const char *partition_lines(kp_facts *f, const kp_risk_list *list, const 
         KP_AUTO_BUF left = KP_BUF_INIT(256);
         bool some = false;
         for (uint32_t k = 0; k < kp_view_rf(v, p); k++) {
-            if (!(v->isr[p] & (1u << k)))
+            if (!kp_view_in_sync(v, p, k))
                 continue;
-            int id = v->brokers[v->rep[v->first_rep[p] + k]].id;
+            int id = kp_view_replica_id(v, p, k);
             kp_buf_fmt(&b, "%s%d", some ? "," : "", id);
             some = true;
             if (!kp_among(nodes, n, id))
@@ -141,8 +141,8 @@ void kp_judge_unclean(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 static bool by_this_call(const kp_guard_case *c, const kp_view *v, uint32_t p)
 {
     for (uint32_t k = 0; k < kp_view_rf(v, p); k++)
-        if (!(v->isr[p] & (1u << k)) &&
-            !kp_among(c->gone, c->n_gone, v->brokers[v->rep[v->first_rep[p] + k]].id))
+        if (!kp_view_in_sync(v, p, k) &&
+            !kp_among(c->gone, c->n_gone, kp_view_replica_id(v, p, k)))
             return false;
     return c->n_gone > 0;
 }

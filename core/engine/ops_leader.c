@@ -32,8 +32,8 @@ static uint32_t movable(const kp_view *v, const kp_value *list)
     if (v->counts.unpreferred == 0)
         return 0;
     for (uint32_t p = 0; p < v->n_parts; p++)
-        if (v->leader[p] != 0 && (v->isr[p] & 1) && v->brokers[v->rep[v->first_rep[p]]].alive &&
-            wanted(v, p, list))
+        if (v->leader[p] != 0 && kp_view_in_sync(v, p, 0) &&
+            v->brokers[v->rep[v->first_rep[p]]].alive && wanted(v, p, list))
             n++;
     return n;
 }

@@ -68,8 +68,8 @@ kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id 
     bool *behind = KP_NEW_ARRAY(own, seen->n_topics, bool);
     uint32_t n = 0;
     for (uint32_t i = seen->by_broker_first[slot]; i < seen->by_broker_first[slot + 1]; i++) {
-        uint32_t p = seen->by_broker[i] >> 3, replica = seen->by_broker[i] & 7;
-        if (seen->isr[p] & (1u << replica))
+        uint32_t p = seen->by_broker[i];
+        if (kp_view_in_sync(seen, p, kp_view_replica_on(seen, p, (uint32_t)slot)))
             continue;
         size_t topic = (size_t)(kp_view_topic_of(seen, p) - seen->topics);
         n += !behind[topic];
@@ -194,7 +194,7 @@ static void take_config(kp_topic_config *c, const kp_describe_configs_result *r)
             continue;
         if (kp_streq(entry->name, config_keys[0])) {
             unsigned long n = strtoul(entry->value, NULL, 10);
-            c->min_isr = (uint8_t)(n < UINT8_MAX ? n : UINT8_MAX);
+            c->min_isr = (uint16_t)(n < KP_VIEW_MIN_ISR_CAP ? n : KP_VIEW_MIN_ISR_CAP);
         } else if (kp_streq(entry->name, config_keys[1])) {
             c->unclean = kp_streq(entry->value, "true");
         }

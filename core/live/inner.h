@@ -37,7 +37,7 @@ typedef struct kp_live_node {
 typedef struct kp_topic_config {
     const char *name;
     uint8_t id[16];
-    uint8_t min_isr; /* 0: could not be read */
+    uint16_t min_isr; /* 0: could not be read */
     bool unclean;
 } kp_topic_config;
 

@@ -300,7 +300,8 @@ static void apply_topic(kp_sim *sim, int32_t topic, const char *key, const char 
     for (uint32_t p = t->first; p < t->first + t->n; p++) {
         if (strcmp(key, "min.insync.replicas") == 0) {
             long n = value ? strtol(value, NULL, 10) : 1;
-            kp_sim_partition_min(sim, p, (unsigned)(n < 1 ? 1 : n > 255 ? 255 : n));
+            n = n < 1 ? 1 : n > KP_VIEW_MIN_ISR_CAP ? KP_VIEW_MIN_ISR_CAP : n;
+            kp_sim_partition_min(sim, p, (unsigned)n);
         } else if (strcmp(key, "unclean.leader.election.enable") == 0) {
             sim->flags[p] = kp_streq(value, "true") ? KP_PART_UNCLEAN : 0;
         }

@@ -295,13 +295,14 @@ static const kp_value *answer_log_dirs(const kp_sim *sim, kp_arena *a, int32_t n
     return kp_list_end(&b);
 }
 
-static const kp_value *ids_of(const kp_sim *sim, kp_arena *a, uint32_t p, unsigned mask)
+/* The replicas of p that have their bit; all of them without bits. */
+static const kp_value *ids_of(const kp_sim *sim, kp_arena *a, uint32_t p, const uint64_t *bits)
 {
     kp_builder b = kp_list_begin(a);
 
-    for (uint32_t s = 0; s < sim->first_rep[p + 1] - sim->first_rep[p]; s++)
-        if (mask >> s & 1)
-            kp_list_add(&b, kp_int(a, sim->node[sim->broker[sim->rep[sim->first_rep[p] + s]]].id));
+    for (uint32_t i = sim->first_rep[p]; i < sim->first_rep[p + 1]; i++)
+        if (!bits || kp_sim_bit(bits, i))
+            kp_list_add(&b, kp_int(a, sim->node[sim->broker[sim->rep[i]]].id));
     return kp_list_end(&b);
 }
 
@@ -313,9 +314,9 @@ static const kp_value *answer_reassignments(const kp_sim *sim, kp_arena *a)
         const kp_sim_move *m = &sim->move[i];
         const kp_sim_topic *t = &sim->topic[kp_sim_topic_of(sim, m->p)];
         kp_list_add(&b, kp_map(a, "topic", kp_text(a, kp_sim_string(sim, t->name)), "partition",
-                               kp_int(a, m->p - t->first), "replicas", ids_of(sim, a, m->p, 0xff),
-                               "adding", ids_of(sim, a, m->p, m->adding), "removing",
-                               ids_of(sim, a, m->p, m->removing), NULL));
+                               kp_int(a, m->p - t->first), "replicas", ids_of(sim, a, m->p, NULL),
+                               "adding", ids_of(sim, a, m->p, sim->adding), "removing",
+                               ids_of(sim, a, m->p, sim->removing), NULL));
     }
     return kp_list_end(&b);
 }

@@ -73,6 +73,11 @@ char *kp_sim_properties(kp_arena *a, const kp_plan *p, const kp_plan_node *n)
 
 /* ---- placement ---- */
 
+static void set_bit(uint64_t *bits, uint32_t i)
+{
+    bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
 /* As Kafka places: a start that moves on with each partition, followers shifted further each time
  * round (AdminUtils.assignReplicasToBrokers), skipping racks that have a replica already while
  * there are others. */
@@ -98,7 +103,8 @@ static void place_topic(kp_sim *sim, const uint16_t *order, uint32_t n_racks,
                 r[got++] = b;
         }
         sim->first_rep[p + 1] = sim->first_rep[p] + t->rf;
-        sim->isr[p] = (uint8_t)((1u << t->rf) - 1);
+        for (uint32_t k = sim->first_rep[p]; k < sim->first_rep[p + 1]; k++)
+            set_bit(sim->isr, k);
         sim->leader[p] = 0;
     }
 }
@@ -147,24 +153,29 @@ static kp_err *copy_topic(kp_sim *sim, const kp_spec *s, const kp_plan_topic *t,
         const kp_value *one = kp_at(t->partitions, i), *replicas = kp_at(one, 0),
                        *isr = kp_at(one, 1);
         uint16_t *r = sim->rep + sim->first_rep[p], slot = KP_SIM_NO_SLOT;
-        uint32_t rf = (uint32_t)kp_len(replicas);
-        unsigned mask = 0, leader = KP_VIEW_NO_LEADER;
+        uint32_t rf = (uint32_t)kp_len(replicas), leader = KP_VIEW_NO_LEADER;
         int64_t leader_id = kp_as_int(kp_at(one, 2), -1);
-        for (uint32_t k = 0; k < rf; k++)
+        for (uint32_t k = 0; k < rf; k++) {
             KP_TRY(slot_of(sim, s, kp_at(replicas, k), &r[k]));
+            for (uint32_t j = 0; j < k; j++)
+                if (r[j] == r[k])
+                    return kp_spec_wrong(s, "partitions", "list each replica once",
+                                         "broker %d is twice among the replicas of one partition",
+                                         sim->node[sim->broker[r[k]]].id);
+        }
         for (uint32_t k = 0; k < kp_len(isr); k++) {
             KP_TRY(slot_of(sim, s, kp_at(isr, k), &slot));
             for (uint32_t j = 0; j < rf; j++)
-                mask |= r[j] == slot ? 1u << j : 0;
+                if (r[j] == slot)
+                    set_bit(sim->isr, sim->first_rep[p] + j);
         }
         for (uint32_t k = 0; leader_id >= 0 && k < rf; k++)
             if (sim->node[sim->broker[r[k]]].id == leader_id)
                 leader = k;
         if (leader != KP_VIEW_NO_LEADER)
-            mask |= 1u << leader;
+            set_bit(sim->isr, sim->first_rep[p] + leader);
         sim->first_rep[p + 1] = sim->first_rep[p] + rf;
-        sim->isr[p] = (uint8_t)mask;
-        sim->leader[p] = (uint8_t)leader;
+        sim->leader[p] = (uint16_t)leader;
     }
     return NULL;
 }
@@ -194,8 +205,8 @@ static kp_err *count_plan(kp_plan *p, kp_sim_sizes *z)
         reps += (uint64_t)t->n * t->rf;
         for (size_t k = 0; t->partitions && k < t->n; k++) {
             size_t rf = kp_len(kp_at(kp_at(t->partitions, k), 0));
-            if (rf == 0 || rf > KP_VIEW_MAX_RF)
-                return kp_spec_wrong(p->spec, "topics", "a partition has 1 to 8 replicas",
+            if (rf == 0)
+                return kp_spec_wrong(p->spec, "topics", "give it at least one replica",
                                      "%s-%zu has %zu replicas", t->name, k, rf);
             reps += rf;
         }
@@ -203,6 +214,9 @@ static kp_err *count_plan(kp_plan *p, kp_sim_sizes *z)
     if (parts > KP_SIM_MAX_PARTITIONS)
         return kp_spec_wrong(p->spec, "topics", "describe fewer partitions",
                              "more than %u partitions", KP_SIM_MAX_PARTITIONS);
+    if (reps > KP_SIM_MAX_REPLICAS)
+        return kp_spec_wrong(p->spec, "topics", "describe fewer replicas",
+                             "more than %u replicas", KP_SIM_MAX_REPLICAS);
     z->nodes = p->n_nodes;
     z->topics = p->n_topics;
     z->parts = (uint32_t)parts;
@@ -335,7 +349,7 @@ static void fill_topic(kp_sim *sim, const kp_plan_topic *from, uint32_t i, uint3
         memcpy(t->id, id, sizeof t->id);
     for (uint32_t k = 0; k < from->n; k++) {
         uint32_t p = first + k;
-        sim->min_isr[p] = (uint8_t)from->min_isr;
+        sim->min_isr[p] = (uint16_t)from->min_isr;
         sim->flags[p] = from->unclean ? KP_PART_UNCLEAN : 0;
         /* partitions of a topic are never written to evenly: half to one and a half of the mean */
         sim->rate[p] = (float)(t->rate *
@@ -355,10 +369,12 @@ static kp_err *fill_moves(kp_sim *sim, const kp_plan *p)
                                  "reassignment %zu is of no partition there", i);
         kp_sim_move *to = &sim->move[i];
         to->p = sim->topic[t].first + (uint32_t)k;
-        for (uint32_t s = 0; s < sim->first_rep[to->p + 1] - sim->first_rep[to->p]; s++) {
-            int id = sim->node[sim->broker[sim->rep[sim->first_rep[to->p] + s]]].id;
-            to->adding |= kp_list_has_int(adding, id) ? 1u << s : 0;
-            to->removing |= kp_list_has_int(removing, id) ? 1u << s : 0;
+        for (uint32_t r = sim->first_rep[to->p]; r < sim->first_rep[to->p + 1]; r++) {
+            int id = sim->node[sim->broker[sim->rep[r]]].id;
+            if (kp_list_has_int(adding, id))
+                set_bit(sim->adding, r);
+            if (kp_list_has_int(removing, id))
+                set_bit(sim->removing, r);
         }
     }
     return NULL;

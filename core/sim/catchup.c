@@ -33,9 +33,9 @@ static double speed(const kp_sim *sim, const kp_sim_node *n)
     return n->troubles & KP_SIM_SLOW ? left / SLOW : left;
 }
 
-static double bytes_of(const kp_sim *sim, const kp_sim_node *n, uint32_t entry)
+static double bytes_of(const kp_sim *sim, const kp_sim_node *n, uint32_t p)
 {
-    return (double)sim->rate[entry >> 3] * n->span;
+    return (double)sim->rate[p] * n->span;
 }
 
 /* Ascending by rate, then by partition: keys are the bits of the (never negative) floats. */
@@ -47,7 +47,7 @@ static void sort_by_rate(const kp_sim *sim, uint32_t *e, uint32_t n)
     pair *from = kp_malloc(2 * (size_t)n * sizeof *from), *to = from + n, *whole = from;
 
     for (uint32_t i = 0; i < n; i++) {
-        memcpy(&from[i].key, &sim->rate[e[i] >> 3], sizeof from[i].key);
+        memcpy(&from[i].key, &sim->rate[e[i]], sizeof from[i].key);
         from[i].e = e[i];
     }
     for (unsigned shift = 0; shift < 32; shift += 11) {
@@ -71,12 +71,9 @@ static void sort_by_rate(const kp_sim *sim, uint32_t *e, uint32_t n)
 }
 
 /* A replica that a reassignment adds is not the business of a restart. */
-static bool is_adding(const kp_sim *sim, uint32_t entry)
+static bool is_adding(const kp_sim *sim, uint32_t p, uint32_t replica)
 {
-    for (uint32_t i = 0; i < sim->h->n_moves; i++)
-        if (sim->move[i].p == entry >> 3 && (sim->move[i].adding >> (entry & 7) & 1))
-            return true;
-    return false;
+    return sim->h->n_moves > 0 && kp_sim_bit(sim->adding, sim->first_rep[p] + replica);
 }
 
 /* Replicas of the node that are out of sync on a partition with a leader; the others are
@@ -93,13 +90,13 @@ static void list(kp_sim *sim, int32_t node)
         return;
     f->e = kp_malloc(sim->out[n->slot] * sizeof *f->e);
     for (uint32_t i = first; i < end; i++) {
-        uint32_t p = sim->by_broker[i] >> 3;
-        if (sim->isr[p] >> (sim->by_broker[i] & 7) & 1)
+        uint32_t p = sim->by_broker[i], replica = kp_sim_replica_on(sim, p, n->slot);
+        if (kp_sim_in_sync(sim, p, replica))
             continue;
         if (sim->leader[p] == KP_VIEW_NO_LEADER)
             f->blocked++;
-        else if (!is_adding(sim, sim->by_broker[i]))
-            f->e[f->n++] = sim->by_broker[i];
+        else if (!is_adding(sim, p, replica))
+            f->e[f->n++] = p;
     }
     sort_by_rate(sim, f->e, f->n);
     for (uint32_t i = 0; i < f->n; i++)
@@ -186,18 +183,21 @@ void kp_sim_catch_up_due(kp_sim *sim, int32_t node)
 
     settle(sim, node);
     while (f->next < f->n && until_next(sim, n, f) <= TOGETHER) {
-        uint32_t entry = f->e[f->next++], p = entry >> 3;
+        uint32_t p = f->e[f->next++];
+        if (f->next + 16 < f->n)
+            __builtin_prefetch(&sim->first_rep[f->e[f->next + 16]]);
         if (f->next + 8 < f->n) {
-            uint32_t q = f->e[f->next + 8] >> 3;
-            __builtin_prefetch(&sim->isr[q]);
-            __builtin_prefetch(&sim->first_rep[q]);
+            uint32_t q = f->e[f->next + 8];
+            __builtin_prefetch(&sim->isr[sim->first_rep[q] / 64]);
+            __builtin_prefetch(&sim->rep[sim->first_rep[q]]);
             __builtin_prefetch(&sim->rate[q]);
         }
-        f->left -= bytes_of(sim, n, entry);
+        f->left -= bytes_of(sim, n, p);
         if (sim->leader[p] == KP_VIEW_NO_LEADER)
             f->blocked++;
         else
-            kp_sim_partition_set(sim, p, sim->isr[p] | 1u << (entry & 7), sim->leader[p]);
+            kp_sim_partition_set(sim, p, kp_sim_replica_on(sim, p, n->slot), KP_SIM_NO_REPLICA,
+                                 sim->leader[p]);
     }
     arm(sim, node);
 }

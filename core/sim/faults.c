@@ -27,19 +27,20 @@ void kp_sim_freeze_as(kp_sim *sim, int32_t node, const kp_sim_frozen *as)
 {
     const kp_sim_header *h = sim->h;
     kp_sim_frozen *f = sim->frozen[node];
-    size_t parts = h->n_parts + 1, brokers = h->n_brokers + 1;
+    size_t parts = h->n_parts + 1, brokers = h->n_brokers + 1,
+           words = kp_sim_bit_words(h->n_reps);
 
     if (!f) {
         f = sim->frozen[node] = kp_malloc(sizeof *f);
-        f->isr = kp_malloc(parts);
-        f->leader = kp_malloc(parts);
+        f->isr = kp_malloc(words * sizeof *f->isr);
+        f->leader = kp_malloc(parts * sizeof *f->leader);
         f->epoch = kp_malloc(parts * sizeof *f->epoch);
         f->out = kp_malloc(brokers * sizeof *f->out);
         f->leads = kp_malloc(brokers * sizeof *f->leads);
         f->brokers = kp_malloc(brokers * sizeof *f->brokers);
     }
-    memcpy(f->isr, as->isr, h->n_parts);
-    memcpy(f->leader, as->leader, h->n_parts);
+    memcpy(f->isr, as->isr, words * sizeof *f->isr);
+    memcpy(f->leader, as->leader, h->n_parts * sizeof *f->leader);
     memcpy(f->epoch, as->epoch, h->n_parts * sizeof *f->epoch);
     memcpy(f->out, as->out, h->n_brokers * sizeof *f->out);
     memcpy(f->leads, as->leads, h->n_brokers * sizeof *f->leads);

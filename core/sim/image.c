@@ -39,9 +39,9 @@ static void lay_out(kp_sim_header *h, const kp_sim_sizes *s)
         [KP_SIM_P_TOPICS] = s->topics * sizeof(kp_sim_topic),
         [KP_SIM_P_FIRST_REP] = ((uint64_t)s->parts + 1) * sizeof(uint32_t),
         [KP_SIM_P_REP] = s->reps * sizeof(uint16_t),
-        [KP_SIM_P_ISR] = s->parts,
-        [KP_SIM_P_LEADER] = s->parts,
-        [KP_SIM_P_MIN] = s->parts,
+        [KP_SIM_P_ISR] = kp_sim_bit_words(s->reps) * sizeof(uint64_t),
+        [KP_SIM_P_LEADER] = s->parts * sizeof(uint16_t),
+        [KP_SIM_P_MIN] = s->parts * sizeof(uint16_t),
         [KP_SIM_P_FLAGS] = s->parts,
         [KP_SIM_P_EPOCH] = s->parts * sizeof(int32_t),
         [KP_SIM_P_RATE] = s->parts * sizeof(float),
@@ -56,6 +56,8 @@ static void lay_out(kp_sim_header *h, const kp_sim_sizes *s)
         [KP_SIM_P_CLAIMS] = 2 * (uint64_t)h->max_claims * sizeof(kp_sim_claim),
         [KP_SIM_P_CONFIGS] = KP_SIM_CONFIGS * sizeof(kp_sim_config),
         [KP_SIM_P_MOVES] = s->moves * sizeof(kp_sim_move),
+        [KP_SIM_P_ADDING] = s->moves ? kp_sim_bit_words(s->reps) * sizeof(uint64_t) : 0,
+        [KP_SIM_P_REMOVING] = s->moves ? kp_sim_bit_words(s->reps) * sizeof(uint64_t) : 0,
         [KP_SIM_P_BREAKING] = s->breaking * sizeof(kp_sim_breaking),
         [KP_SIM_P_GROUPS] = s->groups * sizeof(uint32_t),
         [KP_SIM_P_STRINGS] = s->strings,
@@ -81,9 +83,9 @@ static void point(kp_sim *sim)
     sim->topic = (kp_sim_topic *)(void *)(b + off[KP_SIM_P_TOPICS]);
     sim->first_rep = (uint32_t *)(void *)(b + off[KP_SIM_P_FIRST_REP]);
     sim->rep = (uint16_t *)(void *)(b + off[KP_SIM_P_REP]);
-    sim->isr = (uint8_t *)(b + off[KP_SIM_P_ISR]);
-    sim->leader = (uint8_t *)(b + off[KP_SIM_P_LEADER]);
-    sim->min_isr = (uint8_t *)(b + off[KP_SIM_P_MIN]);
+    sim->isr = (uint64_t *)(void *)(b + off[KP_SIM_P_ISR]);
+    sim->leader = (uint16_t *)(void *)(b + off[KP_SIM_P_LEADER]);
+    sim->min_isr = (uint16_t *)(void *)(b + off[KP_SIM_P_MIN]);
     sim->flags = (uint8_t *)(b + off[KP_SIM_P_FLAGS]);
     sim->epoch = (int32_t *)(void *)(b + off[KP_SIM_P_EPOCH]);
     sim->rate = (float *)(void *)(b + off[KP_SIM_P_RATE]);
@@ -98,6 +100,8 @@ static void point(kp_sim *sim)
     sim->claim = (kp_sim_claim *)(void *)(b + off[KP_SIM_P_CLAIMS]);
     sim->config = (kp_sim_config *)(void *)(b + off[KP_SIM_P_CONFIGS]);
     sim->move = (kp_sim_move *)(void *)(b + off[KP_SIM_P_MOVES]);
+    sim->adding = (uint64_t *)(void *)(b + off[KP_SIM_P_ADDING]);
+    sim->removing = (uint64_t *)(void *)(b + off[KP_SIM_P_REMOVING]);
     sim->breaking = (kp_sim_breaking *)(void *)(b + off[KP_SIM_P_BREAKING]);
     sim->group = (uint32_t *)(void *)(b + off[KP_SIM_P_GROUPS]);
     sim->strings = b + off[KP_SIM_P_STRINGS];
@@ -230,6 +234,23 @@ void kp_sim_block_ready(kp_sim *sim)
     memcpy(sim->h->magic, magic, sizeof magic);
 }
 
+/* Each replica is in its broker's row, in the order of the partitions. */
+static bool by_broker_fits(const kp_sim *sim)
+{
+    const kp_sim_header *h = sim->h;
+    uint32_t *next = kp_malloc((h->n_brokers + 1) * sizeof *next);
+    bool fits = sim->by_first[0] == 0;
+
+    memcpy(next, sim->by_first, h->n_brokers * sizeof *next);
+    for (uint32_t p = 0; fits && p < h->n_parts; p++)
+        for (uint32_t i = sim->first_rep[p]; fits && i < sim->first_rep[p + 1]; i++) {
+            uint32_t b = sim->rep[i], at = next[b]++;
+            fits = at < sim->by_first[b + 1] && sim->by_broker[at] == p;
+        }
+    free(next);
+    return fits;
+}
+
 /* Condition 4. */
 static bool in_range(const kp_sim *sim)
 {
@@ -262,15 +283,17 @@ static bool in_range(const kp_sim *sim)
             (uint64_t)sim->topic[i].first + sim->topic[i].n > h->n_parts)
             return false;
     for (uint32_t p = 0; p < h->n_parts; p++) {
-        uint32_t first = sim->first_rep[p], rf = sim->first_rep[p + 1] - first;
-        if (sim->first_rep[p + 1] < first || rf > KP_VIEW_MAX_RF ||
-            (sim->leader[p] >= rf && sim->leader[p] != KP_VIEW_NO_LEADER))
+        if (sim->first_rep[p + 1] < sim->first_rep[p] || sim->first_rep[p + 1] > h->n_reps ||
+            (sim->leader[p] >= kp_sim_rf(sim, p) && sim->leader[p] != KP_VIEW_NO_LEADER))
             return false;
     }
-    for (uint32_t i = 0; i < h->n_reps; i++)
-        if (sim->rep[i] >= h->n_brokers || sim->by_broker[i] >> 3 >= h->n_parts)
+    for (uint32_t i = 0; i < h->n_moves; i++)
+        if (sim->move[i].p >= h->n_parts)
             return false;
-    return true;
+    for (uint32_t i = 0; i < h->n_reps; i++)
+        if (sim->rep[i] >= h->n_brokers)
+            return false;
+    return by_broker_fits(sim);
 }
 
 static bool same_layout(const kp_sim_header *h, uint64_t file_size)
@@ -291,7 +314,8 @@ static bool same_layout(const kp_sim_header *h, uint64_t file_size)
 
     if (h->n_nodes > KP_SIM_MAX_NODES || h->n_brokers > h->n_nodes ||
         h->n_topics > KP_SIM_MAX_TOPICS || h->n_parts > KP_SIM_MAX_PARTITIONS ||
-        h->n_reps > h->n_parts * KP_VIEW_MAX_RF || h->max_acts > 1u << 24 ||
+        h->n_reps > (uint64_t)h->n_parts * h->n_brokers || h->n_reps > KP_SIM_MAX_REPLICAS ||
+        h->max_acts > 1u << 24 ||
         h->max_claims > 1u << 24 || sizes.strings > file_size || sizes.pool > file_size)
         return false;
     lay_out(&again, &sizes);

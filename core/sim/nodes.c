@@ -601,7 +601,7 @@ static void keep_leaders(kp_sim *sim, uint32_t act)
     };
     for (uint32_t p = 0; p < n; p++) {
         const uint16_t *r = sim->rep + sim->first_rep[p];
-        unsigned slot = sim->leader[p];
+        uint32_t slot = sim->leader[p];
         led->leader[p] = slot == KP_VIEW_NO_LEADER ? -1 : sim->node[sim->broker[r[slot]]].id;
     }
     sim->led = led;

@@ -1,5 +1,5 @@
-/* The rules of oracle.h, checked in constant time per partition change, and in the size of a broker
- * per stop of one.
+/* The rules of oracle.h, checked in the size of the partition per change of one, and in the size of
+ * a broker per stop of one.
  */
 #include "sim/oracle.h"
 
@@ -74,7 +74,7 @@ static void judge_together(kp_sim *sim, int32_t node)
     if (o->n_down - o->node[node].down == 0)
         return;
     for (uint32_t i = sim->by_first[slot]; i < sim->by_first[slot + 1]; i++) {
-        uint32_t p = sim->by_broker[i] >> 3;
+        uint32_t p = sim->by_broker[i];
         for (uint32_t r = sim->first_rep[p]; r < sim->first_rep[p + 1]; r++) {
             int32_t m = sim->broker[sim->rep[r]];
             if (m == node || !o->node[m].down || accepted(sim, p))
@@ -231,34 +231,36 @@ void kp_sim_oracle_start(kp_sim *sim, int32_t node)
 
 /* A fault took one of p's replicas, other than the stopping node's, after the stop was asked
  * for. */
-static bool excused(const kp_sim *sim, uint32_t p, unsigned isr)
+static bool excused(const kp_sim *sim, uint32_t p)
 {
     const kp_sim_node *cause = &sim->node[sim->h->cause_node];
 
-    for (uint32_t s = 0; s < sim->first_rep[p + 1] - sim->first_rep[p]; s++) {
+    for (uint32_t s = 0; s < kp_sim_rf(sim, p); s++) {
         int32_t m = sim->broker[sim->rep[sim->first_rep[p] + s]];
-        bool there = (isr >> s & 1) && sim->node[m].listed && kp_sim_has_process(&sim->node[m]);
+        bool there = kp_sim_in_sync(sim, p, s) && sim->node[m].listed &&
+                     kp_sim_has_process(&sim->node[m]);
         if (m != sim->h->cause_node && !there && sim->node[m].fault_at > cause->stop_landed_at)
             return true;
     }
     return false;
 }
 
-void kp_sim_oracle_partition(kp_sim *sim, uint32_t p, unsigned was_isr, unsigned was_leader)
+void kp_sim_oracle_partition(kp_sim *sim, uint32_t p, uint32_t was_in_sync, uint32_t was_leader)
 {
     if (sim->h->cause != KP_SIM_OURS)
         return;
-    unsigned isr = sim->isr[p];
-    int n = __builtin_popcount(isr), min = sim->min_isr[p];
-    bool below = n < __builtin_popcount(was_isr) && n < min;
+    uint32_t n = 0, min = sim->min_isr[p];
+    for (uint32_t s = 0; s < kp_sim_rf(sim, p); s++)
+        n += kp_sim_in_sync(sim, p, s);
+    bool below = n < was_in_sync && n < min;
     bool offline = sim->leader[p] == KP_VIEW_NO_LEADER && was_leader != KP_VIEW_NO_LEADER;
 
-    if ((!below && !offline) || accepted(sim, p) || excused(sim, p, isr))
+    if ((!below && !offline) || accepted(sim, p) || excused(sim, p))
         return;
     uint32_t index;
     const char *name = topic_name(sim, p, &index);
     if (below)
-        violated(sim, 2, "stop of broker %d leaves %s-%u with %d in sync, min is %d",
+        violated(sim, 2, "stop of broker %d leaves %s-%u with %u in sync, min is %u",
                  id_of(sim, sim->h->cause_node), name, index, n, min);
     if (offline)
         violated(sim, 3, "stop of broker %d leaves %s-%u without a leader",

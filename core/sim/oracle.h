@@ -60,7 +60,7 @@ void kp_sim_oracle_init(kp_sim *sim);
 void kp_sim_oracle_stop(kp_sim *sim, int32_t node);
 void kp_sim_oracle_start(kp_sim *sim, int32_t node);
 /* A partition has changed from this; the cause is in the header. */
-void kp_sim_oracle_partition(kp_sim *sim, uint32_t p, unsigned was_isr, unsigned was_leader);
+void kp_sim_oracle_partition(kp_sim *sim, uint32_t p, uint32_t was_in_sync, uint32_t was_leader);
 /* A node has come so far. */
 void kp_sim_oracle_exit(kp_sim *sim, int32_t node, bool clean);
 void kp_sim_oracle_up(kp_sim *sim, int32_t node);

@@ -1,7 +1,8 @@
 /* Partitions: the one way they change, and how leaders and ISRs follow from who is there.
  *
  * kp_sim_partition_set keeps every count, every broker's out-of-sync replicas and leaders, two
- * digests and the oracle up to date in constant time; kp_sim_audit proves it by counting again.
+ * digests and the oracle up to date, at the cost of the partition's replicas; kp_sim_audit proves
+ * it by counting again.
  *
  * How a leader is found: the first replica in assignment order that is in the ISR, alive and not
  * shutting down.  A broker that leaves is taken out of every ISR; the last member of an ISR stays
@@ -15,91 +16,139 @@
 
 #define AHEAD 8u /* replicas fetched into the cache ahead of the one worked on */
 
-#define B2(n) (n), (n) + 1, (n) + 1, (n) + 2
-#define B4(n) B2(n), B2((n) + 1), B2((n) + 1), B2((n) + 2)
-#define B6(n) B4(n), B4((n) + 1), B4((n) + 1), B4((n) + 2)
-static const uint8_t ones[256] = { B6(0), B6(1), B6(1), B6(2) };
-
-static void tally(kp_view_counts *c, uint32_t rf, uint32_t min, unsigned isr, unsigned leader,
+static void tally(kp_view_counts *c, uint32_t rf, uint32_t min, uint32_t in_sync, uint32_t leader,
                   uint32_t one)
 {
-    uint32_t n = ones[isr & 0xff];
-
-    c->urp += n < rf ? one : 0;
+    c->urp += in_sync < rf ? one : 0;
     c->offline += leader == KP_VIEW_NO_LEADER ? one : 0;
-    c->under_min_isr += n < min ? one : 0;
-    c->at_min_isr += min > 0 && n == min ? one : 0;
+    c->under_min_isr += in_sync < min ? one : 0;
+    c->at_min_isr += min > 0 && in_sync == min ? one : 0;
     c->unpreferred += leader != 0 && leader != KP_VIEW_NO_LEADER ? one : 0;
 }
 
-static uint64_t digest_of(uint32_t p, unsigned isr, unsigned leader)
+static uint32_t isr_size(const kp_sim *sim, uint32_t p)
 {
-    return kp_sim_mix((uint64_t)p << 16 | isr << 8 | leader);
+    uint32_t n = 0;
+
+    for (uint32_t i = sim->first_rep[p]; i < sim->first_rep[p + 1]; i++)
+        n += kp_sim_bit(sim->isr, i);
+    return n;
 }
 
-/* The first replica of p among `isr` that may lead, or KP_VIEW_NO_LEADER. */
-static unsigned elect(const kp_sim *sim, uint32_t p, unsigned isr)
+/* Digests are the exclusive or of these, over what is in sync and who leads. */
+static uint64_t digest_of_replica(uint32_t i)
+{
+    return kp_sim_mix(i);
+}
+
+static uint64_t digest_of_leader(uint32_t p, uint32_t leader)
+{
+    return kp_sim_mix((uint64_t)1 << 63 | (uint64_t)p << 16 | leader);
+}
+
+/* The first replica of p that may lead, among those that are in sync, or that are not; without
+ * `except`. */
+static uint32_t elect(const kp_sim *sim, uint32_t p, bool in_sync, uint32_t except)
 {
     const uint16_t *r = sim->rep + sim->first_rep[p];
 
-    for (unsigned s = 0; isr >> s; s++)
-        if ((isr >> s & 1) && sim->can_lead[r[s]])
-            return s;
+    for (uint32_t k = 0, rf = kp_sim_rf(sim, p); k < rf; k++)
+        if (k != except && sim->can_lead[r[k]] && kp_sim_in_sync(sim, p, k) == in_sync)
+            return k;
     return KP_VIEW_NO_LEADER;
 }
 
 /* A partition leads again: whoever of its replicas is up and behind may go on fetching. */
-static void wake(kp_sim *sim, uint32_t p, unsigned isr)
+static void wake(kp_sim *sim, uint32_t p)
 {
     for (uint32_t i = sim->first_rep[p]; i < sim->first_rep[p + 1]; i++) {
         kp_sim_node *n = &sim->node[sim->broker[sim->rep[i]]];
-        if ((isr >> (i - sim->first_rep[p]) & 1) || n->phase != KP_SIM_RUNNING || n->recheck)
+        if (kp_sim_bit(sim->isr, i) || n->phase != KP_SIM_RUNNING || n->recheck)
             continue;
         n->recheck = true;
         sim->n_recheck++;
     }
 }
 
-void kp_sim_partition_set(kp_sim *sim, uint32_t p, unsigned isr, unsigned leader)
+/* ---- a change: between these two the bits of the ISR are turned ---- */
+
+typedef struct change {
+    uint32_t p, in_sync, leader; /* as they were */
+} change;
+
+static change change_begin(const kp_sim *sim, uint32_t p)
+{
+    return (change) { p, isr_size(sim, p), sim->leader[p] };
+}
+
+static void turn(kp_sim *sim, uint32_t p, uint32_t replica)
+{
+    uint32_t i = sim->first_rep[p] + replica;
+    uint64_t digest = digest_of_replica(i);
+
+    sim->isr[i / 64] ^= (uint64_t)1 << (i % 64);
+    sim->out[sim->rep[i]] += kp_sim_bit(sim->isr, i) ? UINT32_MAX : 1;
+    sim->h->digest ^= digest;
+    sim->h->isr_digest ^= digest;
+}
+
+static void change_end(kp_sim *sim, change was, uint32_t in_sync, uint32_t leader)
 {
     kp_sim_header *h = sim->h;
-    unsigned was_isr = sim->isr[p], was_leader = sim->leader[p];
+    uint32_t p = was.p, rf = kp_sim_rf(sim, p), min = sim->min_isr[p];
+    const uint16_t *r = sim->rep + sim->first_rep[p];
 
-    if (was_isr == isr && was_leader == leader)
-        return;
-    uint32_t first = sim->first_rep[p], rf = sim->first_rep[p + 1] - first, min = sim->min_isr[p];
-    const uint16_t *r = sim->rep + first;
-
-    sim->isr[p] = (uint8_t)isr;
-    sim->leader[p] = (uint8_t)leader;
-    tally(&h->counts, rf, min, was_isr, was_leader, UINT32_MAX); /* minus one */
-    tally(&h->counts, rf, min, isr, leader, 1);
-    for (unsigned diff = was_isr ^ isr, s = 0; diff >> s; s++)
-        if (diff >> s & 1)
-            sim->out[r[s]] += isr >> s & 1 ? UINT32_MAX : 1;
-    if (leader != was_leader) {
-        if (was_leader != KP_VIEW_NO_LEADER)
-            sim->leads[r[was_leader]]--;
+    sim->leader[p] = (uint16_t)leader;
+    tally(&h->counts, rf, min, was.in_sync, was.leader, UINT32_MAX); /* minus one */
+    tally(&h->counts, rf, min, in_sync, leader, 1);
+    if (leader != was.leader) {
+        if (was.leader != KP_VIEW_NO_LEADER)
+            sim->leads[r[was.leader]]--;
         if (leader != KP_VIEW_NO_LEADER)
             sim->leads[r[leader]]++;
         sim->epoch[p]++;
+        h->digest ^= digest_of_leader(p, was.leader) ^ digest_of_leader(p, leader);
     }
-    h->digest ^= digest_of(p, was_isr, was_leader) ^ digest_of(p, isr, leader);
-    if (was_isr != isr)
-        h->isr_digest ^= digest_of(p, was_isr, 0) ^ digest_of(p, isr, 0);
     h->n_changes++;
-    kp_sim_oracle_partition(sim, p, was_isr, was_leader);
-    if (was_leader == KP_VIEW_NO_LEADER && leader != KP_VIEW_NO_LEADER)
-        wake(sim, p, isr);
+    kp_sim_oracle_partition(sim, p, was.in_sync, was.leader);
+    if (was.leader == KP_VIEW_NO_LEADER && leader != KP_VIEW_NO_LEADER)
+        wake(sim, p);
+}
+
+void kp_sim_partition_set(kp_sim *sim, uint32_t p, uint32_t joins, uint32_t leaves, uint32_t leader)
+{
+    bool in = joins != KP_SIM_NO_REPLICA && !kp_sim_in_sync(sim, p, joins),
+         out = leaves != KP_SIM_NO_REPLICA && kp_sim_in_sync(sim, p, leaves);
+
+    if (!in && !out && sim->leader[p] == leader)
+        return;
+    change was = change_begin(sim, p);
+    if (in)
+        turn(sim, p, joins);
+    if (out)
+        turn(sim, p, leaves);
+    change_end(sim, was, was.in_sync + in - out, leader);
+}
+
+void kp_sim_partition_only(kp_sim *sim, uint32_t p, uint32_t replica)
+{
+    change was = change_begin(sim, p);
+
+    if (!kp_sim_in_sync(sim, p, replica))
+        turn(sim, p, replica);
+    for (uint32_t k = 0, rf = kp_sim_rf(sim, p); k < rf; k++)
+        if (k != replica && kp_sim_in_sync(sim, p, k))
+            turn(sim, p, k);
+    change_end(sim, was, 1, replica);
 }
 
 void kp_sim_partition_min(kp_sim *sim, uint32_t p, unsigned min_isr)
 {
-    uint32_t rf = sim->first_rep[p + 1] - sim->first_rep[p];
+    uint32_t rf = kp_sim_rf(sim, p), in_sync = isr_size(sim, p);
 
-    tally(&sim->h->counts, rf, sim->min_isr[p], sim->isr[p], sim->leader[p], UINT32_MAX);
-    sim->min_isr[p] = (uint8_t)min_isr;
-    tally(&sim->h->counts, rf, min_isr, sim->isr[p], sim->leader[p], 1);
+    tally(&sim->h->counts, rf, sim->min_isr[p], in_sync, sim->leader[p], UINT32_MAX);
+    sim->min_isr[p] = (uint16_t)min_isr;
+    tally(&sim->h->counts, rf, min_isr, in_sync, sim->leader[p], 1);
 }
 
 typedef struct counted {
@@ -115,17 +164,19 @@ static void count_all(const kp_sim *sim, counted *c)
     memset(c->out, 0, sim->h->n_brokers * sizeof *c->out);
     memset(c->leads, 0, sim->h->n_brokers * sizeof *c->leads);
     for (uint32_t p = 0; p < sim->h->n_parts; p++) {
-        uint32_t first = sim->first_rep[p], rf = sim->first_rep[p + 1] - first;
-        unsigned isr = sim->isr[p], leader = sim->leader[p];
-        tally(&c->counts, rf, sim->min_isr[p], isr, leader, 1);
-        for (uint32_t s = 0; s < rf; s++)
-            if (!(isr >> s & 1))
-                c->out[sim->rep[first + s]]++;
+        uint32_t first = sim->first_rep[p], rf = kp_sim_rf(sim, p), leader = sim->leader[p], n = 0;
+        for (uint32_t i = first; i < first + rf; i++) {
+            bool in_sync = kp_sim_bit(sim->isr, i);
+            n += in_sync;
+            c->out[sim->rep[i]] += !in_sync;
+            c->isr_digest ^= in_sync ? digest_of_replica(i) : 0;
+        }
+        tally(&c->counts, rf, sim->min_isr[p], n, leader, 1);
         if (leader != KP_VIEW_NO_LEADER)
             c->leads[sim->rep[first + leader]]++;
-        c->digest ^= digest_of(p, isr, leader);
-        c->isr_digest ^= digest_of(p, isr, 0);
+        c->digest ^= digest_of_leader(p, leader);
     }
+    c->digest ^= c->isr_digest;
 }
 
 void kp_sim_recount(kp_sim *sim)
@@ -197,7 +248,7 @@ void kp_sim_place(kp_sim *sim)
             t++;
         for (uint32_t i = sim->first_rep[p]; i < sim->first_rep[p + 1]; i++) {
             kp_sim_node *n = &sim->node[sim->broker[sim->rep[i]]];
-            sim->by_broker[sim->out[sim->rep[i]]++] = p << 3 | (i - sim->first_rep[p]);
+            sim->by_broker[sim->out[sim->rep[i]]++] = p;
             n->inflow += (double)sim->rate[p];
             n->boot_bytes += sim->topic[t].size;
         }
@@ -208,15 +259,24 @@ void kp_sim_place(kp_sim *sim)
 static void prefetch(const kp_sim *sim, uint32_t i, uint32_t end)
 {
     if (i + 2 * AHEAD < end)
-        __builtin_prefetch(&sim->first_rep[sim->by_broker[i + 2 * AHEAD] >> 3]);
+        __builtin_prefetch(&sim->first_rep[sim->by_broker[i + 2 * AHEAD]]);
     if (i + AHEAD < end) {
-        uint32_t p = sim->by_broker[i + AHEAD] >> 3;
-        __builtin_prefetch(&sim->isr[p]);
+        uint32_t p = sim->by_broker[i + AHEAD];
+        __builtin_prefetch(&sim->isr[sim->first_rep[p] / 64]);
         __builtin_prefetch(&sim->leader[p]);
         __builtin_prefetch(&sim->min_isr[p]);
         __builtin_prefetch(&sim->epoch[p]);
         __builtin_prefetch(&sim->rep[sim->first_rep[p]]);
     }
+}
+
+/* Is this in-sync replica the only one? */
+static bool is_last(const kp_sim *sim, uint32_t p, uint32_t replica)
+{
+    for (uint32_t k = 0, rf = kp_sim_rf(sim, p); k < rf; k++)
+        if (k != replica && kp_sim_in_sync(sim, p, k))
+            return false;
+    return true;
 }
 
 kp_sim_left kp_sim_broker_leaves(kp_sim *sim, int32_t node, bool keep_last)
@@ -226,30 +286,29 @@ kp_sim_left kp_sim_broker_leaves(kp_sim *sim, int32_t node, bool keep_last)
 
     for (uint32_t i = sim->by_first[slot]; i < end; i++) {
         prefetch(sim, i, end);
-        uint32_t p = sim->by_broker[i] >> 3;
-        unsigned s = sim->by_broker[i] & 7, isr = sim->isr[p], leader = sim->leader[p];
-        if (!(isr >> s & 1))
+        uint32_t p = sim->by_broker[i], leader = sim->leader[p];
+        uint32_t s = kp_sim_replica_on(sim, p, slot);
+        if (!kp_sim_in_sync(sim, p, s))
             continue;
-        unsigned rest = isr & ~(1u << s);
-        if (rest == 0) {
-            unsigned all = (1u << (sim->first_rep[p + 1] - sim->first_rep[p])) - 1;
-            unsigned other = sim->flags[p] & KP_PART_UNCLEAN ? elect(sim, p, all & ~isr)
+        if (is_last(sim, p, s)) {
+            uint32_t other = sim->flags[p] & KP_PART_UNCLEAN ? elect(sim, p, false, s)
                                                              : KP_VIEW_NO_LEADER;
             if (other != KP_VIEW_NO_LEADER) {
-                kp_sim_partition_set(sim, p, 1u << other, other);
+                kp_sim_partition_only(sim, p, other);
                 left.moved++;
             } else if (!keep_last) {
-                kp_sim_partition_set(sim, p, isr, KP_VIEW_NO_LEADER);
-            } else if (all != 1) {
+                kp_sim_partition_set(sim, p, KP_SIM_NO_REPLICA, KP_SIM_NO_REPLICA,
+                                     KP_VIEW_NO_LEADER);
+            } else if (kp_sim_rf(sim, p) > 1) {
                 left.stuck++;
             }
             continue;
         }
         if (leader == s || leader == KP_VIEW_NO_LEADER) {
             left.moved += leader == s;
-            leader = elect(sim, p, rest);
+            leader = elect(sim, p, true, s);
         }
-        kp_sim_partition_set(sim, p, rest, leader);
+        kp_sim_partition_set(sim, p, KP_SIM_NO_REPLICA, s, leader);
     }
     return left;
 }
@@ -261,14 +320,15 @@ void kp_sim_broker_returns(kp_sim *sim, int32_t node)
     if (sim->h->counts.offline == 0)
         return;
     for (uint32_t i = sim->by_first[slot]; i < sim->by_first[slot + 1]; i++) {
-        uint32_t p = sim->by_broker[i] >> 3;
-        unsigned s = sim->by_broker[i] & 7, isr = sim->isr[p];
+        uint32_t p = sim->by_broker[i];
         if (sim->leader[p] != KP_VIEW_NO_LEADER)
             continue;
-        if (isr >> s & 1)
-            kp_sim_partition_set(sim, p, isr, elect(sim, p, isr));
+        uint32_t s = kp_sim_replica_on(sim, p, slot);
+        if (kp_sim_in_sync(sim, p, s))
+            kp_sim_partition_set(sim, p, KP_SIM_NO_REPLICA, KP_SIM_NO_REPLICA,
+                                 elect(sim, p, true, KP_SIM_NO_REPLICA));
         else if (sim->flags[p] & KP_PART_UNCLEAN)
-            kp_sim_partition_set(sim, p, 1u << s, s);
+            kp_sim_partition_only(sim, p, s);
     }
 }
 
@@ -276,8 +336,8 @@ void kp_sim_elect_preferred(kp_sim *sim, uint32_t p)
 {
     if (sim->leader[p] == 0 || sim->leader[p] == KP_VIEW_NO_LEADER)
         return;
-    if ((sim->isr[p] & 1) && sim->can_lead[sim->rep[sim->first_rep[p]]])
-        kp_sim_partition_set(sim, p, sim->isr[p], 0);
+    if (kp_sim_in_sync(sim, p, 0) && sim->can_lead[sim->rep[sim->first_rep[p]]])
+        kp_sim_partition_set(sim, p, KP_SIM_NO_REPLICA, KP_SIM_NO_REPLICA, 0);
 }
 
 /* leader.imbalance.per.broker.percentage = 10: whose preferred leadership is too often

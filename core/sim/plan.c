@@ -168,12 +168,12 @@ static kp_err *describe_topic(kp_plan *p, const kp_spec *s, uint32_t brokers)
                              "a topic has no name");
     KP_TRY(kp_spec_int(s, "count", 1, 1, KP_SIM_MAX_TOPICS, &count));
     KP_TRY(kp_spec_int(s, "partitions", 12, 1, 1000000, &n));
-    KP_TRY(kp_spec_int(s, "rf", brokers < 3 ? brokers : 3, 1, KP_VIEW_MAX_RF, &rf));
+    KP_TRY(kp_spec_int(s, "rf", brokers < 3 ? brokers : 3, 1, KP_SIM_MAX_NODES, &rf));
     if (rf > brokers)
         return kp_spec_wrong(s, "rf", "lower rf, or simulate more brokers",
                              "%d replicas do not fit on %u broker%s", (int)rf, brokers,
                              brokers == 1 ? "" : "s");
-    KP_TRY(kp_spec_int(s, "min_isr", rf < 3 ? 1 : 2, 1, 255, &min_isr));
+    KP_TRY(kp_spec_int(s, "min_isr", rf < 3 ? 1 : 2, 1, KP_VIEW_MIN_ISR_CAP, &min_isr));
     KP_TRY(kp_spec_bytes(s, "size", 1000000 * n, &size));
     KP_TRY(kp_spec_bytes(s, "rate", 10000 * n, &rate));
     KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));
@@ -392,7 +392,7 @@ static kp_err *seen_topic(kp_plan *p, const kp_spec *s)
         return kp_spec_wrong(s, "name", "give the topic its name", "a topic has no name");
     KP_TRY(kp_spec_list(s, "partitions", false, &t.partitions));
     t.n = (uint32_t)kp_len(t.partitions);
-    KP_TRY(kp_spec_int(s, "min_isr", 1, 0, 255, &min_isr));
+    KP_TRY(kp_spec_int(s, "min_isr", 1, 0, KP_VIEW_MIN_ISR_CAP, &min_isr));
     KP_TRY(kp_spec_bool(s, "internal", false, &t.internal));
     KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));
     KP_TRY(kp_spec_bytes(s, "size", 1000000 * (int64_t)t.n, &size));

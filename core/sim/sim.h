@@ -26,6 +26,7 @@ typedef struct kp_sim kp_sim;
 #define KP_SIM_MAX_NODES 4096u
 #define KP_SIM_MAX_TOPICS 65536u
 #define KP_SIM_MAX_PARTITIONS (8u << 20)
+#define KP_SIM_MAX_REPLICAS (64u << 20)
 #define KP_SIM_MAX_RELEASES 64u /* known to one simulated cluster */
 #define KP_SIM_MAX_FAULTS 256u
 

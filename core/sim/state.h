@@ -2,14 +2,16 @@
  *
  * Everything that shapes the future is in the block (kp_sim_header and the arrays behind it), so
  * that it can be a mapped file, survive the process, and be copied by one memcpy.  Placement never
- * changes; a partition's state is its ISR mask, leader slot, min.insync.replicas and flags, kept in
- * the arrays a kp_view shows, so that a view costs nothing.  What can be recounted (counts, heap of
+ * changes; a partition's state is who of its replicas is in sync (a bit per replica), which one
+ * leads, min.insync.replicas and flags, kept in the arrays a kp_view shows, so that a view costs
+ * nothing.  What can be recounted (counts, heap of
  * what is due, lists of replicas that catch up) is either kept beside the block or repaired from
  * it.
  *
- * Rules that keep it sound: partitions change only through kp_sim_partition_set; time passes only
- * in kp_sim_advance; a timer's due time is cleared when its handler has ended, and a handler may
- * run twice, so that a process killed in the middle of one is made good by running it again.
+ * Rules that keep it sound: partitions change only through kp_sim_partition_set and
+ * kp_sim_partition_only; time passes only in kp_sim_advance; a timer's due time is cleared when its
+ * handler has ended, and a handler may run twice, so that a process killed in the middle of one is
+ * made good by running it again.
  */
 #ifndef KP_SIM_STATE_H
 #define KP_SIM_STATE_H
@@ -21,7 +23,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 1u
+#define KP_SIM_FORMAT 2u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17u       /* of hosts whose Java is not said */
@@ -229,8 +231,9 @@ typedef struct kp_sim_config {
     char key[96], value[256];
 } kp_sim_config;
 
-typedef struct kp_sim_move {      /* a reassignment under way */
-    uint32_t p, adding, removing; /* masks of slots */
+typedef struct kp_sim_move { /* a reassignment under way; of which replicas is in sim->adding and
+                                sim->removing */
+    uint32_t p;
 } kp_sim_move;
 
 typedef struct kp_sim_breaking {
@@ -265,6 +268,8 @@ typedef enum kp_sim_part {
     KP_SIM_P_CLAIMS,
     KP_SIM_P_CONFIGS,
     KP_SIM_P_MOVES,
+    KP_SIM_P_ADDING,
+    KP_SIM_P_REMOVING,
     KP_SIM_P_BREAKING,
     KP_SIM_P_GROUPS,
     KP_SIM_P_STRINGS,
@@ -316,7 +321,7 @@ typedef struct kp_sim_header {
 
 struct kp_sim_oracle_state;
 
-/* Replicas of one broker that catch up: by_broker entries, ascending by bytes behind. */
+/* Partitions whose replica on one broker catches up, ascending by bytes behind. */
 typedef struct kp_sim_flows {
     uint32_t *e;
     uint32_t n, next, blocked;
@@ -333,7 +338,8 @@ typedef struct kp_sim_file {
 } kp_sim_file;
 
 typedef struct kp_sim_frozen { /* stale_metadata: what the node goes on answering */
-    uint8_t *isr, *leader;
+    uint64_t *isr;
+    uint16_t *leader;
     int32_t *epoch;
     uint32_t *out, *leads;
     kp_view_broker *brokers;
@@ -360,8 +366,10 @@ struct kp_sim {
     kp_sim_node *node;
     kp_sim_topic *topic;
     uint32_t *first_rep;
-    uint16_t *rep;
-    uint8_t *isr, *leader, *min_isr, *flags;
+    uint16_t *rep, *leader, *min_isr;
+    uint64_t *isr;               /* bit per entry of rep */
+    uint64_t *adding, *removing; /* so too, of replicas in a reassignment; nothing without one */
+    uint8_t *flags;
     int32_t *epoch;
     float *rate; /* bytes/s of a partition */
     uint32_t *by_first, *by_broker, *out, *leads;
@@ -461,7 +469,37 @@ static inline const kp_sim_text *kp_sim_node_text(const kp_sim_node *node)
 }
 
 /* partitions.c: the one way a partition changes, and what follows from placement */
-void kp_sim_partition_set(kp_sim *sim, uint32_t p, unsigned isr, unsigned leader);
+#define KP_SIM_NO_REPLICA UINT32_MAX
+static inline uint32_t kp_sim_rf(const kp_sim *sim, uint32_t p)
+{
+    return sim->first_rep[p + 1] - sim->first_rep[p];
+}
+static inline bool kp_sim_bit(const uint64_t *bits, uint32_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+static inline bool kp_sim_in_sync(const kp_sim *sim, uint32_t p, uint32_t replica)
+{
+    return kp_sim_bit(sim->isr, sim->first_rep[p] + replica);
+}
+/* Which replica of p is on a broker that has one (by_broker says so). */
+static inline uint32_t kp_sim_replica_on(const kp_sim *sim, uint32_t p, uint32_t slot)
+{
+    const uint16_t *r = sim->rep + sim->first_rep[p];
+    uint32_t k = 0;
+    while (r[k] != slot)
+        k++;
+    return k;
+}
+static inline uint32_t kp_sim_bit_words(uint32_t reps) /* of a bit per replica, and a spare one */
+{
+    return reps / 64 + 2;
+}
+/* One replica joins the ISR and one leaves it (KP_SIM_NO_REPLICA: none); `leader` leads. */
+void kp_sim_partition_set(kp_sim *sim, uint32_t p, uint32_t joins, uint32_t leaves,
+                          uint32_t leader);
+/* One replica is the whole ISR and leads. */
+void kp_sim_partition_only(kp_sim *sim, uint32_t p, uint32_t replica);
 void kp_sim_partition_min(kp_sim *sim, uint32_t p, unsigned min_isr);
 void kp_sim_place(kp_sim *sim); /* by_broker and everything counted, from placement and state */
 void kp_sim_recount(kp_sim *sim);

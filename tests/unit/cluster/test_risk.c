@@ -386,6 +386,43 @@ static void accepted_partitions_are_in_no_list(void **state)
     }
 }
 
+/* The ninth replica counts as the first one does. */
+static void every_replica_of_a_wide_partition_counts(void **state)
+{
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    int32_t ids[100];
+    kp_view_broker brokers[100];
+    for (int32_t i = 0; i < 100; i++) {
+        ids[i] = i;
+        brokers[i] = (kp_view_broker){ .id = i, .alive = true };
+    }
+    for (uint32_t n = 9; n <= 100; n++) {
+        kp_view_partition_in p = { .leader = (int32_t)n - 1,
+                                   .n_replicas = n,
+                                   .n_isr = n,
+                                   .replicas = ids,
+                                   .isr = ids,
+                                   .min_isr = (int)n - 1,
+                                   .unclean = true };
+        kp_view_topic_in t = { .name = "t", .n = 1, .parts = &p };
+        const kp_view *v = built(
+            a, &(kp_view_in){ .n_brokers = n, .brokers = brokers, .n_topics = 1, .topics = &t });
+        kp_risk risk;
+        kp_risk_of(v, (const int[]){ (int)n - 1 }, 1, NULL, &risk);
+        assert_int_equal(risk.replicas, 1);
+        assert_int_equal(risk.leaders, 1);
+        assert_int_equal(risk.urp_after, 1);
+        assert_int_equal(risk.at_min_after, 1);
+        assert_int_equal(risk.below_min.n, 0);
+        assert_int_equal(risk.unclean.n, 1);
+        kp_risk_of(v, (const int[]){ (int)n - 1, (int)n - 2 }, 2, NULL, &risk);
+        assert_int_equal(risk.replicas, 1);
+        assert_int_equal(risk.below_min.n, 1);
+        assert_int_equal(risk.offline.n, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +432,7 @@ int main(void)
         cmocka_unit_test(lists_are_the_first_ones_in_order),
         cmocka_unit_test(value_joins_offline_and_below_min),
         cmocka_unit_test(accepted_partitions_are_in_no_list),
+        cmocka_unit_test(every_replica_of_a_wide_partition_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

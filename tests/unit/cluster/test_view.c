@@ -155,14 +155,10 @@ static void check_failure(const kp_view_topic_in *topics, uint32_t n, const char
 static void refuses_what_it_can_not_hold(void **state)
 {
     (void)state;
-    const kp_view_partition_in nine[] = { PART(0, 1, 1, 9, IDS(1, 2, 3, 4, 5, 6, 7, 8, 9), 1,
-                                               IDS(1)) };
     const kp_view_partition_in twice[] = { PART(0, 1, 1, 3, IDS(1, 2, 1), 1, IDS(1)) };
     const kp_view_partition_in hole[] = { PART(0, 1, 1, 1, IDS(1), 1, IDS(1)),
                                           PART(2, 1, 1, 1, IDS(1), 1, IDS(1)) };
     const kp_view_partition_in negative[] = { PART(0, 1, 1, 2, IDS(1, -1), 1, IDS(1)) };
-    check_failure(&(kp_view_topic_in){ .name = "t", .n = 1, .parts = nine }, 1,
-                  "t-0 has 9 replicas; kplay knows at most 8");
     check_failure(&(kp_view_topic_in){ .name = "t", .n = 1, .parts = twice }, 1,
                   "t-0 has broker 1 twice among its replicas");
     check_failure(&(kp_view_topic_in){ .name = "t", .n = 2, .parts = hole }, 1,
@@ -219,9 +215,11 @@ static void check_partition(const kp_view *v, uint32_t p, const kp_view_topic_in
     else
         assert_true(in->leader_epoch < 0);
     for (uint32_t i = 0; i < in->n_replicas; i++) {
-        int id = v->brokers[v->rep[v->first_rep[p] + i]].id;
+        int id = kp_view_replica_id(v, p, i);
+        bool in_sync = is_among(in->isr, in->n_isr, id);
         assert_int_equal(id, in->replicas[i]);
-        assert_int_equal(v->isr[p] >> i & 1, is_among(in->isr, in->n_isr, id));
+        assert_int_equal(kp_view_in_sync(v, p, i), in_sync);
+        assert_int_equal(kp_view_isr_bits(v, p, i / 64) >> (i % 64) & 1, in_sync);
     }
 }
 
@@ -244,10 +242,10 @@ static void check_broker(const kp_view_in *in, const kp_view *v, uint32_t slot)
     assert_int_equal(kp_view_behind(v, id, NULL, NULL, 0), out);
     assert_int_equal(v->brokers[slot].alive, is_alive(in, id));
     for (uint32_t i = v->by_broker_first[slot]; i < v->by_broker_first[slot + 1]; i++) {
-        uint32_t p = v->by_broker[i] >> 3;
-        assert_int_equal(v->rep[v->first_rep[p] + (v->by_broker[i] & 7)], slot);
+        uint32_t p = v->by_broker[i];
+        assert_int_equal(kp_view_replica_id(v, p, kp_view_replica_on(v, p, slot)), id);
         if (i > v->by_broker_first[slot])
-            assert_true(v->by_broker[i - 1] >> 3 < p);
+            assert_true(v->by_broker[i - 1] < p);
     }
 }
 
@@ -380,13 +378,13 @@ static void of_two_answers_the_stricter_counts(void **state)
         kp_view_in *in = random_cluster(a);
         const kp_view *x = built(a, in);
         kp_view *y = kp_memdup(a, x, sizeof *x);
-        uint8_t *min = kp_memdup(a, x->min_isr, x->n_parts);
+        uint16_t *min = kp_memdup(a, x->min_isr, x->n_parts * sizeof *min);
         uint8_t *flags = kp_memdup(a, x->flags, x->n_parts);
         y->min_isr = min;
         y->flags = flags;
         assert_ptr_equal(kp_view_stricter(a, x, y), x);
         for (uint32_t p = 0; p < x->n_parts; p++) {
-            min[p] = (uint8_t)random_below(4);
+            min[p] = (uint16_t)random_below(4);
             flags[p] = random_below(2) ? KP_PART_UNCLEAN : 0;
         }
         const kp_view *v = kp_view_stricter(a, x, y), *w = kp_view_stricter(a, y, x);
@@ -540,6 +538,77 @@ static void large_views_cost_in_proportion(void **state)
     assert_in_range(for_large, 200000 * 20, 200000 * 40);
 }
 
+/* ---- more replicas than a byte has bits ---- */
+
+/* Brokers 1 .. n hold one partition; all but the `out`-th are in sync. */
+static const kp_view *wide(kp_arena *a, uint32_t n, uint32_t out, int32_t leader, int min)
+{
+    int32_t *ids = KP_NEW_ARRAY(a, n, int32_t), *isr = KP_NEW_ARRAY(a, n, int32_t);
+    uint32_t n_isr = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        ids[i] = (int32_t)i + 1;
+        if (i != out)
+            isr[n_isr++] = (int32_t)i + 1;
+    }
+    const kp_view_partition_in *parts =
+        (const kp_view_partition_in[]){ PART(0, 1, 1, 1, IDS(1), 1, IDS(1)),
+                                        PART(1, leader, min, n, ids, n_isr, isr),
+                                        PART(2, 2, 1, 2, IDS(1, 2), 2, IDS(2, 1)) };
+    return built(a, &(kp_view_in){
+                        .n_topics = 1,
+                        .topics = &(kp_view_topic_in){ .name = "t", .n = 3, .parts = parts } });
+}
+
+static void a_topic_on_every_broker_is_judged(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = { 9, 63, 64, 65, 128, 1000 };
+    for (size_t i = 0; i < KP_COUNT(sizes); i++) {
+        KP_AUTO_ARENA a = arena();
+        uint32_t n = sizes[i], parts[2];
+        const kp_view *v = wide(a, n, n - 2, (int32_t)n, 2);
+        assert_int_equal(kp_view_rf(v, 1), n);
+        assert_int_equal(kp_view_isr_size(v, 1), n - 1);
+        assert_int_equal(kp_view_isr_size(v, 0), 1);
+        assert_int_equal(kp_view_isr_size(v, 2), 2);
+        assert_int_equal(kp_view_leader_id(v, 1), (int)n);
+        for (uint32_t k = 0; k < n; k++)
+            assert_int_equal(kp_view_in_sync(v, 1, k), k != n - 2);
+        assert_int_equal(v->counts.urp, 1);
+        assert_int_equal(v->counts.offline, 0);
+        assert_int_equal(v->counts.unpreferred, 2);
+        assert_int_equal(v->out_of_sync[n - 2], 1);
+        assert_int_equal(v->leads[n - 1], 1);
+        assert_int_equal(kp_view_behind(v, (int)n - 1, NULL, parts, 2), 1);
+        assert_int_equal(parts[0], 1);
+        assert_int_equal(kp_view_behind(v, (int)n, NULL, NULL, 0), 0);
+        assert_string_equal(kp_json_text(a, kp_view_behind_keys(a, v, (int)n - 1)),
+                            "[\"t:1\"]");
+        assert_int_equal(kp_view_short_of(v, 1, kp_view_short_list(a, v)), n - 1);
+        const kp_value *value = kp_view_partition_value(a, v, 1);
+        assert_int_equal(kp_len(kp_get(value, "replicas")), n);
+        assert_int_equal(kp_len(kp_get(value, "isr")), n - 1);
+        const kp_view *w = wide(a, n, n - 3, (int32_t)n, 2);
+        assert_int_equal(kp_view_differ(v, w, parts, 2), 1);
+        assert_int_equal(parts[0], 1);
+        assert_true(v->digest != w->digest);
+        assert_int_equal(kp_view_differ(v, wide(a, n, n - 2, (int32_t)n, 2), NULL, 0), 0);
+    }
+}
+
+static void min_isr_beyond_a_byte_is_kept(void **state)
+{
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    assert_int_equal(wide(a, 300, 7, 1, 299)->counts.at_min_isr, 2); /* t-0 is, too */
+    const kp_view *v = wide(a, 300, 7, 1, 300);
+    assert_int_equal(v->min_isr[1], 300);
+    assert_int_equal(v->counts.under_min_isr, 1);
+    v = wide(a, 300, 7, 1, INT32_MAX);
+    assert_int_equal(v->min_isr[1], KP_VIEW_MIN_ISR_CAP);
+    assert_int_equal(v->counts.under_min_isr, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -555,6 +624,8 @@ int main(void)
         cmocka_unit_test(what_was_behind_is_excused_by_topic_id),
         cmocka_unit_test(excuses_are_found_whatever_their_number),
         cmocka_unit_test(large_views_cost_in_proportion),
+        cmocka_unit_test(a_topic_on_every_broker_is_judged),
+        cmocka_unit_test(min_isr_beyond_a_byte_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static kp_view_partition_in random_partition(kp_arena *a, int32_t index, const i
                                              uint32_t n_ids)
 {
     int32_t *mixed = kp_memdup(a, ids, n_ids * sizeof *ids), *isr;
-    uint32_t rf = 1 + random_below(n_ids < KP_VIEW_MAX_RF ? n_ids : KP_VIEW_MAX_RF), n_isr = 0;
+    uint32_t rf = 1 + random_below(random_below(4) && n_ids > 4 ? 4 : n_ids), n_isr = 0;
     shuffle(mixed, n_ids);
     isr = KP_NEW_ARRAY(a, rf, int32_t);
     for (uint32_t i = 0; i < rf; i++)
@@ -60,7 +60,7 @@ static kp_view_partition_in random_partition(kp_arena *a, int32_t index, const i
 kp_view_in *random_cluster(kp_arena *a)
 {
     kp_view_in *in = KP_NEW(a, kp_view_in);
-    uint32_t n_ids = 1 + random_below(12), step = 1 + random_below(1000);
+    uint32_t n_ids = 1 + random_below(random_below(6) ? 12 : 200), step = 1 + random_below(1000);
     int32_t *ids = KP_NEW_ARRAY(a, n_ids, int32_t);
     kp_view_broker *brokers = KP_NEW_ARRAY(a, n_ids, kp_view_broker);
     bool have_topic_ids = random_below(4) != 0;

@@ -8,8 +8,8 @@
 void random_seed(uint64_t seed);
 uint32_t random_below(uint32_t n);
 
-/* A cluster of up to 12 brokers and 40 partitions, in no particular order: brokers that are down, owners that are not
- * listed, partitions without leader or with an empty ISR, unknown min.insync.replicas. */
+/* A cluster of up to 200 brokers and 40 partitions, some on every broker, in no particular order:
+ * brokers that are down, owners that are not listed, partitions without leader or with an empty ISR, unknown min.insync.replicas. */
 kp_view_in *random_cluster(kp_arena *a);
 
 /* The same cluster with topics, brokers, replicas and ISRs in another order. */

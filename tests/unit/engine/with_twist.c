@@ -39,12 +39,16 @@ static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
 static const kp_view *bent_view(const kp_view *from, const char *key, const char *json)
 {
     kp_view *v = kp_memdup(here.a, from, sizeof *from);
-    uint8_t *all = kp_alloc(here.a, from->n_parts);
-    memset(all, atoi(json), from->n_parts);
+    uint16_t *min_isr = KP_NEW_ARRAY(here.a, from->n_parts, uint16_t);
+    uint8_t *flags = KP_NEW_ARRAY(here.a, from->n_parts, uint8_t);
+    for (uint32_t p = 0; p < from->n_parts; p++) {
+        min_isr[p] = (uint16_t)atoi(json);
+        flags[p] = (uint8_t)atoi(json);
+    }
     if (kp_streq(key, "min_isr"))
-        v->min_isr = all;
+        v->min_isr = min_isr;
     else
-        v->flags = all;
+        v->flags = flags;
     return v;
 }
 

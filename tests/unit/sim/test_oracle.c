@@ -94,6 +94,14 @@ static void k2_below_min_isr(void **state)
     down(&c, 1);
     fired(&c, "");
     cluster_close(&c);
+    c = cluster_of("{'brokers':9,'topics':[{'name':'on all','rf':9,'min_isr':9}]}");
+    down(&c, 9);
+    fired(&c, "K2");
+    cluster_close(&c);
+    c = cluster_of("{'brokers':9,'topics':[{'name':'on all','rf':9,'min_isr':8}]}");
+    down(&c, 9);
+    fired(&c, "");
+    cluster_close(&c);
 }
 
 static void k2_beside_a_broker_that_a_fault_took_before(void **state)

@@ -16,45 +16,48 @@ static int leader_of(const kp_view *v, uint32_t p)
 }
 
 /* The three-line model that real clusters followed in 1,800 of 1,800 partition states. */
-static void expect_after_stop(const kp_view *v, uint32_t p, const uint8_t *isr,
-                              const uint8_t *leader, int gone)
+static void expect_after_stop(const kp_view *v, uint32_t p, uint64_t isr, uint32_t leader,
+                              int gone)
 {
-    unsigned want_isr = 0, want_leader = KP_VIEW_NO_LEADER;
+    uint64_t want_isr = 0;
+    uint32_t want_leader = KP_VIEW_NO_LEADER;
 
     for (uint32_t s = 0; s < kp_view_rf(v, p); s++)
-        if ((isr[p] >> s & 1) && v->brokers[v->rep[v->first_rep[p] + s]].id != gone)
-            want_isr |= 1u << s;
-    if (v->brokers[v->rep[v->first_rep[p] + leader[p]]].id != gone)
-        want_leader = leader[p];
+        if ((isr >> s & 1) && kp_view_replica_id(v, p, s) != gone)
+            want_isr |= (uint64_t)1 << s;
+    if (kp_view_replica_id(v, p, leader) != gone)
+        want_leader = leader;
     for (uint32_t s = 0; s < kp_view_rf(v, p) && want_leader == KP_VIEW_NO_LEADER; s++)
         if (want_isr >> s & 1)
             want_leader = s;
-    assert_int_equal(v->isr[p], want_isr);
+    assert_int_equal(kp_view_isr_bits(v, p, 0), want_isr);
     assert_int_equal(v->leader[p], want_leader);
 }
 
 static void follows_the_model(const char *spec)
 {
     cluster c = cluster_of(spec);
-    uint8_t isr[512], leader[512];
+    uint64_t isr[512];
+    uint16_t leader[512];
 
     for (int round = 0; round < 3; round++)
         for (int id = 1; id <= 3; id++) {
             const kp_view *v = view_of(&c, KP_ANY_NODE);
             assert_true(v->n_parts <= 512);
-            memcpy(isr, v->isr, v->n_parts);
-            memcpy(leader, v->leader, v->n_parts);
+            for (uint32_t p = 0; p < v->n_parts; p++)
+                isr[p] = kp_view_isr_bits(v, p, 0);
+            memcpy(leader, v->leader, v->n_parts * sizeof *leader);
             stop(&c, id);
             assert_true(until_off(&c, id, KP_MINUTE) >= 0);
             v = view_of(&c, id % 3 + 1);
             for (uint32_t p = 0; p < v->n_parts; p++)
-                expect_after_stop(v, p, isr, leader, id);
-            memcpy(leader, v->leader, v->n_parts);
+                expect_after_stop(v, p, isr[p], leader[p], id);
+            memcpy(leader, v->leader, v->n_parts * sizeof *leader);
             start(&c, id);
             assert_true(until_in_sync(&c, id, KP_HOUR) >= 0);
             v = view_of(&c, id % 3 + 1);
             for (uint32_t p = 0; p < v->n_parts; p++) {
-                assert_int_equal(v->isr[p], 7);
+                assert_int_equal(kp_view_isr_bits(v, p, 0), 7);
                 assert_int_equal(v->leader[p], leader[p]); /* a return moves nobody */
             }
             view_of(&c, id);
@@ -111,7 +114,7 @@ static void the_only_in_sync_replica_stays_and_the_partition_is_offline(void **s
         uint32_t offline = 0;
         for (uint32_t p = 0; p < v->n_parts; p++) {
             offline += v->leader[p] == KP_VIEW_NO_LEADER;
-            assert_int_equal(v->isr[p], 1);
+            assert_int_equal(kp_view_isr_bits(v, p, 0), 1);
         }
         assert_int_equal(offline, 2);
         assert_int_equal(v->counts.offline, 2);
@@ -276,8 +279,9 @@ static void random_walks_pass_the_audit(void **state)
         KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
         cluster c = cluster_of(
             kp_printf(a,
-                      "{'brokers':6,'mode':'%s','seed':%u,'topics':[{'name':'t','partitions':60},"
-                      "{'name':'u','rf':2,'unclean':true},{'name':'v','rf':1}]}",
+                      "{'brokers':11,'mode':'%s','seed':%u,'topics':[{'name':'t','partitions':60},"
+                      "{'name':'u','rf':2,'unclean':true},{'name':'v','rf':1},"
+                      "{'name':'w','rf':11,'unclean':true},{'name':'x','rf':10}]}",
                       seed % 3 == 0   ? "zookeeper"
                       : seed % 3 == 1 ? "kraft"
                                       : "combined",
@@ -286,7 +290,7 @@ static void random_walks_pass_the_audit(void **state)
         uint64_t first = view_of(&c, KP_ANY_NODE)->digest;
         for (int i = 0; i < 120; i++) {
             x = x * 1664525u + 1013904223u;
-            int node = 1 + (int)(x >> 16) % 6;
+            int node = 1 + (int)(x >> 16) % 11;
             switch (x >> 24 & 7) {
             case 0:
             case 1:
@@ -313,7 +317,7 @@ static void random_walks_pass_the_audit(void **state)
             sound(kp_sim_audit(c.sim));
         }
         for (int round = 0; round < 6; round++)
-            for (int id = 1; id <= 6; id++) {
+            for (int id = 1; id <= 11; id++) {
                 start(&c, id);
                 pass(&c, 20 * KP_SECOND);
             }
@@ -323,6 +327,44 @@ static void random_walks_pass_the_audit(void **state)
         assert_int_equal(v->counts.urp, 0);
         assert_int_equal(v->counts.unpreferred, 0);
         assert_true(v->digest == first);
+        cluster_close(&c);
+    }
+}
+
+/* One partition on every broker, more of them than a byte or a word has bits. */
+static void a_topic_on_every_broker_lives(void **state)
+{
+    static const int sizes[] = { 9, 64, 70 };
+
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(sizes); i++) {
+        KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+        int n = sizes[i];
+        cluster c = cluster_of(kp_printf(a,
+                                         "{'brokers':%d,'topics':[{'name':'wide','partitions':%d,"
+                                         "'rf':%d,'min_isr':%d},{'name':'x','min_isr':1}]}",
+                                         n, n, n, n - 1));
+        const kp_view *v = view_of(&c, KP_ANY_NODE);
+        const kp_view_topic *t = kp_view_topic_named(v, "wide");
+        assert_int_equal(v->counts.urp + v->counts.at_min_isr, 0);
+        assert_int_equal(kp_view_rf(v, t->first), n);
+        assert_int_equal(kp_view_isr_size(v, t->first), n);
+        for (int id = n - 1; id <= n; id++) {
+            int other = id == n ? 1 : n;
+            stop(&c, id);
+            assert_true(until_off(&c, id, KP_MINUTE) >= 0);
+            v = view_of(&c, other);
+            assert_int_equal(v->counts.at_min_isr, n);
+            for (uint32_t p = t->first; p < t->first + t->n; p++) {
+                uint32_t k = kp_view_replica_on(v, p, (uint32_t)kp_view_slot(v, id));
+                assert_false(kp_view_in_sync(v, p, k));
+                assert_int_equal(kp_view_isr_size(v, p), n - 1);
+                assert_true(kp_view_leader_id(v, p) >= 0 && kp_view_leader_id(v, p) != id);
+            }
+            start(&c, id);
+            assert_true(until_in_sync(&c, id, KP_HOUR) >= 0);
+            assert_int_equal(view_of(&c, other)->counts.urp, 0);
+        }
         cluster_close(&c);
     }
 }
@@ -341,6 +383,7 @@ int main(void)
         cmocka_unit_test(leader_epochs_rise_with_each_change_of_leader),
         cmocka_unit_test(racks_hold_one_replica_each),
         cmocka_unit_test(random_walks_pass_the_audit),
+        cmocka_unit_test(a_topic_on_every_broker_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,9 +228,13 @@ static bool fill_replicas(filling *f, uint32_t p, const kp_view_partition_in *in
 static void fill_state(filling *f, uint32_t p, const kp_view_partition_in *in, uint64_t topic)
 {
     uint64_t in_sync = 0;
+    unsigned flags = (in->unclean ? KP_PART_UNCLEAN : 0u) |
+                     (in->no_listener ? KP_PART_NO_LISTENER : 0u);
     for (uint32_t i = 0; i < in->n_isr; i++) {
         uint16_t r = replica_index(f, p, in, in->isr[i], i);
         uint32_t at = f->first_rep[p] + r;
+        if (r == KP_VIEW_NO_LEADER)
+            flags |= KP_PART_OUTSIDE;
         if (r == KP_VIEW_NO_LEADER || f->isr[at / 64] >> (at % 64) & 1)
             continue;
         f->isr[at / 64] |= (uint64_t)1 << (at % 64);
@@ -240,7 +244,9 @@ static void fill_state(filling *f, uint32_t p, const kp_view_partition_in *in, u
     f->min_isr[p] = (uint16_t)(in->min_isr < 0                     ? 0
                                : in->min_isr > KP_VIEW_MIN_ISR_CAP ? KP_VIEW_MIN_ISR_CAP
                                                                    : in->min_isr);
-    f->flags[p] = in->unclean ? KP_PART_UNCLEAN : 0;
+    if (in->leader >= 0 && f->leader[p] == KP_VIEW_NO_LEADER)
+        flags |= KP_PART_OUTSIDE;
+    f->flags[p] = (uint8_t)flags;
     f->leader_epoch[p] = in->leader_epoch;
     f->epochs_known |= in->leader_epoch >= 0;
     uint32_t leader_id = f->leader[p] == KP_VIEW_NO_LEADER ? UINT32_MAX : (uint32_t)in->leader;
@@ -273,6 +279,27 @@ static kp_err *fill_topics(kp_arena *a, const kp_view_topic_in *const *sorted, u
     f->v->n_topics = n;
     f->v->topics = topics;
     return NULL;
+}
+
+static int compare_bad(const void *x, const void *y)
+{
+    return strcmp(((const kp_view_bad_topic *)x)->name, ((const kp_view_bad_topic *)y)->name);
+}
+
+static void keep_bad(kp_arena *a, const kp_view_in *in, kp_view *v)
+{
+    kp_view_bad_topic *bad = KP_NEW_ARRAY(a, in->n_bad, kp_view_bad_topic);
+    for (uint32_t i = 0; i < in->n_bad; i++) {
+        bad[i] = (kp_view_bad_topic) { .name = kp_strdup(a, in->bad[i].name),
+                                       .code = in->bad[i].code,
+                                       .error = kp_strdup(a, in->bad[i].error) };
+        const kp_view_topic named = { .name = bad[i].name };
+        v->digest += mix(topic_hash(&named) ^ mix((uint64_t)(uint32_t)bad[i].code));
+    }
+    if (in->n_bad > 1)
+        qsort(bad, in->n_bad, sizeof *bad, compare_bad);
+    v->n_bad = in->n_bad;
+    v->bad = bad;
 }
 
 /* ---- counts, and the rows by broker ---- */
@@ -353,6 +380,7 @@ kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v)
         .rep_of = KP_NEW_ARRAY(a, v->n_brokers, uint32_t),
     };
     KP_TRY(fill_topics(a, sorted, in->n_topics, &f));
+    keep_bad(a, in, v);
     v->first_rep = f.first_rep;
     v->rep = f.rep;
     v->isr = f.isr;
@@ -505,17 +533,34 @@ static bool is_excused(const kp_value *excused, const char *key)
     return line_of(excused, key, strlen(key) + 1) != NULL;
 }
 
-uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused,
-                        uint32_t *ret_parts, uint32_t max)
+uint32_t kp_view_flagged(const kp_view *v, unsigned flags, uint32_t *ret_parts, uint32_t max)
 {
-    int slot = kp_view_slot(v, broker_id);
     uint32_t n = 0;
-    if (slot < 0 || v->out_of_sync[slot] == 0)
+    for (uint32_t p = 0; p < v->n_parts; p++) {
+        if (!(v->flags[p] & flags))
+            continue;
+        if (ret_parts && n < max)
+            ret_parts[n] = p;
+        n++;
+    }
+    return n;
+}
+
+static void bad_key(const kp_view_bad_topic *t, char key[KEY_LIMIT])
+{
+    snprintf(key, KEY_LIMIT, "%s:?", t->name);
+}
+
+static uint32_t replicas_behind(const kp_view *v, uint32_t slot, const kp_value *excused,
+                                uint32_t *ret_parts, uint32_t max)
+{
+    uint32_t n = 0;
+    if (v->out_of_sync[slot] == 0)
         return 0;
     for (uint32_t i = v->by_broker_first[slot]; i < v->by_broker_first[slot + 1]; i++) {
         uint32_t p = v->by_broker[i];
         char key[KEY_LIMIT];
-        if (kp_view_in_sync(v, p, kp_view_replica_on(v, p, (uint32_t)slot)))
+        if (kp_view_in_sync(v, p, kp_view_replica_on(v, p, slot)))
             continue;
         if (kp_len(excused) > 0) {
             partition_key(v, p, key);
@@ -524,6 +569,25 @@ uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused
         }
         if (ret_parts && n < max)
             ret_parts[n] = p;
+        n++;
+    }
+    return n;
+}
+
+uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused,
+                        uint32_t *ret_parts, uint32_t max)
+{
+    int slot = kp_view_slot(v, broker_id);
+    if (slot < 0)
+        return 0;
+    uint32_t n = replicas_behind(v, (uint32_t)slot, excused, ret_parts, max);
+    for (uint32_t i = 0; i < v->n_bad; i++) {
+        char key[KEY_LIMIT];
+        bad_key(&v->bad[i], key);
+        if (is_excused(excused, key))
+            continue;
+        if (ret_parts && n < max)
+            ret_parts[n] = UINT32_MAX;
         n++;
     }
     return n;
@@ -540,12 +604,16 @@ const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id
     int slot = kp_view_slot(v, broker_id);
     uint32_t n = slot < 0 ? 0 : v->out_of_sync[slot], at = 0;
     uint32_t *parts = KP_NEW_ARRAY(a, n, uint32_t);
-    char **keys = KP_NEW_ARRAY(a, n, char *);
-    n = kp_view_behind(v, broker_id, NULL, parts, n);
+    char **keys = KP_NEW_ARRAY(a, n + v->n_bad, char *), key[KEY_LIMIT];
+    if (n > 0)
+        n = replicas_behind(v, (uint32_t)slot, NULL, parts, n);
     for (; at < n; at++) {
-        char key[KEY_LIMIT];
         partition_key(v, parts[at], key);
         keys[at] = kp_strdup(a, key);
+    }
+    for (uint32_t i = 0; i < v->n_bad; i++) {
+        bad_key(&v->bad[i], key);
+        keys[n++] = kp_strdup(a, key);
     }
     if (n > 1)
         qsort(keys, n, sizeof *keys, compare_keys);
@@ -642,9 +710,23 @@ static void compare_topic(const kp_view *a, const kp_view_topic *ta, const kp_vi
         add_difference(d, tb->first + k);
 }
 
+static void compare_bad_topics(const kp_view *a, const kp_view *b, differences *d)
+{
+    for (uint32_t i = 0, k = 0; i < a->n_bad || k < b->n_bad;) {
+        int order = i == a->n_bad   ? 1
+                    : k == b->n_bad ? -1
+                                    : strcmp(a->bad[i].name, b->bad[k].name);
+        if (order == 0 ? a->bad[i].code != b->bad[k].code : order < 0 ? b->whole : a->whole)
+            add_difference(d, UINT32_MAX);
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
 uint32_t kp_view_differ(const kp_view *a, const kp_view *b, uint32_t *ret_parts, uint32_t max)
 {
     differences d = { .parts = ret_parts, .max = max };
+    compare_bad_topics(a, b, &d);
     for (uint32_t i = 0, k = 0; i < a->n_topics || k < b->n_topics;) {
         const kp_view_topic *ta = i < a->n_topics ? &a->topics[i] : NULL;
         const kp_view_topic *tb = k < b->n_topics ? &b->topics[k] : NULL;

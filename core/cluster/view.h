@@ -33,6 +33,13 @@ typedef struct kp_view_topic {
     bool internal;
 } kp_view_topic;
 
+/* A topic whose partitions are not known: the node answered with an error instead of them. */
+typedef struct kp_view_bad_topic {
+    const char *name;
+    int code;          /* Kafka's, as 29 */
+    const char *error; /* its name, as "TOPIC_AUTHORIZATION_FAILED" */
+} kp_view_bad_topic;
+
 typedef struct kp_view_counts {
     uint32_t partitions;
     uint32_t urp;           /* |ISR| < |replicas| */
@@ -42,9 +49,20 @@ typedef struct kp_view_counts {
     uint32_t unpreferred;   /* the leader is not the first replica */
 } kp_view_counts;
 
+/* kp_view.flags */
 enum {
-    KP_PART_UNCLEAN = 1
-}; /* kp_view.flags: unclean.leader.election.enable is true for its topic */
+    KP_PART_UNCLEAN = 1, /* unclean.leader.election.enable is true for its topic */
+    /* It has a live leader, and that one has no listener of the name by which the node was asked
+     * (LISTENER_NOT_FOUND, 72, of ZkMetadataCache and KRaftMetadataCache.getPartitionMetadata): who
+     * leads is not known, and it counts as offline. */
+    KP_PART_NO_LISTENER = 2,
+    /* A broker that is none of its replicas is in its ISR or leads it.  In ZooKeeper mode a
+     * reassignment that ends shows it for a moment: the replicas are the new ones already, and the
+     * old ones are still being taken out of the ISR (KafkaController.onPartitionReassignment,
+     * phase B).  What such a broker holds is about to go, so it counts neither as in sync nor as
+     * leader. */
+    KP_PART_OUTSIDE = 4,
+};
 
 typedef struct kp_view {
     int node;   /* who was asked; -1 for a view joined from several answers */
@@ -53,12 +71,14 @@ typedef struct kp_view {
     const char *cluster_id;
     int controller; /* as that node says; -1 none.  In KRaft an arbitrary broker: never use it there
                      */
-    uint64_t digest; /* over topic ids, ISRs and leaders: equal views have equal digests */
+    uint64_t digest; /* over topic ids, ISRs, leaders and bad topics: equal views have equal ones */
 
     uint32_t n_brokers; /* live ones, replicas' owners and the inventory's, ascending by id */
     const kp_view_broker *brokers;
     uint32_t n_topics; /* ascending by name */
     const kp_view_topic *topics;
+    uint32_t n_bad; /* topics without partitions here, ascending by name */
+    const kp_view_bad_topic *bad;
     uint32_t n_parts;
     const uint32_t *first_rep; /* n_parts + 1; the replicas of p are rep[first_rep[p]] .. */
     const uint16_t *rep;       /* index into brokers; the first one is the preferred leader */
@@ -82,7 +102,7 @@ typedef struct kp_view_partition_in {
     uint32_t n_replicas, n_isr;
     const int32_t *replicas, *isr;
     int min_isr; /* 0 unknown */
-    bool unclean;
+    bool unclean, no_listener;
 } kp_view_partition_in;
 
 typedef struct kp_view_topic_in {
@@ -104,10 +124,12 @@ typedef struct kp_view_in {
         *brokers; /* any order; inventory ids that are not live come with alive = false */
     uint32_t n_topics;
     const kp_view_topic_in *topics; /* any order */
+    uint32_t n_bad;
+    const kp_view_bad_topic *bad; /* any order */
 } kp_view_in;
 
 /* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are
- * left out, so such a partition looks worse than it is.  A partition without a leader counts as
+ * left out, so such a partition looks worse than it is, and is flagged KP_PART_OUTSIDE.  A partition without a leader counts as
  * offline, not as unpreferred.  Fails (KP_CLUSTER) on 65,535 brokers, on a hole in the partition
  * indexes, on a broker twice among a partition's replicas, on a topic twice. */
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v) KP_MUST_USE;
@@ -168,14 +190,19 @@ int kp_view_leader_id(const kp_view *v, uint32_t p); /* broker id or -1 */
 /* One partition as playbooks see it: {topic, partition, leader, replicas, isr, min_isr}. */
 const kp_value *kp_view_partition_value(kp_arena *a, const kp_view *v, uint32_t p);
 
-/* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is); up to `max` of
- * them listed in ret_parts (may be NULL). */
+/* Partitions that have one of these flags; the first `max` of them listed in ret_parts (may be
+ * NULL), ascending. */
+uint32_t kp_view_flagged(const kp_view *v, unsigned flags, uint32_t *ret_parts, uint32_t max);
+
+/* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is), and bad topics
+ * that are not: it may have replicas of them.  Up to `max` are listed in ret_parts (may be NULL),
+ * bad topics last, as UINT32_MAX. */
 uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused,
                         uint32_t *ret_parts, uint32_t max);
 
-/* The out-of-sync replicas of a broker as a list of "TOPICID-or-name:partition" keys: what was
- * already behind before a stop, by topic id (a topic deleted and made again is another topic). Used
- * as `excused` above, which relies on its ascending byte order. */
+/* The out-of-sync replicas of a broker as a list of "TOPICID-or-name:partition" keys, and "NAME:?"
+ * of every bad topic: what was already behind or not known before a stop, by topic id (a topic
+ * deleted and made again is another topic).  Used as `excused` above, which relies on its ascending byte order. */
 const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id);
 
 /* The under-replicated partitions as a list of "KEY N": N replicas in sync; keys as above,
@@ -186,8 +213,8 @@ const kp_value *kp_view_short_list(kp_arena *a, const kp_view *v);
 uint32_t kp_view_short_of(const kp_view *v, uint32_t p, const kp_value *list);
 
 /* How many partitions differ in ISR (as a set) or leader; 0 when the views agree.  Partitions only
- * one of them has differ; topics only one of them has count once each, unless the other one is not
- * whole.  The first `max` that are partitions of b (a topic only b has: its first one) are listed
+ * one of them has differ; topics, and bad topics with their errors, that only one of them has count
+ * once each, unless the other one is not whole.  The first `max` that are partitions of b (a topic only b has: its first one) are listed
  * in ret_parts (may be NULL), ascending; unused places are UINT32_MAX. */
 uint32_t kp_view_differ(const kp_view *a, const kp_view *b, uint32_t *ret_parts, uint32_t max);
 

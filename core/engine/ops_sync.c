@@ -23,7 +23,9 @@ static char *behind_lines(kp_step *s, const kp_view *v, const uint32_t *p, uint3
 {
     KP_AUTO_BUF b = KP_BUF_INIT(4096);
     for (uint32_t i = 0; i < n && i < 5; i++)
-        kp_buf_fmt(&b, "  %s\n", kp_view_name(s->a, v, p[i]));
+        kp_buf_fmt(&b, "  %s\n",
+                   p[i] < v->n_parts ? kp_view_name(s->a, v, p[i])
+                                     : "a topic that brokers answer with an error");
     if (n > 5)
         kp_buf_fmt(&b, "  and %u more\n", n - 5);
     return kp_strdup(s->a, kp_buf_text(&b));

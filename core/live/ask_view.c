@@ -6,6 +6,8 @@
  * remembered by topic id, so that the views of a wait need not read them again.  A topic whose
  * configuration can not be read has min_isr 0, which is "not known".
  *
+ * A topic that the broker answers with an error is one bad topic of the view, not the end of it.
+ *
  * A view that follows a broker names the topics in which that broker was out of sync, and gets an
  * answer that shrinks as the broker catches up.  A topic that was deleted since is left out.
  */
@@ -23,6 +25,8 @@ typedef struct view_ask {
     const kp_metadata_response *m;
     const kp_metadata_topic **topics; /* ascending by name */
     size_t n;
+    kp_view_bad_topic *bad;
+    uint32_t n_bad;
     kp_topic_config *configs; /* beside topics */
     size_t batches;           /* still to be answered */
 } view_ask;
@@ -63,7 +67,7 @@ kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id 
 {
     kp_topic_names all = { NULL, KP_NULL_LIST };
     int slot = seen && node.is ? kp_view_slot(seen, node.id) : -1;
-    if (slot < 0 || seen->out_of_sync[slot] == 0)
+    if (slot < 0 || seen->out_of_sync[slot] == 0 || seen->n_bad > 0)
         return all;
     bool *behind = KP_NEW_ARRAY(own, seen->n_topics, bool);
     uint32_t n = 0;
@@ -103,6 +107,7 @@ static kp_view_topic_in topic_in(kp_task *t, const kp_metadata_topic *m, const k
             .isr = p->isr_nodes.v,
             .min_isr = c ? c->min_isr : 0,
             .unclean = c && c->unclean,
+            .no_listener = p->error_code == KP_LISTENER_NOT_FOUND,
         };
     }
     kp_view_topic_in in = {
@@ -168,6 +173,8 @@ static void build(kp_task *t)
         .controller = m->controller_id,
         .n_topics = (uint32_t)ask->n,
         .topics = topics,
+        .n_bad = ask->n_bad,
+        .bad = ask->bad,
     };
     brokers_in(t, m, &in);
     const kp_view *v;
@@ -257,24 +264,25 @@ static int by_name(const void *x, const void *y)
 }
 
 /* Topics by name, without those that are gone.  Another error of a topic leaves its partitions
- * unknown. */
-static kp_err *take_topics(kp_task *t, view_ask *ask)
+ * unknown: a bad topic. */
+static void take_topics(kp_task *t, view_ask *ask)
 {
     const kp_metadata_response *m = ask->m;
     ask->topics = KP_NEW_ARRAY(t->own, (size_t)m->topics.n + 1, const kp_metadata_topic *);
+    ask->bad = KP_NEW_ARRAY(t->own, (size_t)m->topics.n + 1, kp_view_bad_topic);
     for (int32_t i = 0; i < m->topics.n; i++) {
         const kp_metadata_topic *one = &m->topics.v[i];
         bool gone = one->error_code == KP_UNKNOWN_TOPIC ||
                     one->error_code == KP_LEADER_NOT_AVAILABLE;
         if (one->error_code && !gone)
-            return kp_answer_err(t, ask->listener, one->error_code,
-                                 kp_printf(t->own, "topic %s: %s", one->name ? one->name : "?",
-                                           kp_kafka_code_of(one->error_code).text));
+            ask->bad[ask->n_bad++] =
+                (kp_view_bad_topic) { .name = one->name ? one->name : "?",
+                                      .code = one->error_code,
+                                      .error = kp_kafka_code_of(one->error_code).name };
         if (one->error_code == 0 && one->name)
             ask->topics[ask->n++] = one;
     }
     qsort(ask->topics, ask->n, sizeof(kp_metadata_topic *), by_name);
-    return NULL;
 }
 
 static void on_metadata(kp_task *t, int listener, kp_err *e, const void *response)
@@ -288,10 +296,8 @@ static void on_metadata(kp_task *t, int listener, kp_err *e, const void *respons
     ask->listener = listener;
     ask->at = kp_wall_now();
     kp_live_learn(t->lv, ask->m->cluster_id, ask->m->controller_id);
-    e = take_topics(t, ask);
-    if (e)
-        kp_task_fail(t, e);
-    else if (t->q.with_config && ask->n)
+    take_topics(t, ask);
+    if (t->q.with_config && ask->n)
         read_configs(t);
     else
         build(t);

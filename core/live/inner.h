@@ -183,6 +183,7 @@ extern const kp_metadata_request kp_no_topics;
 /* Error codes that are answers (kafka.h has them all by name). */
 enum {
     KP_UNKNOWN_TOPIC = 3,
+    KP_LISTENER_NOT_FOUND = 72,
     KP_LEADER_NOT_AVAILABLE = 5,
     KP_NOT_LEADER_OR_FOLLOWER = 6,
     KP_NOT_ALLOWED_ON_CLUSTER = 31,

@@ -303,7 +303,8 @@ static void apply_topic(kp_sim *sim, int32_t topic, const char *key, const char 
             n = n < 1 ? 1 : n > KP_VIEW_MIN_ISR_CAP ? KP_VIEW_MIN_ISR_CAP : n;
             kp_sim_partition_min(sim, p, (unsigned)n);
         } else if (strcmp(key, "unclean.leader.election.enable") == 0) {
-            sim->flags[p] = kp_streq(value, "true") ? KP_PART_UNCLEAN : 0;
+            sim->flags[p] = (uint8_t)((sim->flags[p] & ~(unsigned)KP_PART_UNCLEAN) |
+                                      (kp_streq(value, "true") ? KP_PART_UNCLEAN : 0u));
         }
     }
 }

@@ -609,6 +609,97 @@ static void min_isr_beyond_a_byte_is_kept(void **state)
     assert_int_equal(v->counts.under_min_isr, 1);
 }
 
+/* ---- what is odd is kept, not lost and not the end ---- */
+
+static void one_bad_topic_is_one_finding(void **state)
+{
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    static const kp_view_bad_topic bad[] = { { "secret", 29, "TOPIC_AUTHORIZATION_FAILED" },
+                                             { "a b", 17, "INVALID_TOPIC_EXCEPTION" } };
+    kp_view_in in = hand;
+    const kp_view *without = built(a, &in);
+    in.n_bad = 2;
+    in.bad = bad;
+    const kp_view *v = built(a, &in);
+    assert_int_equal(v->n_parts, 4);
+    assert_int_equal(v->n_bad, 2);
+    assert_string_equal(v->bad[0].name, "a b");
+    assert_int_equal(v->bad[0].code, 17);
+    assert_string_equal(v->bad[1].error, "TOPIC_AUTHORIZATION_FAILED");
+    /* Brokers that answer otherwise disagree. */
+    assert_int_equal(kp_view_differ(v, without, NULL, 0), 2);
+    assert_true(v->digest != without->digest);
+    kp_view_bad_topic other[] = { bad[1], bad[0] };
+    in.bad = other;
+    assert_int_equal(kp_view_differ(v, built(a, &in), NULL, 0), 0);
+    assert_true(v->digest == built(a, &in)->digest);
+    other[0].code = 29;
+    assert_int_equal(kp_view_differ(v, built(a, &in), NULL, 0), 1);
+    assert_true(v->digest != built(a, &in)->digest);
+}
+
+/* A broker may have replicas of a topic that nobody answers for. */
+static void a_topic_that_turns_bad_is_not_in_sync(void **state)
+{
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    static const kp_view_bad_topic bad[] = { { "secret", 29, "TOPIC_AUTHORIZATION_FAILED" },
+                                             { "new", 29, "TOPIC_AUTHORIZATION_FAILED" } };
+    uint32_t parts[3] = { 0, 0, 0 };
+    kp_view_in in = hand;
+    const kp_view *before = built(a, &in);
+    in.n_bad = 1;
+    in.bad = bad;
+    const kp_view *v = built(a, &in);
+    assert_int_equal(kp_view_behind(v, 2, NULL, parts, 3),
+                     kp_view_behind(before, 2, NULL, NULL, 0) + 1);
+    const kp_value *excused = kp_view_behind_keys(a, before, 2);
+    assert_int_equal(kp_view_behind(v, 2, excused, parts, 3), 1);
+    assert_true(parts[0] == UINT32_MAX);
+    /* What was bad before the stop is excused; what has turned bad since is not. */
+    excused = kp_view_behind_keys(a, v, 2);
+    assert_int_equal(kp_view_behind(v, 2, excused, NULL, 0), 0);
+    in.n_bad = 2;
+    assert_int_equal(kp_view_behind(built(a, &in), 2, excused, NULL, 0), 1);
+}
+
+static void a_leader_without_our_listener_is_told_from_no_leader(void **state)
+{
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    kp_view_partition_in parts[] = { PART(0, -1, 2, 3, IDS(1, 2, 3), 3, IDS(1, 2, 3)),
+                                     PART(1, -1, 2, 3, IDS(2, 3, 1), 1, IDS(2)),
+                                     PART(2, 3, 2, 3, IDS(3, 1, 2), 3, IDS(3, 1, 2)) };
+    parts[0].no_listener = true;
+    kp_view_topic_in t = { .name = "t", .n = 3, .parts = parts };
+    uint32_t p[2] = { 9, 9 };
+    const kp_view *v = built(a, &(kp_view_in){ .n_topics = 1, .topics = &t });
+    assert_int_equal(v->counts.offline, 2);
+    assert_int_equal(kp_view_flagged(v, KP_PART_NO_LISTENER, p, 2), 1);
+    assert_int_equal(p[0], 0);
+    assert_int_equal(kp_view_flagged(v, KP_PART_OUTSIDE, NULL, 0), 0);
+}
+
+static void who_is_in_sync_and_no_replica_is_kept_as_a_fact(void **state)
+{
+    (void)state;
+    KP_AUTO_ARENA a = arena();
+    const kp_view_partition_in parts[] = {
+        PART(0, 1, 2, 3, IDS(1, 2, 3), 4, IDS(1, 2, 3, 7)),
+        PART(1, 7, 2, 3, IDS(2, 3, 1), 3, IDS(2, 3, 1)),
+        PART(2, 3, 2, 3, IDS(3, 1, 2), 3, IDS(3, 1, 2)),
+    };
+    kp_view_topic_in t = { .name = "t", .n = 3, .parts = parts };
+    uint32_t p[2] = { 9, 9 };
+    const kp_view *v = built(a, &(kp_view_in){ .n_topics = 1, .topics = &t });
+    assert_int_equal(kp_view_flagged(v, KP_PART_OUTSIDE, p, 2), 2);
+    assert_int_equal(p[0], 0);
+    assert_int_equal(p[1], 1);
+    assert_int_equal(kp_view_isr_size(v, 0), 3);
+    assert_int_equal(kp_view_leader_id(v, 1), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -626,6 +717,10 @@ int main(void)
         cmocka_unit_test(large_views_cost_in_proportion),
         cmocka_unit_test(a_topic_on_every_broker_is_judged),
         cmocka_unit_test(min_isr_beyond_a_byte_is_kept),
+        cmocka_unit_test(one_bad_topic_is_one_finding),
+        cmocka_unit_test(a_topic_that_turns_bad_is_not_in_sync),
+        cmocka_unit_test(a_leader_without_our_listener_is_told_from_no_leader),
+        cmocka_unit_test(who_is_in_sync_and_no_replica_is_kept_as_a_fact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,7 @@ static kp_request ask(kp_req kind, int node)
 /* ---- Metadata: brokers 1 and 2 live, 3 is not; topics b (2 partitions) and a (1), in this order
  * ---- */
 
-enum { A_IS_ANOTHER = 1, A_IS_GONE, B_IS_FORBIDDEN, IN_SYNC };
+enum { A_IS_ANOTHER = 1, A_IS_GONE, B_IS_FORBIDDEN, IN_SYNC, LEADER_IS_ELSEWHERE };
 
 static const int32_t ids[] = { 1, 2, 3 };
 
@@ -118,6 +118,7 @@ static const void *metadata(actor *x, const fake_request *rq, kp_arena *a)
     int32_t isr = x->mode == IN_SYNC ? 3 : 2, n = 0;
     b[0] = partition(1, 2, 3, isr);
     b[1] = partition(0, -1, 3, isr);
+    b[1].error_code = x->mode == LEADER_IS_ELSEWHERE ? 72 : 5;
     one[0] = partition(0, 1, 2, 2);
     if (wanted(m, "b"))
         topics[n++] = (kp_metadata_topic) { .name = "b",
@@ -266,11 +267,48 @@ static void test_following_asks_for_less(void **state)
     q.follow = kp_somebody(3);
     q.with_config = false;
     assert_int_equal(site_view(s, q)->out_of_sync[2], 0);
-    /* One that is deleted meanwhile is left out; one that may not be seen is an error. */
+    /* One that is deleted meanwhile is left out; one that may not be seen is not taken for that. */
     x->mode = A_IS_GONE;
     assert_int_equal(site_view(s, ask(KP_Q_VIEW, 1))->n_topics, 1);
     x->mode = B_IS_FORBIDDEN;
-    site_fails(s, q, KP_CLUSTER, "TOPIC_AUTHORIZATION_FAILED (29): topic b");
+    const kp_view *v = site_view(s, q);
+    assert_int_equal(v->n_topics, 0);
+    assert_int_equal(kp_view_behind(v, 3, NULL, NULL, 0), 1);
+    leave(x);
+    site_end(s);
+}
+
+static void test_one_topic_error_is_not_the_end_of_the_view(void **state)
+{
+    (void)state;
+    site *s = site_new(3, 0);
+    actor *x = play(s, 1, metadata, topic_configs);
+    x->mode = B_IS_FORBIDDEN;
+    kp_request q = ask(KP_Q_VIEW, 1);
+    q.with_config = true;
+    const kp_view *v = site_view(s, q);
+    assert_int_equal(v->n_topics, 1);
+    assert_string_equal(v->topics[0].name, "a");
+    assert_int_equal(v->n_bad, 1);
+    assert_string_equal(v->bad[0].name, "b");
+    assert_int_equal(v->bad[0].code, 29);
+    assert_string_equal(v->bad[0].error, "TOPIC_AUTHORIZATION_FAILED");
+    leave(x);
+    site_end(s);
+}
+
+static void test_a_leader_without_our_listener_is_flagged(void **state)
+{
+    (void)state;
+    site *s = site_new(3, 0);
+    actor *x = play(s, 1, metadata, topic_configs);
+    uint32_t p = 9;
+    assert_int_equal(kp_view_flagged(site_view(s, ask(KP_Q_VIEW, 1)), KP_PART_NO_LISTENER, &p, 1),
+                     0);
+    x->mode = LEADER_IS_ELSEWHERE;
+    const kp_view *v = site_view(s, ask(KP_Q_VIEW, 1));
+    assert_int_equal(kp_view_flagged(v, KP_PART_NO_LISTENER, &p, 1), 1);
+    assert_int_equal(p, v->topics[1].first);
     leave(x);
     site_end(s);
 }
@@ -754,6 +792,8 @@ int main(void)
         cmocka_unit_test(test_a_view_is_what_one_broker_says),
         cmocka_unit_test(test_topic_configs_are_remembered_by_id),
         cmocka_unit_test(test_following_asks_for_less),
+        cmocka_unit_test(test_one_topic_error_is_not_the_end_of_the_view),
+        cmocka_unit_test(test_a_leader_without_our_listener_is_flagged),
         cmocka_unit_test(test_any_goes_on_to_the_next),
         cmocka_unit_test(test_a_dead_connection_is_no_answer),
         cmocka_unit_test(test_what_a_node_says_of_itself),

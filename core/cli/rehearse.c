@@ -43,6 +43,23 @@ static const kp_value *topics_of(kp_arena *a, const kp_view *v)
     return kp_list_end(&topics);
 }
 
+/* Brokers that are in no cluster file: up when they are listed, else down since whenever.  Which
+ * release they run is not known; the others' is taken. */
+static void add_unmanaged(kp_arena *a, const kp_inventory *inv, const kp_view *v,
+                          const kp_value *release, kp_builder *brokers)
+{
+    for (uint32_t i = 0; i < v->n_brokers; i++) {
+        const kp_view_broker *b = &v->brokers[i];
+        if (kp_inventory_node(inv, b->id))
+            continue;
+        kp_list_add(brokers, kp_map(a, "id", kp_int(a, b->id), "host",
+                                    *b->host ? kp_text(a, b->host) : NULL, "rack",
+                                    *b->rack ? kp_text(a, b->rack) : NULL, "release", release,
+                                    "alive", kp_bool(b->alive), "managed", kp_bool(false), "voter",
+                                    kp_bool(false), NULL));
+    }
+}
+
 static kp_err *first_error(kp_reply *reply, size_t n, const kp_request *q)
 {
     kp_err *first = NULL;
@@ -99,6 +116,7 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
     const kp_view *v = got[0].view;
 
     kp_builder brokers = kp_list_begin(a), controllers = kp_list_begin(a);
+    const kp_value *of_others = NULL;
     bool combined = false;
     for (size_t i = 0; i < n; i++) {
         const kp_node *node = &inv->nodes[i];
@@ -117,7 +135,9 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
                                      "releases_dir", kp_text(a, node->layout.releases), NULL);
         combined = combined || node->roles == (KP_BROKER | KP_CONTROLLER);
         kp_list_add(kp_node_is(node, KP_BROKER) ? &brokers : &controllers, one);
+        of_others = of_others ? of_others : release;
     }
+    add_unmanaged(a, inv, v, of_others, &brokers);
     const kp_value *leader = zookeeper ? kp_int(a, v->controller) : kp_get(got[2].value, "leader");
     const kp_value *snapshot = kp_map(
         a, "cluster_id", kp_text(a, v->cluster_id), "mode",

@@ -129,9 +129,10 @@ typedef struct kp_view_in {
 } kp_view_in;
 
 /* Copies what it keeps.  In-sync ids and a leader that are none of the partition's replicas are
- * left out, so such a partition looks worse than it is, and is flagged KP_PART_OUTSIDE.  A partition without a leader counts as
- * offline, not as unpreferred.  Fails (KP_CLUSTER) on 65,535 brokers, on a hole in the partition
- * indexes, on a broker twice among a partition's replicas, on a topic twice. */
+ * left out, so such a partition looks worse than it is, and is flagged KP_PART_OUTSIDE.  A
+ * partition without a leader counts as offline, not as unpreferred.  Fails (KP_CLUSTER) on 65,535
+ * brokers, on a hole in the partition indexes, on a broker twice among a partition's replicas, on a
+ * topic twice. */
 kp_err *kp_view_build(kp_arena *a, const kp_view_in *in, const kp_view **ret_v) KP_MUST_USE;
 
 /* x, with the stricter min.insync.replicas and unclean.leader.election.enable of both: each broker
@@ -202,7 +203,8 @@ uint32_t kp_view_behind(const kp_view *v, int broker_id, const kp_value *excused
 
 /* The out-of-sync replicas of a broker as a list of "TOPICID-or-name:partition" keys, and "NAME:?"
  * of every bad topic: what was already behind or not known before a stop, by topic id (a topic
- * deleted and made again is another topic).  Used as `excused` above, which relies on its ascending byte order. */
+ * deleted and made again is another topic).  Used as `excused` above, which relies on its ascending
+ * byte order. */
 const kp_value *kp_view_behind_keys(kp_arena *a, const kp_view *v, int broker_id);
 
 /* The under-replicated partitions as a list of "KEY N": N replicas in sync; keys as above,
@@ -214,8 +216,9 @@ uint32_t kp_view_short_of(const kp_view *v, uint32_t p, const kp_value *list);
 
 /* How many partitions differ in ISR (as a set) or leader; 0 when the views agree.  Partitions only
  * one of them has differ; topics, and bad topics with their errors, that only one of them has count
- * once each, unless the other one is not whole.  The first `max` that are partitions of b (a topic only b has: its first one) are listed
- * in ret_parts (may be NULL), ascending; unused places are UINT32_MAX. */
+ * once each, unless the other one is not whole.  The first `max` that are partitions of b (a topic
+ * only b has: its first one) are listed in ret_parts (may be NULL), ascending; unused places are
+ * UINT32_MAX. */
 uint32_t kp_view_differ(const kp_view *a, const kp_view *b, uint32_t *ret_parts, uint32_t max);
 
 #endif

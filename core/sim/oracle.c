@@ -124,7 +124,7 @@ static void judge_last(kp_sim *sim, int32_t node)
     for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
         const kp_sim_node *n = &sim->node[i];
         if ((int32_t)i == node || (zookeeper ? !kp_sim_is_broker(n) : !kp_sim_is_voter(n)) ||
-            !kp_sim_has_process(n))
+            !kp_sim_has_process(n) || n->unmanaged)
             continue;
         if (o->node[i].stops > o->node[node].stops)
             continue;
@@ -212,7 +212,7 @@ void kp_sim_oracle_start(kp_sim *sim, int32_t node)
                      release);
         for (uint32_t i = 0; i < sim->h->n_nodes && level > n->ibp && level <= newest; i++) {
             const kp_sim_node *m = &sim->node[i];
-            if ((int32_t)i == node)
+            if ((int32_t)i == node || (m->unmanaged && !kp_sim_has_process(m)))
                 continue;
             if (!kp_sim_has_process(m))
                 violated(sim, 4, "start of %d raises its protocol to %d.%d while %d is down", n->id,

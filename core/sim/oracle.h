@@ -23,6 +23,8 @@
  *   K9  a broker is asked to stop while another that we started is not back in sync, or before the
  *       cluster was looked at twice, from two nodes, since it was
  *
+ * A broker that is in no cluster file is nobody's to stop: it is not waited for by K7, and down for
+ * good it is not one of those that K4 speaks of.
  * What topics and rules are excused is told by kp_sim_oracle_allow.
  */
 #ifndef KP_SIM_ORACLE_H

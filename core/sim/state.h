@@ -105,6 +105,7 @@ typedef struct kp_sim_node {
     bool clean;       /* .kafka_cleanshutdown is there */
     bool again;       /* start when the stop has ended */
     bool mis_pinned;
+    bool unmanaged;        /* in no cluster file: nobody stops or starts it */
     bool recheck;          /* a partition it is behind on has a leader again */
     uint8_t voter;         /* 0 down, 1 behind, 2 caught up */
     uint8_t down_by;       /* kp_sim_hand of the stop or kill under way or done */

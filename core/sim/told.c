@@ -43,9 +43,11 @@ const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_in
     kp_inventory *inv = KP_NEW(a, kp_inventory);
     kp_node *nodes = KP_NEW_ARRAY(a, h->n_nodes, kp_node);
     kp_builder none = kp_list_begin(a);
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < h->n_nodes; i++)
-        nodes[i] = node_of(a, sim, &sim->node[i]);
+        if (!sim->node[i].unmanaged)
+            nodes[n++] = node_of(a, sim, &sim->node[i]);
     if (policy)
         *inv = *policy;
     else
@@ -56,7 +58,7 @@ const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_in
                                 .playbooks = kp_map(a, NULL),
                                 .runs = "",
                                 .where = kp_map(a, NULL) };
-    inv->n_nodes = h->n_nodes;
+    inv->n_nodes = n;
     inv->nodes = nodes;
     inv->n_zookeepers = 0;
     inv->zookeepers = NULL;

@@ -364,6 +364,49 @@ static void policy_of_the_cluster_file_is_kept(void **state)
     kp_sim_close(sim);
 }
 
+/* A broker that is in no cluster file: one that left long ago, and one that lives. */
+static void brokers_in_no_file_are_there_and_not_ours(void **state)
+{
+    static const char *const modes[] = { "kraft", "zookeeper", "combined" };
+
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(modes); i++) {
+        KP_AUTO_ARENA a = kp_arena_new("t", 8 << 20);
+        kp_sim *sim;
+        sound(kp_sim_from_snapshot(
+            a,
+            value_of(a, kp_printf(a,
+                                  "{'mode':'%s','controller':%s,'brokers':["
+                                  "{'id':1,'release':'3.8.1'},{'id':2,'release':'3.8.1'},"
+                                  "{'id':3,'release':'3.8.1'},"
+                                  "{'id':4,'release':'3.8.1','alive':false,'managed':false,"
+                                  "'voter':false},"
+                                  "{'id':5,'release':'3.8.1','managed':false,'voter':false}],"
+                                  "'topics':[{'name':'t','min_isr':1,'partitions':"
+                                  "[[[1,4],[1],1],[[2,3,5],[2,3,5],2],[[4],[4],-1]]}]}",
+                                  modes[i],
+                                  i > 0 ? "1" : "3001,'controllers':[{'id':3001,'release':'3.8.1'}]")),
+            NULL, &sim));
+        cluster c = cluster_from(sim);
+        const kp_view *v = view_of(&c, 2);
+        assert_int_equal(v->n_brokers, 5);
+        assert_false(v->brokers[3].alive);
+        assert_true(v->brokers[4].alive);
+        assert_int_equal(v->counts.urp, 1);
+        assert_int_equal(v->counts.offline, 1);
+        const kp_inventory *inv = kp_sim_inventory(a, sim, NULL);
+        assert_int_equal(inv->n_nodes, i > 0 ? 3 : 4); /* and the controller */
+        assert_null(kp_inventory_node(inv, 4));
+        assert_null(kp_inventory_node(inv, 5));
+        /* The active controller comes last of ours. */
+        restart(&c, 2);
+        restart(&c, 3);
+        restart(&c, 1);
+        assert_int_equal(violations(&c, "K7"), 0);
+        cluster_close(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +417,7 @@ int main(void)
         cmocka_unit_test(wrong_descriptions_are_said),
         cmocka_unit_test(a_snapshot_is_the_cluster_it_was_taken_from),
         cmocka_unit_test(a_snapshot_of_a_view_comes_back),
+        cmocka_unit_test(brokers_in_no_file_are_there_and_not_ours),
         cmocka_unit_test(combined_nodes_say_in_their_files_who_votes),
         cmocka_unit_test(wrong_snapshots_are_said),
         cmocka_unit_test(policy_of_the_cluster_file_is_kept),

@@ -89,6 +89,15 @@ bool kp_view_accepted(const kp_view *v, uint32_t p, const kp_value *accepted)
     return false;
 }
 
+bool kp_view_topic_accepted(const kp_view *v, const char *topic, const kp_value *accepted)
+{
+    for (size_t i = 0; i < kp_len(accepted); i++)
+        if (kp_streq(kp_get_text(kp_at(accepted, i), "topic", NULL), topic) &&
+            !is_over(kp_at(accepted, i), v->at))
+            return true;
+    return false;
+}
+
 /* ---- one partition ---- */
 
 /* The replicas of one partition, counted. */

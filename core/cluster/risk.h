@@ -48,5 +48,7 @@ const kp_value *kp_risk_value(kp_arena *a, const kp_view *v, const kp_risk *risk
 /* The partition, or its topic, is accepted by its whole name, and v->at is not after the last day
  * (`until`, UTC). */
 bool kp_view_accepted(const kp_view *v, uint32_t p, const kp_value *accepted);
+/* The same of a topic as a whole, which need not have partitions in the view (kp_view.bad). */
+bool kp_view_topic_accepted(const kp_view *v, const char *topic, const kp_value *accepted);
 
 #endif

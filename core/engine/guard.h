@@ -62,6 +62,8 @@ void kp_judge_offline(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_min_isr(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_unclean(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_topic_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_leader_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 /* ---- guard_start.c ---- */
 void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);

@@ -191,3 +191,61 @@ void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings 
                                                      : "kplay resume (waits for them)   |   "
                                                        "policy.guard: healthy" });
 }
+
+/* ---- what the brokers do not tell ---- */
+
+void kp_judge_topic_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(64 * 1024);
+    uint32_t n = 0;
+
+    (void)c;
+    for (uint32_t i = 0; f->view && i < f->view->n_bad; i++) {
+        const kp_view_bad_topic *t = &f->view->bad[i];
+        if (kp_view_topic_accepted(f->view, t->name, f->r->inv->accept))
+            continue;
+        if (n++ < SHOWN)
+            kp_buf_fmt(&b, "  %-28s %s (%d)\n", t->name, t->error, t->code);
+    }
+    if (n == 0)
+        return;
+    if (n > SHOWN)
+        kp_buf_fmt(&b, "  and %u more\n", n - SHOWN);
+    kp_find_add(fs, (kp_finding) {
+                        .measure = n,
+                        .text = kp_printf(f->a,
+                                          "%u topic%s: brokers answer with an error, so nothing is "
+                                          "known of its partitions",
+                                          n, kp_plural(n)),
+                        .detail = kp_strdup(f->a, kp_buf_text(&b)),
+                        .next = "allow kplay to describe it, or delete it   |   accept a topic "
+                                "by name: policy.accept in the cluster file" });
+}
+
+void kp_judge_leader_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    kp_risk_list l = { 0 };
+
+    (void)c;
+    for (uint32_t p = 0; f->view && p < f->view->n_parts; p++) {
+        if (!(f->view->flags[p] & KP_PART_NO_LISTENER) ||
+            kp_view_accepted(f->view, p, f->r->inv->accept))
+            continue;
+        if (l.n < KP_RISK_LIST)
+            l.p[l.n] = p;
+        l.n++;
+    }
+    if (l.n == 0)
+        return;
+    kp_find_add(fs, (kp_finding) {
+                        .measure = l.n,
+                        .text = kp_printf(f->a,
+                                          "%u partition%s: the leader has no listener of the name "
+                                          "that kplay's addresses belong to (LISTENER_NOT_FOUND), "
+                                          "so who leads is not known",
+                                          l.n, kp_plural(l.n)),
+                        .detail = partition_lines(f, &l, NULL, 0),
+                        .next = "give every broker that listener, or name addresses of a listener "
+                                "that all of them have (kafka: of the nodes in the cluster "
+                                "file)" });
+}

@@ -39,6 +39,12 @@ static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
 static const kp_view *bent_view(const kp_view *from, const char *key, const char *json)
 {
     kp_view *v = kp_memdup(here.a, from, sizeof *from);
+    static const kp_view_bad_topic bad = { "secret", 29, "TOPIC_AUTHORIZATION_FAILED" };
+    if (kp_streq(key, "bad")) {
+        v->n_bad = 1;
+        v->bad = &bad;
+        return v;
+    }
     uint16_t *min_isr = KP_NEW_ARRAY(here.a, from->n_parts, uint16_t);
     uint8_t *flags = KP_NEW_ARRAY(here.a, from->n_parts, uint8_t);
     for (uint32_t p = 0; p < from->n_parts; p++) {

@@ -11,7 +11,7 @@ typedef struct twist {
     kp_req kind;
     int node; /* 0: whichever */
     const char
-        *key; /* the key to replace (of a view: "min_isr", "flags"); NULL: the whole answer */
+        *key; /* the key to replace (of a view: "min_isr", "flags", "bad"); NULL: the whole answer */
     const char *json; /* by this; NULL: the question fails */
 } twist;
 

@@ -6,8 +6,8 @@
  * first looked at in the next turn, what is removed is not called any more, and its memory is
  * freed when no loop over it is running.
  *
- * SIGINT and SIGTERM arrive as bytes in a pipe that poll watches as well, so a signal that comes
- * just before the poll is not lost.
+ * SIGINT, SIGTERM and SIGHUP arrive as bytes in a pipe that poll watches as well, so a signal that
+ * comes just before the poll is not lost.
  */
 #include "base/base.h"
 
@@ -60,10 +60,10 @@ struct kp_loop {
 
     int pipe[2]; /* -1 until signals are caught */
     int signals;
-    struct sigaction before[3]; /* SIGINT, SIGTERM, SIGPIPE */
+    struct sigaction before[4]; /* of `caught` */
 };
 
-static const int caught[] = { SIGINT, SIGTERM, SIGPIPE };
+static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
 
 static volatile sig_atomic_t signal_fd = -1;
 
@@ -355,7 +355,10 @@ void kp_loop_catch_signals(kp_loop *l)
         struct sigaction act = { .sa_flags = SA_RESTART };
         act.sa_handler = caught[i] == SIGPIPE ? SIG_IGN : on_signal;
         sigemptyset(&act.sa_mask);
-        sigaction(caught[i], &act, &l->before[i]);
+        sigaction(caught[i], NULL, &l->before[i]);
+        bool nohup = caught[i] == SIGHUP && l->before[i].sa_handler == SIG_IGN;
+        if (!nohup) /* under nohup(1) the end of the terminal is to be no concern of ours */
+            sigaction(caught[i], &act, NULL);
     }
 }
 

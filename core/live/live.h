@@ -25,10 +25,10 @@
 #define KP_LIVE_REQUESTS 20000 /* requests under way at once; one more is answered with an error */
 
 /* The world of a cluster; it lives in arena a and refers to the inventory, which must outlive it.
- * From here until the world's `done` SIGINT and SIGTERM are counted instead of ending the process.
- * `done` gives up what is under way; actions that reached a host go on there.  Secrets are resolved
- * here, so this may block while a secret's command runs.  KP_CONFIG for properties and addresses
- * that can not work. */
+ * From here until the world's `done` SIGINT, SIGTERM and SIGHUP are counted instead of ending the
+ * process.  `done` gives up what is under way; actions that reached a host go on there.  Secrets
+ * are resolved here, so this may block while a secret's command runs.  KP_CONFIG for properties
+ * and addresses that can not work. */
 kp_err *kp_live_world(kp_arena *a, const kp_inventory *inv, kp_world **ret_w) KP_MUST_USE;
 
 /* What sudo must allow on each host, as sudoers lines below a comment that names the host; "" when

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -428,10 +429,37 @@ static void test_signals(void **state)
     kp_loop_free(l);
 
     struct sigaction now;
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(sigaction((const int[]){ SIGINT, SIGTERM, SIGPIPE }[i], NULL, &now), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(
+            sigaction((const int[]){ SIGINT, SIGTERM, SIGHUP, SIGPIPE }[i], NULL, &now), 0);
         assert_true(now.sa_handler == SIG_DFL);
     }
+}
+
+/* The end of the terminal is counted as Ctrl-C is: its default would end kplay in mid-action.
+ * Under nohup it goes on being nothing. */
+static void hears_hang_up(void)
+{
+    kp_loop *l = kp_loop_new();
+    kp_loop_catch_signals(l);
+    raise(SIGHUP);
+    kp_loop_turn(l, kp_mono_now() + 50);
+    fprintf(stderr, "%d heard\n", kp_loop_signals(l));
+    kp_loop_free(l);
+    _exit(0);
+}
+
+static void test_a_hang_up_is_counted_and_under_nohup_ignored(void **state)
+{
+    (void)state;
+    char text[1024];
+    assert_int_equal(run_in_child(hears_hang_up, text, sizeof text), 0);
+    assert_string_equal(text, "1 heard\n");
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+    sigaction(SIGHUP, &ignore, &before);
+    assert_int_equal(run_in_child(hears_hang_up, text, sizeof text), 0);
+    sigaction(SIGHUP, &before, NULL);
+    assert_string_equal(text, "0 heard\n");
 }
 
 static void on_other_signal(int sig)
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test_setup(test_watches_and_timers_in_one_turn, clear),
         cmocka_unit_test_setup(test_nested_turns_end_the_process, clear),
         cmocka_unit_test_setup(test_signals, clear),
+        cmocka_unit_test_setup(test_a_hang_up_is_counted_and_under_nohup_ignored, clear),
         cmocka_unit_test_setup(test_other_signals_do_not_end_the_wait, clear),
         cmocka_unit_test(test_wall_clock),
     };

@@ -43,7 +43,7 @@ return {
       stage_release(order.all(args.skip), args.to)
     end
     for id in order.rolling(args.skip) do -- controllers, the active one last; then brokers, the controller last
-      step(node.name(id))
+      step(node.name(id), { hold = true })
       if args.to and node.is_on(id, args.to) then
         skip(id, "already on " .. args.to)
       else

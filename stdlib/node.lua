@@ -56,7 +56,7 @@ local function forward(id, to, settle)
 end
 
 local function back_out(id, from, settle)
-  step(node.name(id) .. ", back") -- a release has dots, a step's name has none
+  step(node.name(id) .. ", back", { hold = true, goes_on = true }) -- a release has dots, a step's name has none
   stop(id)
   switch_release(id, from)
   start(id)

@@ -4,12 +4,57 @@
  * An action is sent and not waited for: its answer is never believed, the verb's probe looks
  * instead. kp_pause is the only place where a run lets time pass without a question of its own
  * open.
+ *
+ * How long a run pauses between two looks follows from what the last look cost those who answered,
+ * not from how long it took: on a busy machine a round trip is mostly waiting.  An answer costs its
+ * size at the best rate seen of its kind; a command on a host costs the best round trip seen, as
+ * its work does not grow with what it says.
  */
 #include "engine/run.h"
+
+static bool on_host(kp_req kind)
+{
+    return kind == KP_Q_HOST || kind == KP_Q_FILE || kind == KP_Q_GRANTS || kind == KP_Q_JOB ||
+           kind == KP_Q_ZNODE;
+}
+
+static int64_t entries(const kp_value *v)
+{
+    int64_t n = 1;
+    if (!v || (v->type != KP_LIST && v->type != KP_MAP))
+        return n;
+    for (uint32_t i = 0; i < v->n; i++)
+        n += entries(v->u.items[i]);
+    return n;
+}
+
+#define ENTRY_US 100 /* no entry of an answer is taken to cost more, however slow its first one */
+
+void kp_pace_add(kp_pace *p, const kp_reply *reply)
+{
+    if (reply->err || reply->kind >= KP_REQS)
+        return;
+    int64_t size = on_host(reply->kind) ? 1 : reply->view ? reply->view->n_parts + INT64_C(1)
+                                                          : entries(reply->value);
+    int64_t ns = reply->took_us * 1000 / size, *best = &p->best_ns[reply->kind];
+    if (*best == 0)
+        *best = on_host(reply->kind) ? INT64_MAX : ENTRY_US * 1000;
+    if (ns < *best)
+        *best = ns > 0 ? ns : 1;
+    p->cost_us += size * *best / 1000;
+}
+
+kp_ms kp_pace_pause(const kp_pace *p)
+{
+    int64_t ms = p->cost_us * KP_POLL_SHARE / 1000;
+    return ms < KP_POLL_MS ? KP_POLL_MS : ms > KP_POLL_MOST ? KP_POLL_MOST : ms;
+}
 
 void kp_ask_all(kp_run *r, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies)
 {
     kp_world_ask_all(r->w, a, q, n, ret_replies);
+    for (size_t i = 0; i < n; i++)
+        kp_pace_add(&r->pace, &ret_replies[i]);
 }
 
 kp_err *kp_ask(kp_run *r, kp_arena *a, const kp_request *q, kp_reply *ret_reply)
@@ -37,34 +82,11 @@ void kp_send_only(kp_run *r, const kp_request *q)
     (void)kp_send(r->w, r->a, q);
 }
 
-kp_ms kp_poll_pause(int64_t last_took_us)
-{
-    int64_t ms = last_took_us * 20 / 1000;
-    if (ms < KP_POLL_MS)
-        return KP_POLL_MS;
-    return ms > 5 * KP_SECOND ? 5 * KP_SECOND : ms;
-}
-
-kp_err *kp_pause(kp_run *r, kp_ms d, bool action_under_way)
+kp_err *kp_pause(kp_run *r, kp_ms d)
 {
     kp_ms until = kp_mono(r->w) + d;
     for (;;) {
-        int signals = kp_interrupts(r->w);
-        bool hold = r->depth >= 0 && r->scope[r->depth].hold;
-        if (signals > r->interrupts_seen && !action_under_way && !hold)
-            return kp_check_interrupt(r);
-        if (signals > r->interrupts_seen + 1)
-            return kp_run_end(r, kp_err_new(KP_DETACHED, "kplay resume",
-                                            "detached; what was asked for goes on by itself"));
-        if (signals == r->interrupts_seen + 1 && action_under_way && !hold &&
-            r->interrupts_told < signals) {
-            r->interrupts_told = signals;
-            kp_tell(
-                r,
-                (kp_event) {
-                    .kind = KP_E_NOTE,
-                    .text = "pausing when this action is done; press Ctrl-C again to leave now" });
-        }
+        KP_TRY(kp_obey_signals(r));
         if (kp_mono(r->w) >= until)
             return NULL;
         kp_reply *stray = kp_wait(r->w, until);

@@ -152,7 +152,7 @@ kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config, const kp
         }
         if (kp_mono(r->w) >= until)
             break;
-        kp_err *e = kp_pause(r, KP_POLL_MS, true);
+        kp_err *e = kp_pause(r, KP_POLL_MS);
         if (e) {
             kp_err_drop(last);
             return e;

@@ -190,6 +190,6 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
         kp_tell(r, (kp_event) { .kind = KP_E_HELD,
                                 .text = kp_printf(r->call, "before %s: %s", c->doing, fs.f[0].text),
                                 .took = kp_mono(r->w) - moved });
-        KP_TRY(kp_pause(r, 5 * KP_POLL_MS, false));
+        KP_TRY(kp_pause(r, 5 * KP_POLL_MS));
     }
 }

@@ -107,6 +107,16 @@ typedef struct kp_op {
 extern const kp_op *const kp_ops[]; /* ends with NULL */
 const kp_op *kp_op_named(const char *name);
 
+/* The process that a start brought, as its host shows it (start_proof.c). */
+typedef struct kp_life {
+    int64_t pid, start_time; /* as last seen; 0: none */
+    int deaths;              /* of those seen, and then seen gone or replaced */
+    bool counts;             /* the service manager counts restarts too */
+    int64_t restarts, restarts_least;
+    int64_t log_at, log_before; /* where its log last said that it gets on; of logs turned since */
+    kp_ms duplicate_since, listed_since; /* monotonic; 0: it is not so */
+} kp_life;
+
 /* One action on one node (or on the cluster) while it is being done.  Verbs read it and set
  * the fields of the last group; memory is the step arena `a`, which ends with the call. */
 struct kp_step {
@@ -114,6 +124,7 @@ struct kp_step {
     const kp_op *op;
     kp_arena *a;
     kp_ms gone_since;  /* for the verb's own use: when its process was first seen to be gone */
+    kp_life life;      /* too */
     const char *path;  /* call path, "broker 2.1" or of a child "all.1/3" */
     const char *op_id; /* "7f3a0c41be95.broker-2.1~1" */
     kp_maybe_id node;  /* the child's node; nobody: it acts on the cluster */
@@ -132,8 +143,10 @@ struct kp_step {
     const char *next;       /* failed, unknown: what to do */
     const char *say;        /* under way: for the live line */
     bool blind;             /* under way: nobody there to look at; a stall of it decides nothing */
-    int64_t progress;       /* any number that changes while there is progress; -n for "n left" */
-    int64_t took_us;        /* of its last round trip: paces the next look */
+    int64_t progress;       /* the greater, the nearer to what is waited for: only a new greatest
+                               one counts; 0: not known; -n for "n left" */
+    int64_t left;           /* a wait: what is left of it, for who looks on; 0: not known */
+    int64_t took_us;        /* of its last round trip */
     const char *detail;     /* failed: evidence, lines ended by \n */
 };
 

@@ -20,6 +20,21 @@ extern const kp_op kp_op_step, kp_op_log, kp_op_warn, kp_op_fail, kp_op_confirm,
     kp_op_now, kp_op_on_failure, kp_op_baseline_save, kp_op_baseline_load, kp_op_wait_until,
     kp_op_play, kp_op_skip; /* ops_flow.c */
 
+/* ---- start_proof.c: what a start has brought, for start_* and wait_in_sync ---- */
+/* Takes in one KP_Q_HOST answer.  restarts_before: service.restarts when the start was asked for,
+ * -1 when that is not known. */
+void kp_life_look(kp_life *l, const kp_value *state, int64_t restarts_before);
+int64_t kp_life_deaths(const kp_life *l); /* seen, or counted by the service manager */
+/* It has died too often: why, next and detail are set. */
+bool kp_dies_again(kp_step *s, const kp_life *l, const kp_value *state);
+char *kp_log_lines(kp_arena *a, const kp_value *signs); /* the newest errors, as detail */
+void kp_start_progress(kp_step *s, const kp_value *state, bool listed);
+/* Another process is registered as this node: `say` is set, and `why` when that has lasted longer
+ * than an old session does, or this one has gone for it. */
+bool kp_start_is_second(kp_step *s, const kp_value *state, bool gone);
+/* The others list the node; whether it is the process that `state` shows.  False: `say` is set. */
+bool kp_start_is_proved(kp_step *s, const kp_node *node, const kp_value *state);
+
 /* ---- ops_node.c: what several verbs ask of a host ---- */
 /* KP_Q_HOST of a node; since < 0: without the log. */
 kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,

@@ -13,11 +13,14 @@ static const kp_arg text_arg[] = { KP_ARG(text_args, text, "text", NULL, "one li
 
 typedef struct step_args {
     const char *name;
-    bool hold;
+    bool hold, goes_on;
 } step_args;
 static const kp_arg step_arg[] = {
     KP_ARG(step_args, name, "text", NULL, "what the operator is looking at"),
-    KP_ARG(step_args, hold, "bool", "false", "Ctrl-C waits for the step's end"),
+    KP_ARG(step_args, hold, "bool", "false",
+           "once it has acted, the first Ctrl-C waits for the step's end"),
+    KP_ARG(step_args, goes_on, "bool", "false",
+           "it ends what the step before began: Ctrl-C does not part them"),
 };
 
 static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -46,9 +49,12 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
     sc->name[sc->n_names++] = kp_strdup(r->a, a->name);
     sc->step = times > 1 ? kp_printf(r->a, "%s#%d", a->name, times) : sc->name[sc->n_names - 1];
     sc->calls = 0;
-    sc->hold = false;
-    KP_TRY(kp_check_interrupt(r));
-    sc->hold = a->hold;
+    sc->holds = a->hold;
+    if (!a->goes_on) {
+        sc->hold = false;
+        if (kp_replay_over(r))
+            KP_TRY(kp_check_interrupt(r));
+    }
     kp_tell(r, (kp_event) { .kind = KP_E_STEP, .text = sc->step, .replayed = !kp_replay_over(r) });
     *ret_v = kp_nil();
     return NULL;

@@ -28,6 +28,7 @@ const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
     kp_builder b = kp_map_begin(a);
     for (size_t i = 0; keys[i]; i++)
         kp_map_add(&b, keys[i], kp_get(state, keys[i]));
+    kp_map_add(&b, "restarts", kp_get(kp_get(state, "service"), "restarts"));
     return kp_map_end(&b);
 }
 

@@ -2,8 +2,9 @@
  *
  * Stopped is proven, not believed: that very process (pid and start time) is gone,
  * .kafka_cleanshutdown is in every log dir (LogManager writes it last), and the others no longer
- * list the broker.  Started is believed when the process is there and the others list it; the exit
- * status of a start command says nothing.
+ * list the broker.  Started is believed when the process is there, the others list it, and it is
+ * that very process which they list (start_proof.c); the exit status of a start command says
+ * nothing.
  */
 #include "engine/ops.h"
 
@@ -238,18 +239,6 @@ static kp_err *start_ask(kp_step *s, const void *args)
     return NULL;
 }
 
-static char *error_lines(kp_arena *a, const kp_value *signs)
-{
-    const kp_value *errors = kp_get(signs, "errors");
-    KP_AUTO_BUF b = KP_BUF_INIT(8192);
-    size_t n = kp_len(errors);
-    for (size_t i = n > 6 ? n - 6 : 0; i < n; i++) {
-        const char *line = kp_as_text(kp_at(errors, i), "");
-        kp_buf_fmt(&b, "  log  %.200s\n", kp_printable(a, line, strlen(line)));
-    }
-    return kp_strdup(a, kp_buf_text(&b));
-}
-
 /* Listed by another broker; for a controller: answers, and the quorum sees it fetch. */
 static bool listed(kp_step *s, const kp_node *node)
 {
@@ -272,6 +261,33 @@ static bool listed(kp_step *s, const kp_node *node)
     return there;
 }
 
+/* No process: not begun, under way, or come and gone. */
+static kp_verdict none_runs(kp_step *s, const kp_value *state)
+{
+    claim how = s->intended ? claimed(s, state) : CLAIM_NONE;
+    kp_ms now = kp_mono(s->r->w);
+
+    if (how == CLAIM_DONE && s->gone_since == 0)
+        s->gone_since = now;
+    /* The start command has ended and for a while there is no process: it came and went. */
+    bool gone = how == CLAIM_DONE && now - s->gone_since >= GONE_FOR;
+    bool gave_up = how == CLAIM_NONE && s->asked &&
+                   kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "failed");
+    if (gone || gave_up) {
+        s->why = gone ? "it was started and its process is gone again"
+                      : "the service manager gave up starting it";
+        s->next = "read its log; when it is mended: kplay resume";
+        s->detail = kp_log_lines(s->a, kp_get(state, "signs"));
+        kp_start_is_second(s, state, true);
+        return KP_DID_FAIL;
+    }
+    if (how == CLAIM_NONE)
+        return KP_NOT_YET;
+    s->say = kp_life_deaths(&s->life) ? "its process has died; perhaps it is started again"
+                                      : "its process is not there yet";
+    return KP_UNDER_WAY;
+}
+
 static kp_verdict start_probe(kp_step *s, const void *args)
 {
     const kp_node *node = node_of(s);
@@ -286,50 +302,40 @@ static kp_verdict start_probe(kp_step *s, const void *args)
         return silent(s, e);
     int64_t pid = kp_get_int(state, "pid", 0);
     const kp_value *signs = kp_get(state, "signs");
-    s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "log_size", kp_get(state, "log_size"), NULL);
-    s->progress = kp_get_int(state, "log_size", 0);
+    s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "start_time", kp_get(state, "start_time"),
+                    "log_size", kp_get(state, "log_size"), NULL);
+    kp_life_look(&s->life, state, kp_get_int(was, "restarts", -1));
+    kp_start_progress(s, state, false);
 
     if (kp_get_bool(signs, "mis_pinned", false)) {
         s->why = "it speaks a newer inter-broker protocol than the others: its fetches are refused "
                  "(inter.broker.protocol.version is not pinned)";
         s->next = "stop it, pin inter.broker.protocol.version in its file, start it again";
-        s->detail = error_lines(s->a, signs);
+        s->detail = kp_log_lines(s->a, signs);
         return KP_DID_FAIL;
     }
-    if (pid == 0) {
-        claim how = s->intended ? claimed(s, state) : CLAIM_NONE;
-        kp_ms now = kp_mono(s->r->w);
-        if (how == CLAIM_DONE && s->gone_since == 0)
-            s->gone_since = now;
-        /* The start command has ended and for a while there is no process: it came and went. */
-        if (how == CLAIM_DONE && now - s->gone_since >= GONE_FOR) {
-            s->why = "it was started and its process is gone again";
-            s->next = "read its log; when it is mended: kplay resume";
-            s->detail = error_lines(s->a, signs);
-            return KP_DID_FAIL;
-        }
-        if (how != CLAIM_NONE) {
-            s->say = "its process is not there yet";
-            return KP_UNDER_WAY;
-        }
-        if (s->asked && kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "failed")) {
-            s->why = "the service manager gave up starting it";
-            s->next = "read its log; when it is mended: kplay resume";
-            s->detail = error_lines(s->a, signs);
-            return KP_DID_FAIL;
-        }
-        return KP_NOT_YET;
-    }
+    if (kp_dies_again(s, &s->life, state))
+        return KP_DID_FAIL;
+    if (pid == 0)
+        return none_runs(s, state);
     s->gone_since = 0;
-    if (listed(s, node)) {
-        s->result = kp_map(s->a, "release", kp_get(state, "running_release"), "already",
-                           kp_get_int(was, "pid", 0) == pid ? kp_bool(true) : NULL, NULL);
-        return KP_SO;
+    if (kp_start_is_second(s, state, false))
+        return s->why ? KP_DID_FAIL : KP_UNDER_WAY;
+    bool already = kp_get_int(was, "pid", 0) == pid &&
+                   kp_get_int(was, "start_time", 0) == kp_get_int(state, "start_time", 0);
+    if (!listed(s, node)) {
+        s->life.listed_since = 0;
+        s->say = kp_life_deaths(&s->life) ? "its process has died once and runs again; the others "
+                                            "do not list it yet"
+                                          : "its process is there; the others do not list it yet";
+        return KP_UNDER_WAY;
     }
-    s->say = kp_get_bool(signs, "duplicate_registration", false)
-                 ? "waiting for its old session to end (broker.session.timeout.ms, 9 s)"
-                 : "its process is there; the others do not list it yet";
-    return KP_UNDER_WAY;
+    kp_start_progress(s, state, true);
+    if (!already && !kp_start_is_proved(s, node, state))
+        return KP_UNDER_WAY;
+    s->result = kp_map(s->a, "release", kp_get(state, "running_release"), "already",
+                       already ? kp_bool(true) : NULL, NULL);
+    return KP_SO;
 }
 
 static void start_after(kp_step *s, const void *args)
@@ -340,6 +346,11 @@ static void start_after(kp_step *s, const void *args)
         k->stopped = false;
     if (k)
         k->log_from = kp_get_int(kp_get(s->pre, "host"), "log_size", -1);
+    if (k && s->life.pid != 0)
+        k->life = s->life;
+    else if (k) /* of an earlier session */
+        k->life = (kp_life) { .pid = kp_get_int(s->saw, "pid", 0),
+                              .start_time = kp_get_int(s->saw, "start_time", 0) };
     if (k && !kp_get_bool(s->result, "already", false))
         k->restarted = kp_mono(s->r->w);
     if (kp_node_is(node_of(s), KP_BROKER))

@@ -135,7 +135,7 @@ static kp_verdict broker_back(kp_step *s, int node)
         int slot = v ? kp_view_slot(v, node) : 0;
         left = v ? kp_view_behind(v, node, excused, parts, KP_RISK_LIST) : 0;
         if (v && (slot < 0 || !v->brokers[slot].alive || left)) {
-            s->progress = -(int64_t)left;
+            s->left = left;
             s->say = slot < 0 || !v->brokers[slot].alive
                          ? kp_printf(s->a, "broker %d is not listed", node)
                          : kp_printf(s->a, "broker %d is behind on %u of %u partitions", node, left,
@@ -155,7 +155,7 @@ static kp_verdict broker_back(kp_step *s, int node)
         left = kp_view_behind(v, node, excused, NULL, 0);
         if (!left)
             continue;
-        s->progress = -(int64_t)left;
+        s->left = left;
         s->say = kp_printf(s->a, "broker %d sees it behind on %u partition%s", v->node, left,
                            left == 1 ? "" : "s");
         return KP_UNDER_WAY;
@@ -198,7 +198,7 @@ static kp_verdict controller_back(kp_step *s, int node)
         if (ago >= 0 && ago < 5000 && ago <= since) {
             return KP_SO;
         }
-        s->progress = -behind;
+        s->left = behind;
         s->say = kp_printf(s->a, "controller %d is %" PRId64 " records behind", node, behind);
         return KP_UNDER_WAY;
     }
@@ -219,7 +219,9 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
     if (!k || now - k->looked < 2 * KP_SECOND)
         return so_far;
     k->looked = now;
+    int64_t cost = r->pace.cost_us; /* this look has a pace of its own */
     kp_err *e = kp_ask_host(r, s->a, node->id, k->log_from > 0 ? k->log_from : -1, &state, NULL);
+    r->pace.cost_us = cost;
     if (e) {
         kp_err_drop(e);
         return so_far;
@@ -227,6 +229,11 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
     if (kp_get_int(state, "pid", 0) == 0) {
         s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r, node->id));
         s->next = "find out what ended it; when it runs again: kplay resume";
+        return KP_DID_FAIL;
+    }
+    kp_life_look(&k->life, state, -1);
+    if (kp_dies_again(s, &k->life, state)) {
+        s->why = kp_printf(s->a, "%s: %s", kp_node_word(s->a, r, node->id), s->why);
         return KP_DID_FAIL;
     }
     const kp_value *signs = kp_get(state, "signs");
@@ -257,6 +264,8 @@ static kp_verdict sync_probe(kp_step *s, const void *args)
             worst = broker_back(s, node->id);
         if (worst != KP_SO && worst != KP_DID_FAIL)
             worst = look_at_host(s, node, worst);
+        if (s->left > 0) /* a node further on in the list is nearer, whatever it has left */
+            s->progress = -s->left - (int64_t)(a->nodes.n - 1 - i) * (INT64_C(1) << 32);
     }
     return worst;
 }

@@ -2,6 +2,7 @@
  */
 #include "engine/run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body)
@@ -12,8 +13,19 @@ kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body)
     return NULL;
 }
 
+/* What the run waits for, for whoever interrupts it. */
+static void keep_waits_for(kp_run *r, const kp_event *e)
+{
+    if (e->kind == KP_E_DONE)
+        *r->waits_for = 0;
+    else if ((e->kind == KP_E_PROGRESS || e->kind == KP_E_HELD) && e->text)
+        snprintf(r->waits_for, sizeof r->waits_for, "%s%s%s", e->verb ? e->verb : "waiting",
+                 *e->text ? ": " : "", e->text);
+}
+
 void kp_tell(kp_run *r, kp_event e)
 {
+    keep_waits_for(r, &e);
     if (!r->spec->sink.event)
         return;
     e.t = kp_now(r->w);
@@ -84,18 +96,6 @@ kp_err *kp_run_end(kp_run *r, kp_err *e)
     if (!r->over)
         r->over = kp_err_copy(e);
     return e;
-}
-
-kp_err *kp_check_interrupt(kp_run *r)
-{
-    int signals = kp_interrupts(r->w);
-    bool hold = r->depth >= 0 && r->scope[r->depth].hold;
-
-    if (signals <= r->interrupts_seen || hold || r->shadow)
-        return NULL;
-    r->interrupts_seen = signals;
-    return kp_run_end(
-        r, kp_err_new(KP_PAUSED, "kplay resume", "paused by a person; nothing is under way"));
 }
 
 bool kp_run_is_over(const kp_run *r)

@@ -307,15 +307,6 @@ static const char *state_of(const kp_err *e)
     }
 }
 
-static const kp_value *left_down(kp_run *r)
-{
-    kp_builder b = kp_list_begin(r->a);
-    for (size_t i = 0; i < r->n_known; i++)
-        if (r->known[i].stopped)
-            kp_list_add(&b, kp_text(r->a, kp_node_word(r->a, r, r->known[i].id)));
-    return kp_list_end(&b);
-}
-
 static const kp_value *report(kp_run *r, const kp_err *e, bool closed)
 {
     kp_arena *a = r->a;
@@ -325,7 +316,7 @@ static const kp_value *report(kp_run *r, const kp_err *e, bool closed)
                   kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
                   r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
                   kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began),
-                  "stops", kp_list_end(&r->stops), "down", left_down(r), "assumed",
+                  "stops", kp_list_end(&r->stops), "down", kp_left_down(r), "assumed",
                   kp_list_end(&r->assumed), "warnings", kp_list_end(&r->warnings), "overrides",
                   kp_list_end(&r->overridden), "unused_effects", effects_value(a, unused),
                   "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),

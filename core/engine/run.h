@@ -5,7 +5,12 @@
 #include "engine/engine.h"
 
 #define KP_SCOPES 8    /* nested play() */
-#define KP_POLL_MS 100 /* shortest pause between two looks at the world */
+
+/* The pause between two looks at the world: KP_POLL_SHARE times what the last look cost, so that
+ * looking takes a twentieth of those who answer, within these two. */
+#define KP_POLL_MS 100
+#define KP_POLL_MOST KP_SECOND
+#define KP_POLL_SHARE 20
 
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
@@ -30,7 +35,8 @@ typedef struct kp_scope {
     const char *prefix; /* "" or "preflight:" */
     const char *step;   /* name of the open step, with #2 when repeated; "" before the first */
     int calls;          /* in the open step */
-    bool hold;          /* Ctrl-C waits for the step's end */
+    bool holds;         /* the open step holds: once it has acted, Ctrl-C waits for its end */
+    bool hold;          /* it has acted */
     const char **name;  /* step names used so far, in order */
     uint32_t n_names, cap_names;
     unsigned granted;
@@ -44,6 +50,7 @@ typedef struct kp_known {
     kp_ms restarted;  /* world monotonic time of the last start this process saw; 0 never */
     kp_ms looked;     /* when its host was last asked whether the process is still there */
     int64_t log_from; /* size of its log before its last start; -1 not known */
+    kp_life life;     /* of the process that its last start brought */
     bool down;        /* not listed in the newest view */
     bool stopped;     /* this run stopped it, and has not started it since */
     const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
@@ -56,6 +63,12 @@ typedef struct kp_eta {
     int n;
     int forget; /* which one makes room next */
 } kp_eta;
+
+/* What looks cost those who answer (ask.c). */
+typedef struct kp_pace {
+    int64_t cost_us;          /* of the answers since it was last set to 0: before each look */
+    int64_t best_ns[KP_REQS]; /* by kind, for an entry of the answer; 0: none was seen */
+} kp_pace;
 
 struct kp_run {
     const kp_run_spec *spec;
@@ -98,6 +111,8 @@ struct kp_run {
     kp_err *over; /* set: the run ends with it; nothing may be caught */
     bool closing; /* over by fail{}: the run is closed for good */
     int interrupts_seen, interrupts_told;
+    const char *under_way; /* actions that were asked for and have not settled; NULL: none */
+    char waits_for[160];   /* the newest progress, "" after it: told to who interrupts */
     bool acted; /* an action was asked for in this run (any session) */
 
     const kp_view *view; /* the newest whole view; NULL where a world's views do not last (sim) */
@@ -127,6 +142,7 @@ struct kp_run {
                            stop */
     kp_ms idle_from;
     int64_t confirmed_requests, confirmed_polls, polls;
+    kp_pace pace;
 };
 
 /* ---- run.c ---- */
@@ -139,8 +155,6 @@ kp_err *kp_err_copy(const kp_err *e);
 bool kp_err_ends_run(const kp_err *e);                      /* not for playbooks to catch */
 const kp_value *kp_err_value(kp_arena *a, const kp_err *e); /* for the journal */
 kp_err *kp_err_from_value(const kp_value *v);
-kp_err *
-kp_check_interrupt(kp_run *r) KP_MUST_USE; /* between actions: the first Ctrl-C pauses here */
 kp_err *kp_fence(kp_run *r) KP_MUST_USE;   /* once per session, before the first effect */
 
 /* ---- ask.c: requests and the one pause ---- */
@@ -152,9 +166,18 @@ kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q,
                      const kp_value **ret_v) KP_MUST_USE;
 void kp_send_only(
     kp_run *r, const kp_request *q); /* an action: its answer is not believed, so not waited for */
-/* Waits `d`, or less when a signal comes.  KP_PAUSED or KP_DETACHED when it must not go on. */
-kp_err *kp_pause(kp_run *r, kp_ms d, bool action_under_way) KP_MUST_USE;
-kp_ms kp_poll_pause(int64_t last_took_us); /* max(100 ms, 20 x the last round trip), at most 5 s */
+/* Waits `d`.  KP_PAUSED or KP_DETACHED when a signal says that it must not go on. */
+kp_err *kp_pause(kp_run *r, kp_ms d) KP_MUST_USE;
+void kp_pace_add(kp_pace *p, const kp_reply *reply); /* kp_ask_all does, with each answer */
+kp_ms kp_pace_pause(const kp_pace *p);
+
+/* ---- signals.c: what a person who interrupts still lets the run finish ---- */
+typedef enum kp_urge { KP_GO_ON, KP_FINISH_NODE, KP_FINISH_ACTION, KP_LEAVE } kp_urge;
+kp_urge kp_urged(const kp_run *r);
+kp_err *kp_check_interrupt(kp_run *r) KP_MUST_USE; /* between actions: KP_PAUSED, or go on */
+kp_err *kp_obey_signals(kp_run *r) KP_MUST_USE;    /* while time passes; says what it finishes */
+void kp_hold_acted(kp_run *r);                     /* an action is intended, or was: hold now */
+const kp_value *kp_left_down(kp_run *r); /* names of nodes it stopped and has not started */
 
 /* ---- fresh.c: views that may be relied on ---- */
 /* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: a node
@@ -220,6 +243,8 @@ kp_err *kp_paused_run(kp_arena *a, const char *runs, const char *run,
                       kp_journal **ret_j) KP_MUST_USE;
 
 /* ---- step.c ---- */
+/* Whether `progress` is nearer than it was ever before; 0 never is. */
+bool kp_nearer(int64_t progress, int64_t *best);
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
                     const char *path, const char *at, const kp_call_record *old,
                     const kp_value **ret_v) KP_MUST_USE;

@@ -81,6 +81,7 @@ static kp_err *intend(kp_run *r, child *c)
                                 r->epoch ? kp_int(a, r->epoch) : NULL, "eta",
                                 kp_eta_of(r, c->s.op), NULL)));
     c->open = true;
+    kp_hold_acted(r);
     return NULL;
 }
 
@@ -106,7 +107,8 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
                                 node_value(c), "pre",
                                 c->open ? NULL : c->s.pre, "a", once(c), "ok", kp_bool(v == KP_SO),
                                 "r", c->result, "err", kp_err_value(a, c->err), "via",
-                                kp_text(a, via), "ms", kp_int(a, took), NULL)));
+                                kp_text(a, via), "saw", c->open ? c->s.saw : NULL, "ms",
+                                kp_int(a, took), NULL)));
     c->settled = true;
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
@@ -139,10 +141,13 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
     const kp_value *body = k->done ? k->done->body : k->intent->body;
     const kp_value *pre = kp_get(k->intent ? k->intent->body : body, "pre");
     c->attempt = k->attempt ? k->attempt : 1;
+    if (k->intent)
+        kp_hold_acted(r);
     if (k->done && (kp_get_bool(body, "ok", false) || !k->retry)) {
         c->s.pre = pre;
         c->settled = true;
         c->result = kp_get(body, "r");
+        c->s.saw = kp_get(body, "saw");
         c->err = kp_err_from_value(kp_get(body, "err"));
         if (!c->err && c->s.op->after)
             c->s.op->after(&c->s, c->s.args);
@@ -187,6 +192,14 @@ static bool fenced_off(kp_run *r, const kp_op *op)
     const unsigned on_host = KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_RELEASE_STAGE |
                              KP_G_RELEASE_SWITCH | KP_G_CONFIG_FILE;
     return op->cls == KP_OP_WANT || (r->fenced && ((unsigned)op->grant & on_host));
+}
+
+bool kp_nearer(int64_t progress, int64_t *best)
+{
+    if (progress == 0 || (*best != 0 && progress <= *best))
+        return false;
+    *best = progress;
+    return true;
 }
 
 /* One look at one child. */
@@ -235,10 +248,8 @@ static kp_err *look(kp_run *r, child *c)
                    (!c->open || fenced_off(r, op) || now - c->s.asked_at >= op->landing);
         return NULL;
     case KP_UNDER_WAY:
-        if (c->s.progress != c->progress || c->moved == 0) {
-            c->progress = c->s.progress;
+        if (kp_nearer(c->s.progress, &c->progress) || c->moved == 0)
             c->moved = now;
-        }
         if (op->stall && now - c->moved > op->stall && c->s.blind && c->open) {
             c->s.why = c->s.say;
             c->s.next = "when it answers, kplay resume looks again";
@@ -335,6 +346,25 @@ static void tell_progress(kp_run *r, const child *c, size_t n)
                                                 kp_eta_of(r, shown->s.op), NULL) });
 }
 
+/* What may have been asked for and has not settled: "start_broker of broker 2", "... 3 nodes". */
+static const char *under_way(kp_run *r, const kp_op *op, const child *c, size_t n)
+{
+    size_t open = 0;
+    const child *one = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (c[i].open && !c[i].settled) {
+            open++;
+            one = &c[i];
+        }
+    if (open == 0)
+        return NULL;
+    if (open > 1)
+        return kp_printf(r->call, "%s of %zu nodes", op->name, open);
+    return one->s.node.is ? kp_printf(r->call, "%s of %s", op->name,
+                                      kp_node_word(r->call, r, one->s.node.id))
+                          : op->name;
+}
+
 static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -350,7 +380,10 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
                 KP_TRY(look(r, &c[i]));
                 wants += !c[i].settled && c[i].wants;
             }
-        if (wants > 0) {
+        r->under_way = under_way(r, op, c, n);
+        if (wants > 0 && !r->under_way)
+            KP_TRY(kp_check_interrupt(r));
+        if (wants > 0 && kp_urged(r) < KP_FINISH_ACTION) { /* else nothing more is begun */
             KP_TRY(kp_fence(r));
             KP_TRY(guard(r, op, args, c, n));
             for (size_t i = 0; i < n; i++) {
@@ -371,8 +404,9 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
             left += !c[i].settled;
         if (left == 0)
             return NULL;
+        r->under_way = under_way(r, op, c, n);
         tell_progress(r, c, n);
-        KP_TRY(kp_pause(r, wants > 0 ? KP_POLL_MS / 4 : KP_POLL_MS, true));
+        KP_TRY(kp_pause(r, wants > 0 ? KP_POLL_MS / 4 : KP_POLL_MS));
     }
 }
 
@@ -438,6 +472,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
     }
 
     kp_err *e = settle_all(r, op, args, c, n);
+    r->under_way = NULL;
     if (!e)
         e = join_errors(r, op, c, n);
     for (size_t i = 0; i < n; i++)

@@ -66,19 +66,16 @@ static kp_err *end(kp_run *r, waiting *w, kp_err *err, const kp_value *result,
     return err;
 }
 
-/* NULL: wait on.  Otherwise why not. */
-static kp_err *passed(kp_run *r, const waiting *w, int64_t progress, const char *say,
-                      const char *next)
+/* NULL: wait on.  Otherwise why not.  `moved`: there was progress, to w->progress. */
+static kp_err *passed(kp_run *r, waiting *w, bool moved, const char *say, const char *next)
 {
     kp_ms now = kp_mono(r->w);
-    waiting *rw = (waiting *)(uintptr_t)w;
 
-    if (progress != w->progress) {
-        rw->progress = progress;
-        rw->moved = now;
-        if (rw->curve.n < 32)
-            kp_list_add(&rw->curve,
-                        kp_ints(r->call, (int[]) { (int)(now - w->begun), (int)progress }, 2));
+    if (moved) {
+        w->moved = now;
+        if (w->curve.n < 32)
+            kp_list_add(&w->curve,
+                        kp_ints(r->call, (int[]) { (int)(now - w->begun), (int)w->progress }, 2));
     }
     const char *sep = say && *say ? ": " : "";
     if (now - w->moved > w->stall)
@@ -145,6 +142,8 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         kp_arena_reset(scratch);
         s.a = scratch;
         s.say = s.why = s.next = s.detail = NULL;
+        s.progress = s.left = 0;
+        r->pace.cost_us = 0;
         kp_verdict v = op->probe(&s, args);
         w.polls++;
         if (v == KP_SO) {
@@ -165,7 +164,7 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
             if (s.detail)
                 e = kp_err_detail(e, "%s", s.detail);
         } else {
-            e = passed(r, &w, s.progress, s.say, s.next);
+            e = passed(r, &w, kp_nearer(s.progress, &w.progress), s.say, s.next);
             if (e && s.detail)
                 e = kp_err_detail(e, "%s", s.detail);
         }
@@ -176,10 +175,10 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
                                 .path = path,
                                 .text = s.say ? s.say : "",
                                 .took = kp_mono(r->w) - w.begun,
-                                .value = s.progress < 0 ? kp_map(scratch, "left",
-                                                                 kp_int(scratch, -s.progress), NULL)
-                                                        : NULL });
-        KP_TRY(kp_pause(r, kp_poll_pause(s.took_us), false));
+                                .value = s.left > 0 ? kp_map(scratch, "left",
+                                                             kp_int(scratch, s.left), NULL)
+                                                    : NULL });
+        KP_TRY(kp_pause(r, kp_pace_pause(&r->pace)));
     }
 }
 
@@ -193,6 +192,19 @@ static kp_err *evaluate(kp_run *r, kp_predicate fn, void *ud, bool *ret_true, co
     kp_err *e = fn(ud, ret_true, ret_say);
     r->in_predicate = false;
     return e;
+}
+
+/* Of what a predicate was told: any change of it is progress, but for the time. */
+static int64_t digest(const kp_value *reads)
+{
+    KP_AUTO_BUF text = KP_BUF_INIT(KP_JSON_LIMIT);
+    for (size_t i = 0; i < kp_len(reads); i++)
+        if (!kp_streq(kp_get_text(kp_at(reads, i), "fn", ""), "now"))
+            kp_json_write(&text, kp_at(reads, i));
+    uint64_t d = 1469598103934665603u;
+    for (size_t i = 0; i < text.n; i++)
+        d = (d ^ (unsigned char)text.p[i]) * 1099511628211u;
+    return (int64_t)d;
 }
 
 kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud,
@@ -257,8 +269,8 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
     KP_TRY(begin(r, &w, ms[1], old));
     kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
     for (;;) {
-        int64_t before_us = kp_mono(r->w);
         say = "";
+        r->pace.cost_us = 0;
         e = evaluate(r, fn, ud, &is_true, &say);
         w.polls++;
         if (e && kp_err_ends_run(e))
@@ -272,14 +284,10 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
             return NULL;
         }
         kp_err_drop(e);
-        /* Progress is any change in what the predicate was told. */
-        KP_AUTO_BUF text = KP_BUF_INIT(KP_JSON_LIMIT);
-        kp_json_write(&text, reads);
-        int64_t digest = 1469598103934665603;
-        for (size_t i = 0; i < text.n; i++)
-            digest = (int64_t)(((uint64_t)digest ^ (unsigned char)text.p[i]) * 1099511628211u);
+        int64_t told = digest(reads), before = w.progress;
+        w.progress = told;
         char *said = kp_strdup(r->eval, say && *say ? say : at);
-        e = passed(r, &w, digest, said, NULL);
+        e = passed(r, &w, told != before, said, NULL);
         if (e)
             return end(r, &w, kp_err_at(e, "%s", at), NULL, NULL);
         kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
@@ -287,8 +295,8 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
                                 .path = w.path,
                                 .text = said,
                                 .took = kp_mono(r->w) - w.begun });
-        kp_ms pause = kp_poll_pause((kp_mono(r->w) - before_us) * 1000);
-        KP_TRY(kp_pause(r, ms[2] > pause ? ms[2] : pause, false));
+        kp_ms pause = kp_pace_pause(&r->pace);
+        KP_TRY(kp_pause(r, ms[2] > pause ? ms[2] : pause));
     }
 }
 
@@ -309,7 +317,7 @@ kp_err *kp_wait_sleep(kp_step *s, kp_ms d)
                                 .path = s->path,
                                 .text = kp_printf(r->eval, "%s left",
                                                   kp_duration_text(r->eval, left, false)) });
-        KP_TRY(kp_pause(r, left < KP_SECOND ? left : KP_SECOND, false));
+        KP_TRY(kp_pause(r, left < KP_SECOND ? left : KP_SECOND));
     }
     return end(r, &w, NULL, NULL, NULL);
 }

@@ -143,9 +143,11 @@ char *kp_host_quote(kp_arena *a, const char *word);
  *   fence                 {epoch, holder}; epoch 0: never acquired
  *   java                  [{pid, main, config}]: every Java process of the host
  *   log_size, log_inode, log_turned (the log is shorter than log_since: it was rotated)
+ *   script                true: what runs is a shell, the start script and not yet the JVM
  *   signs                 {errors = [lines], NAME = true...} from log_since on: the last log_lines
  *                         lines with ERROR, FATAL, Exception or a sign of trouble, and which of
- *                         kp_host_signs were seen; absent without log_since */
+ *                         kp_host_signs were seen (a sign that is `placed`: where in the log its
+ *                         newest line ends, bytes); absent without log_since */
 typedef struct kp_host_question {
     const char *cluster; /* cluster id, for the fence; NULL: not asked */
     int64_t log_since;   /* byte offset in the log; -1: no lines, only its size */
@@ -160,6 +162,7 @@ typedef struct kp_host_sign {
     const char *name;
     const char *pattern; /* an extended regular expression without backslashes */
     bool trouble;        /* its lines are among signs.errors */
+    bool placed;         /* told by where its newest line ends, not by true */
 } kp_host_sign;
 extern const kp_host_sign kp_host_signs[]; /* ends with a NULL name */
 

@@ -21,19 +21,27 @@ enum { LINES_DEFAULT = 20, LINES_MAX = 200 };
 
 /* The wording is Kafka's: InvalidRequestException of a leader that was sent a fetch it has not
  * enabled (a mis-pinned inter.broker.protocol.version), the registration error of a broker whose
- * old session still lives (ClusterControlManager), KafkaServer, KafkaRaftServer, LogManager. */
+ * old session still lives (ClusterControlManager), KafkaServer, KafkaRaftServer, LogManager.
+ * `advanced`: only a start that gets on says so: a log loaded or a segment recovered (LogManager,
+ * LogLoader), registered, caught up or unfenced (KafkaServer, BrokerLifecycleManager). */
 const kp_host_sign kp_host_signs[] = {
-    { "mis_pinned", "which is not enabled", true },
-    { "duplicate_registration", "DUPLICATE_BROKER_REGISTRATION|DuplicateBrokerRegistration", true },
-    { "fetch_errors", "Error in response for fetch request", true },
-    { "started", "Kafka *Server.*started", false },
-    { "fatal_startup", "Fatal error during .* startup|Exiting Kafka due to fatal exception", true },
-    { "recovering", "no clean shutdown file was found", false },
-    { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown",
-      true },
-    { "disk_failed", "all log dirs .*have failed", true },
-    { "unregistered", "unable to register with the controller quorum", true },
-    { NULL, NULL, false },
+    { "mis_pinned", "which is not enabled", true, false },
+    { "duplicate_registration", "DUPLICATE_BROKER_REGISTRATION|DuplicateBrokerRegistration", true,
+      false },
+    { "fetch_errors", "Error in response for fetch request", true, false },
+    { "started", "Kafka *Server.*started", false, false },
+    { "advanced",
+      "Completed load of|Recovering unflushed segment|Successfully registered broker|"
+      "Registered broker [0-9]+ at path|broker has caught up|broker has been unfenced",
+      false, true },
+    { "fatal_startup", "Fatal error during .* startup|Exiting Kafka due to fatal exception", true,
+      false },
+    { "recovering", "no clean shutdown file was found", false, false },
+    { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown", true,
+      false },
+    { "disk_failed", "all log dirs .*have failed", true, false },
+    { "unregistered", "unable to register with the controller quorum", true, false },
+    { NULL, NULL, false, false },
 };
 
 const char kp_sh_properties[] =
@@ -108,6 +116,9 @@ static const char look[] =
     "if [ \"$pid\" != 0 ]; then\n"
     "    say start_time \"$start\"\n"
     "    for p in $pids; do say pids \"$p\"; done\n"
+    "    case $(args_of \"$pid\" | sed -n '1{s,^.*/,,;p;}') in\n"
+    "    sh | bash | dash | ash | ksh | zsh) say script yes ;;\n"
+    "    esac\n"
     "    file=$(config_of \"$pid\")\n"
     "    overrides=$(overrides_of \"$pid\")\n"
     "    say process.user \"$(stat -c %U \"/proc/$pid\")\"\n"
@@ -193,25 +204,26 @@ static const char look[] =
     "        if [ \"$since\" -gt \"$size\" ]; then say log_turned yes; since=0; fi\n"
     "        [ $((size - since)) -le " LOG_LIMIT " ] || since=$((size - " LOG_LIMIT "))\n"
     "        tail -c +$((since + 1)) \"$log\" | head -c \"$((size - since))\" |\n"
-    "            SIGNS=$signs awk -v keep=\"$lines\" '\n"
+    "            SIGNS=$signs awk -v keep=\"$lines\" -v at=\"$since\" '\n"
     "        BEGIN {\n"
     "            n = split(ENVIRON[\"SIGNS\"], line, \"\\n\")\n"
     "            for (i = 1; i < n; i++) {\n"
     "                trouble[i] = sub(/^! /, \"\", line[i])\n"
-    "                at = index(line[i], \" \")\n"
-    "                name[i] = substr(line[i], 1, at - 1); text[i] = substr(line[i], at + 1)\n"
+    "                cut = index(line[i], \" \")\n"
+    "                name[i] = substr(line[i], 1, cut - 1); text[i] = substr(line[i], cut + 1)\n"
     "            }\n"
     "        }\n"
     "        {\n"
+    "            at += length($0) + 1\n"
     "            hit = /ERROR|FATAL|Exception/\n"
     "            for (i = 1; i < n; i++) if ($0 ~ text[i]) {\n"
-    "                seen[name[i]] = 1\n"
+    "                seen[name[i]] = at\n"
     "                hit = hit || trouble[i]\n"
     "            }\n"
     "            if (hit) last[hits++ % keep] = substr($0, 1, 500)\n"
     "        }\n"
     "        END {\n"
-    "            for (i in seen) print \"sign \" i\n"
+    "            for (i in seen) print \"sign \" i \" \" seen[i]\n"
     "            for (i = hits > keep ? hits - keep : 0; i < hits; i++)\n"
     "                print \"line \" last[i % keep]\n"
     "        }'\n"
@@ -403,6 +415,19 @@ static void unit_fact(reader *r, const char *key, const char *value)
     }
 }
 
+/* "NAME PLACE" */
+static void add_sign(reader *r, const char *text)
+{
+    size_t n = strcspn(text, " ");
+    int64_t place = 0;
+    for (const kp_host_sign *sign = kp_host_signs; sign->name; sign++)
+        if (strlen(sign->name) == n && memcmp(sign->name, text, n) == 0)
+            kp_map_add(&r->signs, sign->name,
+                       sign->placed && text[n] && kp_said_int(text + n + 1, &place)
+                           ? kp_int(r->a, place)
+                           : kp_bool(true));
+}
+
 static void top_fact(reader *r, const char *key, const char *value)
 {
     static const char *const ints[] = { "pid", "start_time", "log_size", "log_inode", NULL };
@@ -419,12 +444,12 @@ static void top_fact(reader *r, const char *key, const char *value)
         kp_map_add(&r->top, "now", kp_int(r->a, seconds * KP_SECOND));
     else if (kp_streq(key, "running_by"))
         add_text(r, &r->top, "running_release_by", value);
-    else if (kp_streq(key, "log_turned"))
+    else if (kp_streq(key, "log_turned") || kp_streq(key, "script"))
         kp_map_add(&r->top, key, kp_bool(true));
     else if (kp_streq(key, "signs"))
         r->has_signs = true;
     else if (kp_streq(key, "sign"))
-        kp_map_add(&r->signs, value, kp_bool(true));
+        add_sign(r, value);
     else if (kp_streq(key, "line"))
         kp_list_add(&r->lines, kp_text(r->a, value));
     else if (kp_streq(key, "override"))

@@ -104,7 +104,8 @@ static const kp_value *state_value(kp_arena *a, const kp_value *state)
     static const char *const keys[] = {
         "boot_id",  "pid",          "start_time", "process", "config",     "running_release",
         "link",     "link_release", "releases",   "dirs",    "clean_dirs", "config_sha256",
-        "log_size", "signs",        "service",    "fence",   "free",       NULL
+        "log_size", "log_turned",   "signs",      "service", "fence",      "free",
+        "pids",     "script",       NULL
     };
     static const char *const identity[] = { "config", "node_id", "cluster_id", "roles", NULL };
     const kp_value *v = pick(a, state, keys);

@@ -123,8 +123,10 @@ static void stop(kp_sim *sim, const kp_sim_call *c)
 
     log_act(sim, c->node, &c->q, acts && broker);
     n->n_stop++;
-    if (!acts)
+    if (!acts) {
+        kp_sim_node_stop(sim, c->node);
         return;
+    }
     if (broker && n->open_act == sim->h->n_acts) /* not when its first stop is still followed */
         n->out_before = sim->out[n->slot];
     kp_sim_oracle_stop(sim, c->node);

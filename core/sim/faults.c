@@ -19,6 +19,8 @@ static const char *const names[KP_SIM_F_NAMES + 1] = {
     [KP_SIM_F_CONFIG_BREAKS_START] = "config_breaks_start",
     [KP_SIM_F_DOES_NOT_STOP] = "does_not_stop",
     [KP_SIM_F_DOES_NOT_REJOIN] = "does_not_rejoin",
+    [KP_SIM_F_CRASH_LOOP] = "crash_loop",
+    [KP_SIM_F_REGISTERED_ELSEWHERE] = "registered_elsewhere",
 };
 
 /* ---- stale metadata: a view of its own, beside the block ---- */
@@ -108,6 +110,10 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_NO_STOP;
     case KP_SIM_F_DOES_NOT_REJOIN:
         return KP_SIM_NO_REJOIN;
+    case KP_SIM_F_CRASH_LOOP:
+        return KP_SIM_LOOPING;
+    case KP_SIM_F_REGISTERED_ELSEWHERE:
+        return KP_SIM_ELSEWHERE;
     default:
         return 0;
     }
@@ -155,6 +161,12 @@ static void node_fault(kp_sim *sim, uint8_t name, int32_t node, bool begins)
     case KP_SIM_F_DOES_NOT_REJOIN:
         if (n->phase == KP_SIM_RUNNING && kp_sim_is_broker(n))
             kp_sim_catch_up_start(sim, node);
+        break;
+    case KP_SIM_F_REGISTERED_ELSEWHERE:
+        if (kp_sim_has_process(n))
+            break;
+        n->listed = begins;
+        kp_sim_node_shown(sim, node);
         break;
     default:
         break;
@@ -266,7 +278,8 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
             return kp_spec_wrong(s, "rack", "give the rack of a simulated node",
                                  "no node is in rack %s", rack);
     }
-    if (f->name == KP_SIM_F_DOES_NOT_REJOIN && !kp_sim_is_broker(&sim->node[f->node]))
+    if ((f->name == KP_SIM_F_DOES_NOT_REJOIN || f->name == KP_SIM_F_REGISTERED_ELSEWHERE) &&
+        !kp_sim_is_broker(&sim->node[f->node]))
         return kp_spec_wrong(s, "node", "give the id of a broker", "node %d is no broker",
                              (int)node);
 

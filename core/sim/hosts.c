@@ -95,14 +95,31 @@ static const kp_value *signs_of(const kp_sim *sim, kp_arena *a, const kp_sim_nod
             kp_map_add(&b, "stop_timed_out", kp_bool(true));
     }
     kp_map_add(&b, "errors", kp_list_end(&errors));
+    if (n->phase == KP_SIM_BOOTING || n->phase == KP_SIM_RUNNING)
+        kp_map_add(&b, "advanced", kp_int(a, kp_sim_log_size(sim, n)));
     return kp_map_end(&b);
+}
+
+#define CONTROLLER_PORT 9093
+
+/* A broker takes connections when it serves, in ZooKeeper mode as soon as it registers. */
+static const kp_value *ports_of(const kp_sim *sim, kp_arena *a, const kp_sim_node *n)
+{
+    kp_builder b = kp_list_begin(a);
+    bool serves = n->phase == KP_SIM_RUNNING ||
+                  (n->phase == KP_SIM_JOINING && sim->h->mode == KP_SIM_ZOOKEEPER);
+    if (serves && kp_sim_is_broker(n))
+        kp_list_add(&b, kp_int(a, n->port));
+    if (n->voter > 0)
+        kp_list_add(&b, kp_int(a, CONTROLLER_PORT));
+    return kp_list_end(&b);
 }
 
 static const char *service_state(const kp_sim_node *n)
 {
     switch ((kp_sim_phase)n->phase) {
     case KP_SIM_OFF:
-        return n->service_failed ? "failed" : "inactive";
+        return n->again ? "activating" : n->service_failed ? "failed" : "inactive";
     case KP_SIM_STOPPING:
         return "deactivating";
     default:
@@ -122,7 +139,7 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, int64_
     if (up)
         process = kp_map(a, "config", kp_text(a, config), "node_id", kp_int(a, n->id), "cluster_id",
                          kp_text(a, sim->h->cluster_id), "roles", kp_text(a, roles_text(n->roles)),
-                         NULL);
+                         "listening", ports_of(sim, a, n), NULL);
     kp_builder b = kp_map_begin(a);
     kp_map_add(&b, "boot_id",
                kp_textf(a, "%08x-%04x-4000-8000-%012x", (unsigned)(boot >> 32),

@@ -21,6 +21,8 @@
 #define UNFLUSHED 600.0 /* seconds of writes that log recovery reads again */
 #define SLOW 10
 #define LOG_PER_MS 2 /* bytes of server.log */
+#define SUPERVISED (300 * KP_SIM_MS)           /* until a supervisor starts a dead process again */
+#define REGISTRATION_LIMIT (60 * KP_SIM_SECOND) /* initial.broker.registration.timeout.ms */
 
 static bool is_zookeeper(const kp_sim *sim)
 {
@@ -176,6 +178,8 @@ static refusal read_start(kp_sim *sim, kp_sim_node *n)
     char *mine = kp_printf(sim->scratch, "%d", n->id);
     if (!kp_streq(id, mine))
         return (refusal) { KP_SIM_LINE_NODE_ID, 0 };
+    if (n->troubles & KP_SIM_LOOPING)
+        return (refusal) { KP_SIM_LINE_CONFIG, -2 };
     return (refusal) { 0, 0 };
 }
 
@@ -215,6 +219,7 @@ static void launch(kp_sim *sim, int32_t node)
     n->log_at += 20000;
     refusal why = read_start(sim, n);
     if (why.line) {
+        n->again = (n->troubles & KP_SIM_LOOPING) != 0;
         fail(sim, node, why, kp_sim_between(sim, 1500 * KP_SIM_MS, 2500 * KP_SIM_MS));
         return;
     }
@@ -297,6 +302,16 @@ static void join(kp_sim *sim, int32_t node)
     }
     if (!kp_sim_controller_works(sim)) {
         life(sim, node, 500 * KP_SIM_MS);
+        return;
+    }
+    if (n->troubles & KP_SIM_ELSEWHERE) {
+        refusal why = { KP_SIM_LINE_DUPLICATE, 0 };
+        if (sim->h->now - n->started_at > REGISTRATION_LIMIT) {
+            fail(sim, node, why, 500 * KP_SIM_MS);
+        } else {
+            kp_sim_node_sign(sim, node, why.line, why.arg);
+            life(sim, node, 2 * KP_SIM_SECOND);
+        }
         return;
     }
     if (session_open(
@@ -398,6 +413,8 @@ void kp_sim_node_stop(kp_sim *sim, int32_t node)
 {
     kp_sim_node *n = &sim->node[node];
 
+    if (n->phase == KP_SIM_OFF || n->phase == KP_SIM_FAILING)
+        n->again = false; /* its supervisor starts it no more */
     if (n->phase == KP_SIM_OFF || n->phase == KP_SIM_STOPPING || n->phase == KP_SIM_FAILING)
         return;
     n->again = false;
@@ -567,10 +584,17 @@ void kp_sim_node_due(kp_sim *sim, int32_t node)
             exited(sim, node);
         break;
     case KP_SIM_FAILING:
-        n->service_failed = true;
+        n->service_failed = !n->again;
         gone(sim, node, false);
+        if (n->again)
+            life(sim, node, SUPERVISED);
         break;
     case KP_SIM_OFF:
+        if (!n->again)
+            break;
+        n->restarts++;
+        launch(sim, node);
+        break;
     case KP_SIM_RUNNING:
         break;
     }

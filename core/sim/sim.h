@@ -111,7 +111,7 @@ kp_world *kp_sim_world(kp_sim *sim);
  * which may be NULL. */
 const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_inventory *policy);
 
-/* Count SIGINT and SIGTERM of this process as interrupts from now on. */
+/* Count SIGINT, SIGTERM and SIGHUP of this process as interrupts from now on. */
 void kp_sim_catch_signals(kp_sim *sim);
 void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been pressed */
 
@@ -133,7 +133,11 @@ void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been
  *   config_breaks_start the node does not start with the file and release that it has at its next
  *                       start
  *   does_not_stop       the process stays when asked to stop
- *   does_not_rejoin     the broker starts and never gets back into an ISR */
+ *   does_not_rejoin     the broker starts and never gets back into an ISR
+ *   crash_loop          the process dies in start-up, and its supervisor starts it again, until it
+ *                       is stopped or the fault ends
+ *   registered_elsewhere  KRaft: another process registers as this broker while it is down, and
+ *                       goes on: the others list it, and its own registration is refused */
 kp_err *kp_sim_fault(kp_sim *sim, const kp_value *fault) KP_MUST_USE;
 
 /* ---- what was done, on the simulated truth ---- */

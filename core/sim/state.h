@@ -88,6 +88,8 @@ enum {
     KP_SIM_BAD_CONFIG = 32,
     KP_SIM_NO_STOP = 64,
     KP_SIM_NO_REJOIN = 128,
+    KP_SIM_LOOPING = 256,   /* dies in start-up; its supervisor starts it again */
+    KP_SIM_ELSEWHERE = 512, /* another process is registered as this broker */
 };
 
 typedef struct kp_sim_text {
@@ -177,6 +179,8 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_CONFIG_BREAKS_START,
     KP_SIM_F_DOES_NOT_STOP,
     KP_SIM_F_DOES_NOT_REJOIN,
+    KP_SIM_F_CRASH_LOOP,
+    KP_SIM_F_REGISTERED_ELSEWHERE,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 

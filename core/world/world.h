@@ -71,8 +71,12 @@ typedef enum kp_req {
      *     name is not layout.release's (another Scala build, say)
      *   dirs (log dirs), dirs_by = "file"|"open locks"|"question", clean_dirs (of them with
      *     .kafka_cleanshutdown), log_dirs = list of their paths
-     *   config_sha256, log_size (bytes; pass it as `since` later), signs = {errors = [lines],
-     *     mis_pinned, duplicate_registration, started} (from `since` on)
+     *   config_sha256, log_size (bytes; pass it as `since` later), log_turned (`since` is beyond
+     *     the log's end: it was read from its start), signs = {errors = [lines], mis_pinned,
+     *     duplicate_registration, started, advanced = where in the log it last said that a start
+     *     gets on} (from `since` on)
+     *   pids: all of them, when several run the file; script: what runs is a shell, the start
+     *     script and not the node yet
      *   service = {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)
      * With `dirs` given they are looked at instead of those of the file or process. */
 
@@ -173,7 +177,7 @@ typedef struct kp_world_class {
     void (*cancel)(kp_world *w, uint64_t ticket); /* its reply, if it still comes, is dropped */
     kp_ms (*now)(kp_world *w);                    /* UTC; virtual in sim */
     kp_ms (*mono)(kp_world *w);                   /* for deadlines; never goes back */
-    int (*interrupts)(kp_world *w);               /* Ctrl-C received so far */
+    int (*interrupts)(kp_world *w); /* Ctrl-C, SIGTERM, SIGHUP received so far */
     /* The other wait, for a person: until `fd` can be read (true) or one more interrupt came
      * (false).  A virtual clock stands still meanwhile. */
     bool (*readable)(kp_world *w, int fd);

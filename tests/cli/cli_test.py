@@ -284,6 +284,73 @@ def test_ctrl_c_pauses_and_resume_goes_on():
         expect(p.run("resume", "--demo", "--yes"), 0, "done")
 
 
+# One node by hand, and more words after the stop than a pipe takes: until somebody reads them, kplay stands there.
+HELD = '''--- Restart broker 2, talking.
+return {
+  api = 1, summary = "x", effects = { "broker.restart" }, args = {},
+  run = function()
+    step("broker 2"%s)
+    stop_broker(2)
+    for i = 1, 100 do log(("talk"):rep(200)) end
+    start_broker(2)
+    wait_in_sync(2)
+    step("after")
+    log("went on")
+  end,
+}
+'''
+
+
+def interrupted(p: Place, hold: str, *signals: int) -> tuple[int, str]:
+    """A run that gets these signals while it talks, with broker 2 down."""
+    p.write("held.lua", HELD % hold)
+    process = subprocess.Popen([str(KPLAY), "run", "--demo", "./held.lua", "--yes"], cwd=p.dir, env=p.env, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, bufsize=1, start_new_session=True)
+    said = ""
+    while "talktalk" not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    time.sleep(0.3)  # until the pipe is full
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.1)
+    said += process.stdout.read()
+    return process.wait(timeout=60), said
+
+
+def test_the_first_signal_finishes_a_held_node():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with Place() as p:
+            code, said = interrupted(p, ", { hold = true }", number)
+            assert code == 75, f"{number}: {code}\n{said}"
+            assert "pausing when broker 2 is done; now start_broker" in said, said
+            assert "press Ctrl-C again to pause after this action" in said, said
+            assert "paused by a person; nothing is under way" in said and "sim  down" not in said, said
+            assert "went on" not in said and "kplay resume --demo" in said, said
+            expect(p.run("resume", "--demo", "--yes"), 0, "went on", "done")
+
+
+def test_a_pause_says_what_is_down():
+    for hold, signals in (("", [signal.SIGTERM]), (", { hold = true }", [signal.SIGINT, signal.SIGHUP])):
+        with Place() as p:
+            code, said = interrupted(p, hold, *signals)
+            assert code == 75, f"{code}\n{said}"
+            assert "broker 2 is down: this run stopped it and has not started it" in said, said
+            assert "nothing is under way" not in said, said
+            expect(p.run("resume", "--demo", "--yes"), 0, "went on", "done")
+
+
+def test_a_hang_up_means_nothing_under_nohup():
+    with Place() as p:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            code, said = interrupted(p, "", signal.SIGHUP)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        assert code == 0 and "went on" in said, f"{code}\n{said}"
+
+
 SLOW = '''--- Wait for a long while, many times.
 return {
   api = 1, summary = "x", effects = { "leader.elect" }, args = {},

@@ -158,6 +158,26 @@ describe("rolling.lua with a fault", function()
     assert.truthy(sim:run("validate.lua", { release = "3.7.2" }).ok)
   end)
 
+  it("ends at a broker that a supervisor starts again and again", function()
+    local sim = cluster()
+    sim:fault { fault = "crash_loop", node = 1, start = 1 }
+    local r = sim:run("rolling.lua", { to = "3.9.1" })
+    assert.falsy(r.ok)
+    assert.equal(4, r.exit)
+    assert.truthy(r.error.what:find("its process has died 2 times", 1, true), r.error.what)
+    assert.truthy(r.error.detail:find("Exiting Kafka due to fatal exception", 1, true))
+    assert.equal(0, sim:counts(2).stops)
+  end)
+
+  it("ends at a broker that is registered from elsewhere", function()
+    local sim = cluster()
+    sim:fault { fault = "registered_elsewhere", node = 1, start = 1 }
+    local r = sim:run("rolling.lua", { to = "3.9.1" })
+    assert.falsy(r.ok)
+    assert.truthy(r.error.what:find("another process is registered as broker 1", 1, true), r.error.what)
+    assert.equal(0, sim:counts(2).stops)
+  end)
+
   it("notices an unclean stop", function()
     local sim = cluster()
     sim:fault { fault = "unclean_stop", node = 2, stop = 1 }

@@ -122,6 +122,86 @@ def back_on_the_old_release(ctx: Context) -> None:
         lab.wait_in_sync()
 
 
+SUPERVISED = """#!/bin/sh
+# Starts the node, and starts it again whenever it has ended, until %(off)s is there.
+%(service)s start
+[ "$1" = start ] || exit 0
+setsid sh -c 'while sleep 0.3; do
+    [ ! -e %(off)s ] || exit
+    %(service)s status >/dev/null || %(service)s start
+done' >/dev/null 2>&1 </dev/null &
+"""
+
+
+@contextlib.contextmanager
+def supervised(ctx: Context, node: Node) -> Iterator[Path]:
+    """A cluster file whose start of this node is a supervisor's; it ends with the block."""
+    script, off = node.dir / "supervised", node.dir / "run" / "unsupervised"
+    script.write_text(SUPERVISED % {"service": node.service, "off": off})
+    script.chmod(0o755)
+    file = ctx.lab.dir / "supervised.yaml"
+    text = inventory.text(ctx.lab)
+    ours = text.replace(f'start: ["{node.service}", start]', f'start: ["{script}", start]')
+    assert ours != text, f"no start of {node.name} in\n{text}"
+    file.write_text(ours)
+    try:
+        yield file
+    finally:
+        off.touch()
+        time.sleep(1)
+
+
+@scenario(cluster="kraft-3.7.2", order=32)
+def a_crash_loop_under_a_supervisor(ctx: Context) -> None:
+    """A broker that dies in start-up and is started again for ever: the second death ends the run,
+    in the words of its log."""
+    lab = ctx.lab
+    broker = lab.node(1)
+    key = acts.poison(broker, NEWER)
+    before = ctx.counters()
+    try:
+        with supervised(ctx, broker) as file:
+            done = expect(ctx.kplay("run", "--yes", "-c", file, "--runs", runs_of(ctx, "loop"),
+                                    "rolling.lua", "--to", NEWER, *no_controllers(ctx)), 4,
+                          "its process has died", "times since it was started")
+            starts = ctx.since(before)[broker.name].count("start")
+        assert key in done.stderr, f"its log is not shown\n{told(done)}"
+        assert list(ctx.since(before)) == [broker.name], ctx.since(before)
+        assert 2 <= starts < 20, f"{starts} starts before kplay gave up"
+        ctx.say(f"{complaint(done)} ({starts} starts)")
+    finally:
+        acts.edit(broker, key, None)
+        if broker.process() is None:
+            relink(broker, lab.spec.release)
+            broker.start()
+        lab.wait_in_sync()
+
+
+# Interrupted by somebody
+
+@scenario(cluster="kraft-3.7.2", order=33)
+def a_signal_finishes_the_node(ctx: Context) -> None:
+    """SIGTERM with a broker down: it is started and in sync before the run pauses; the run goes on
+    with the next one."""
+    lab = ctx.lab
+    broker, other = lab.node(1), lab.node(2)
+    rest = ",".join(str(n.id) for n in lab.nodes if n.id not in (broker.id, other.id))
+    runs = runs_of(ctx, "signal")
+    before = ctx.counters()
+    child = ctx.popen("run", "--yes", "--runs", runs, "rolling.lua", "--skip", rest)
+    with when_counted(broker, "stop", child.terminate) as problems:
+        out, err = child.communicate(timeout=300)
+    assert not problems, problems
+    said = f"{child.returncode}\n{out}\n{err}"
+    assert child.returncode == 75, said
+    assert f"pausing when broker {broker.id} is done" in out, said
+    assert "nothing is under way" in err and "\ndown" not in out, said
+    assert ctx.since(before) == {broker.name: ["stop", "start"]}, ctx.since(before)
+    lab.wait_in_sync(10)
+    expect(ctx.kplay("resume", "--yes", "--runs", runs), 0, "done")
+    assert ctx.since(before) == {n.name: ["stop", "start"] for n in (broker, other)}
+
+
 # Killed by somebody
 
 @scenario(cluster="kraft-3.7.2", order=40)

@@ -262,6 +262,70 @@ static void what_can_not_become_so_is_not_waited_for(void **state)
     bench_over(&b);
 }
 
+/* An ISR that comes and goes: more and less is left, for ever, and never less than before. */
+static int flapped;
+static kp_verdict flapping_probe(kp_step *s, const void *args)
+{
+    (void)args;
+    s->left = 5 + flapped++ % 2;
+    s->progress = -s->left;
+    return KP_UNDER_WAY;
+}
+static const kp_op flapping = { .name = "wait_flapping",
+                                .since = 1,
+                                .rev = 1,
+                                .cls = KP_OP_WAIT,
+                                .doc = "d",
+                                .args_size = 1,
+                                .probe = flapping_probe };
+static kp_err *flaps(kp_run *r, const kp_value *args)
+{
+    const kp_value *v;
+    KP_AUTO_ARENA a = kp_arena_new("given", 1 << 16);
+    kp_builder none = kp_list_begin(a);
+    (void)args;
+    return kp_run_call(r, &flapping, kp_list_end(&none), "test.lua:3", &v);
+}
+static void what_comes_and_goes_is_no_progress(void **state)
+{
+    static const test_script flap = { .part = { NULL, flaps } };
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1);
+    the_script = &flap;
+    kp_ms from = kp_mono(b.spec.world);
+    fails(bench_run(&b, NULL), KP_FAILED, "wait_flapping: no progress for 15 min");
+    assert_in_range(kp_mono(b.spec.world) - from, 15 * KP_MINUTE, 16 * KP_MINUTE);
+    bench_over(&b);
+}
+
+/* That time passes is no progress of what is waited for. */
+static kp_err *looks_at_the_clock(void *ud, bool *ret_true, const char **ret_say)
+{
+    const kp_value *v;
+    *ret_say = "the clock";
+    *ret_true = false;
+    return call(ud, "now", "[]", &v);
+}
+static kp_err *waits_by_the_clock(kp_run *r, const kp_value *args)
+{
+    const kp_value *v;
+    KP_AUTO_ARENA a = kp_arena_new("options", 1 << 16);
+    (void)args;
+    const kp_value *given = kp_map(a, "stall", kp_text(a, "30s"), "limit", kp_text(a, "5m"), NULL);
+    return kp_run_wait_until(r, given, looks_at_the_clock, r, "test.lua:2", &v);
+}
+static void the_clock_is_no_progress(void **state)
+{
+    static const test_script clock = { .part = { NULL, waits_by_the_clock } };
+    bench b = { 0 };
+    (void)state;
+    begin(&b, "{}", 1);
+    the_script = &clock;
+    fails(bench_run(&b, NULL), KP_FAILED, "wait_until: no progress for 30");
+    bench_over(&b);
+}
+
 static void check_never_waits(void **state)
 {
     static const test_script checking = { .part = { waits } };
@@ -285,6 +349,8 @@ int main(void)
         cmocka_unit_test(sleep_keeps_its_wake_up_time),
         cmocka_unit_test(a_wait_that_failed_fails_again_without_waiting),
         cmocka_unit_test(what_can_not_become_so_is_not_waited_for),
+        cmocka_unit_test(what_comes_and_goes_is_no_progress),
+        cmocka_unit_test(the_clock_is_no_progress),
         cmocka_unit_test(check_never_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void test_nothing_there(void **state)
@@ -316,15 +317,31 @@ static void test_signs(void **state)
         { "recovering", "Recovering 3 logs from /d since no clean shutdown file was found" },
         { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown" },
         { "disk_failed", "Shutdown broker because all log dirs in /d have failed" },
+        { "advanced", "INFO Completed load of Log(dir=/d/t-0, topicId=a, topic=t, partition=0, "
+                      "highWatermark=0) with 1 segments in 7ms (1/9 completed in /d)" },
+        { "advanced", "INFO [LogLoader partition=t-0, dir=/d] Recovering unflushed segment 0. 0/1 "
+                      "recovered for t-0. (kafka.log.LogLoader)" },
+        { "advanced", "INFO [BrokerLifecycleManager id=1] Successfully registered broker 1 with "
+                      "broker epoch 9" },
+        { "advanced", "INFO Registered broker 1 at path /brokers/ids/1 with addresses: x" },
+        { "advanced", "INFO [BrokerLifecycleManager id=1] The broker has caught up. Transitioning "
+                      "from STARTING to RECOVERY." },
+        { "advanced", "INFO [BrokerLifecycleManager id=1] The broker has been unfenced. "
+                      "Transitioning from RECOVERY to RUNNING." },
         { "unregistered", "Shutting down because we were unable to register with the controller "
                           "quorum." },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         place_write(p, "log/server.log", "INFO\n%s\n", rows[i].line);
         const kp_value *signs = kp_get(place_state(p, h, NULL, 0), "signs");
-        assert_true(kp_get_bool(signs, rows[i].name, false));
+        bool placed = kp_streq(rows[i].name, "advanced");
+        if (placed) /* where its line ends */
+            assert_int_equal(kp_get_int(signs, "advanced", -1), 5 + strlen(rows[i].line) + 1);
+        else
+            assert_true(kp_get_bool(signs, rows[i].name, false));
         assert_int_equal(kp_len(signs), 2); /* it, and errors */
-        bool trouble = !kp_streq(rows[i].name, "started") && !kp_streq(rows[i].name, "recovering");
+        bool trouble = !placed && !kp_streq(rows[i].name, "started") &&
+                       !kp_streq(rows[i].name, "recovering");
         assert_int_equal(kp_len(kp_get(signs, "errors")), trouble);
         if (trouble)
             assert_string_equal(kp_as_text(kp_at(kp_get(signs, "errors"), 0), ""), rows[i].line);
@@ -337,6 +354,40 @@ static void test_signs(void **state)
             fail_msg("no row for %s", s->name);
         assert_null(strchr(s->pattern, '\\'));
     }
+}
+
+/* Progress of a start is told by where, so that a line that only repeats is none, nor is growth. */
+static void test_where_a_start_got_on(void **state)
+{
+    place *p = *state;
+    kp_host *h = place_host(p);
+    const char *first = "INFO Completed load of Log(dir=a) with 1 segments\n";
+    place_write(p, "log/server.log", "%sINFO Loading logs\nINFO nothing\n", first);
+    const kp_value *signs = kp_get(place_state(p, h, NULL, 0), "signs");
+    assert_int_equal(kp_get_int(signs, "advanced", -1), strlen(first));
+    place_write(p, "log/server.log", "x\n%sINFO Loading logs\n", first);
+    signs = kp_get(place_state(p, h, NULL, 2), "signs");
+    assert_int_equal(kp_get_int(signs, "advanced", -1), 2 + strlen(first));
+}
+
+/* A start script bears the words of the JVM that it is about to become, or to start. */
+static void test_a_start_script_is_not_the_node_yet(void **state)
+{
+    place *p = *state;
+    kp_host *h = place_host(p);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", "sleep 60; :", "kafka.Kafka", p->config, NULL);
+        _exit(127);
+    }
+    const kp_value *v = place_state(p, h, NULL, -1);
+    for (int i = 0; i < 50 && kp_get_int(v, "pid", 0) != pid; i++)
+        v = place_state(p, h, NULL, -1);
+    assert_int_equal(kp_get_int(v, "pid", 0), pid);
+    assert_true(kp_get_bool(v, "script", false));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_null(kp_get(place_state(p, h, NULL, -1), "script"));
 }
 
 static void test_java_processes(void **state)
@@ -496,6 +547,8 @@ int main(void)
         TEST(test_metadata_dir_is_no_log_dir),
         TEST(test_log_evidence),
         TEST(test_signs),
+        TEST(test_where_a_start_got_on),
+        TEST(test_a_start_script_is_not_the_node_yet),
         TEST(test_java_processes),
         TEST(test_systemd_unit),
         TEST(test_unit_with_wrapper),

@@ -58,17 +58,50 @@ static void show(kp_arena *a, const kp_record *rec, bool json)
     puts("");
 }
 
+static void tell_whole(kp_arena *a, const char *name, const kp_journal_check *c, bool json)
+{
+    if (json)
+        puts(kp_json_text(a, kp_map(a, "records", kp_int(a, c->records), "head",
+                                    kp_text(a, c->head), "torn", kp_bool(c->torn), NULL)));
+    else
+        printf("%s: %" PRId64 " records, chain whole%s, last link %s\n", name, c->records,
+               c->torn ? ", a torn last line is saved aside at the next resume" : "", c->head);
+}
+
+/* `path` is <runs>/<run>/journal.jsonl, or the directory above it. */
+static kp_err *replay(kp_arena *a, const char *path, bool json)
+{
+    const kp_value *rep;
+    char *dir = kp_strdup(a, path);
+    if (kp_ends_with(dir, "/journal.jsonl"))
+        dir[strlen(dir) - strlen("/journal.jsonl")] = 0;
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        *slash = 0;
+    KP_TRY(kp_run_replay(a, slash ? dir : ".", slash ? slash + 1 : dir, &rep));
+    int64_t calls = kp_get_int(rep, "calls", 0);
+    if (json)
+        puts(kp_json_text(a, rep));
+    else
+        printf("%s: %s, %" PRId64 " records: replayed %" PRId64 " of %" PRId64
+               " calls, all equal; it ends there: %s\n",
+               kp_get_text(rep, "run", ""), kp_get_text(rep, "playbook", ""),
+               kp_get_int(rep, "records", 0), calls, calls, kp_get_text(rep, "ended", ""));
+    return NULL;
+}
+
 static int journal_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json");
     const char *runs, *what = line->n_words ? line->word[0] : "";
     kp_journal_check check;
 
-    if (line->n_words != 2 || (!kp_streq(what, "verify") && !kp_streq(what, "show")))
-        return kp_cli_fail(kp_err_new(KP_USAGE,
-                                      "kplay journal verify RUN   |   kplay journal show RUN",
-                                      "journal takes verify or show, and a run or a file"),
-                           json);
+    if (line->n_words != 2 || (!kp_streq(what, "verify") && !kp_streq(what, "show") &&
+                               !kp_streq(what, "replay")))
+        return kp_cli_fail(
+            kp_err_new(KP_USAGE, "kplay journal verify RUN   |   show RUN   |   replay RUN",
+                       "journal takes verify, show or replay, and a run or a file"),
+            json);
     const char *path = line->word[1];
     if (!strchr(path, '/')) {
         kp_err *e = runs_dir(a, line, &runs);
@@ -76,28 +109,26 @@ static int journal_main(kp_arena *a, const kp_line *line)
             return kp_cli_fail(e, json);
         path = kp_printf(a, "%s/%s/journal.jsonl", runs, line->word[1]);
     }
+    if (kp_streq(what, "replay"))
+        return kp_cli_fail(replay(a, path, json), json);
     kp_err *e = kp_journal_scan(a, path, &check);
     if (e)
         return kp_cli_fail(e, json);
-    if (kp_streq(what, "show"))
-        for (int64_t i = 0; i < check.records; i++)
-            show(a, &check.rec[i], json);
-    else if (json)
-        puts(kp_json_text(a, kp_map(a, "records", kp_int(a, check.records), "head",
-                                    kp_text(a, check.head), "torn", kp_bool(check.torn), NULL)));
-    else
-        printf(
-            "%s: %" PRId64 " records, chain whole%s, last link %s\n", line->word[1], check.records,
-            check.torn ? ", a torn last line is saved aside at the next resume" : "", check.head);
+    if (kp_streq(what, "verify"))
+        tell_whole(a, line->word[1], &check, json);
+    for (int64_t i = 0; i < check.records && kp_streq(what, "show"); i++)
+        show(a, &check.rec[i], json);
     return 0;
 }
 
 const kp_command kp_cmd_journal = {
     .name = "journal",
-    .usage = "journal verify|show [options] RUN|FILE",
+    .usage = "journal verify|show|replay [options] RUN|FILE",
     .options = options,
     .main = journal_main,
-    .doc = "Verify a run's journal, record by record, or show it.",
+    .doc = "Verify a run's journal, record by record, show it, or replay it.\n\n"
+           "replay needs no cluster: the playbook as the journal kept it must ask, call by call, "
+           "what it asked then,\nor the revision is named that this kplay does not replay.",
 };
 
 static int runs_main(kp_arena *a, const kp_line *line)

@@ -63,10 +63,12 @@ static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void
     if (r->replay_reads) {
         const kp_value *one = kp_at(r->replay_reads, r->replay_read++);
         if (!one || !kp_streq(kp_get_text(one, "fn", ""), op->name) ||
-            !kp_value_equal(kp_get(one, "a"), canonical))
+            !kp_value_equal(kp_get(one, "a"), canonical)) {
+            r->diverged = true;
             return kp_run_end(r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
                                             "the predicate does not ask what it asked before (%s)",
                                             op->name));
+        }
         const kp_value *v = kp_get(one, "r");
         *ret_v = v ? v : kp_nil();
         return kp_err_from_value(kp_get(one, "err"));
@@ -151,7 +153,7 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
         return kp_run_end(r, e);
     bool settled = old && kp_replay_settled(old);
     if (r->shadow && !settled)
-        return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));
+        return kp_shadow_end(r);
     if (!settled)
         KP_TRY(kp_check_interrupt(r));
     r->replaying = old;

@@ -180,6 +180,15 @@ kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_
 kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
                       const kp_value **ret_report) KP_MUST_USE;
 
+/* Replays a run from its journal and stored texts alone, without any world: every call of its
+ * check, run and verify must be the journal's call, record for record, and end where the journal
+ * ends.  Nothing is locked or written.  ret_report (in `a`): {run, playbook, records, calls, ended
+ * = what its last record says}.
+ * Errors: KP_REFUSED with both calls in its detail, or naming the revision of the verb or of the
+ * script host that the run was recorded by; kp_journal_look's. */
+kp_err *kp_run_replay(kp_arena *a, const char *runs, const char *run,
+                      const kp_value **ret_report) KP_MUST_USE;
+
 /* The arguments a playbook would get: declared, from the command line, from the cluster file,
  * defaults; every value with where it came from.  Errors: KP_USAGE (unknown, did you mean),
  * KP_CONFIG. */

@@ -77,64 +77,97 @@ static void look_again(kp_run *r, bool retry)
         c->child[i].retry = failed(c->child[i].done);
 }
 
-void kp_replay_index(kp_run *r)
+const char *kp_part_prefix(kp_part part)
+{
+    return part == KP_PART_CHECK ? "@check:" : part == KP_PART_VERIFY ? "@verify:" : "";
+}
+
+static bool is_of(const char *path, kp_part part)
+{
+    if (part == KP_PART_RUN)
+        return *path != '@'; /* the engine's own records, and other parts', begin with it */
+    return kp_starts_with(path, kp_part_prefix(part));
+}
+
+/* What ended a session of the run: what comes next looks again. */
+static void index_end(kp_run *r, const kp_record *rec)
+{
+    if (rec->kind == KP_K_ERROR)
+        look_again(r, true);
+    else if (kp_streq(kp_get_text(rec->body, "state", ""), "refused"))
+        look_again(r, false);
+}
+
+static void index_one(kp_run *r, kp_call_record *c, const char *path, const kp_record *rec)
+{
+    if (!c->first) {
+        c->first = rec;
+        c->fn = kp_get_text(rec->body, "fn", "");
+        c->args = kp_get(rec->body, "a");
+    }
+    switch (rec->kind) {
+    case KP_K_INTENT: {
+        kp_child_record *k = child_for(r, c, path);
+        k->op_id = kp_get_text(rec->body, "id", "");
+        k->attempt = (int)kp_get_int(rec->body, "try", 1);
+        k->intent = rec;
+        k->done = NULL;
+        k->retry = false;
+        r->acted = true;
+        break;
+    }
+    case KP_K_DONE:
+        if (c->first->kind == KP_K_WAIT) {
+            c->done = rec;
+            c->reopened = false;
+        } else {
+            kp_child_record *k = child_for(r, c, path);
+            k->done = rec;
+            k->retry = false;
+        }
+        break;
+    case KP_K_WAIT: /* a reopened wait begins again */
+        c->first = rec;
+        c->done = NULL;
+        c->reopened = false;
+        break;
+    case KP_K_READ:
+    case KP_K_ASK:
+    case KP_K_NOTE:
+        c->first = rec;
+        break;
+    default:
+        break;
+    }
+}
+
+void kp_replay_index(kp_run *r, kp_part part)
 {
     size_t cap = 0;
     int64_t n = kp_journal_n(r->j);
+    bool anew = true;
 
+    r->calls = NULL;
+    r->n_calls = r->cursor = 0;
     for (int64_t i = 1; i <= n; i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
         const char *path = kp_get_text(rec->body, "i", NULL);
+        /* Another kplay has begun: it asks check and verify from their beginning. */
+        if (rec->kind == KP_K_SESSION && !kp_get(rec->body, "ep") && part != KP_PART_RUN)
+            anew = true;
         if (!path)
             continue;
-        if (rec->kind == KP_K_ERROR)
-            look_again(r, true);
-        if (rec->kind == KP_K_PAUSE && kp_streq(kp_get_text(rec->body, "state", ""), "refused"))
-            look_again(r, false);
-        if (rec->kind == KP_K_ERROR || rec->kind == KP_K_DOUBT || rec->kind == KP_K_PAUSE)
+        if (rec->kind == KP_K_ERROR || rec->kind == KP_K_PAUSE) {
+            if (part == KP_PART_RUN)
+                index_end(r, rec);
             continue;
-        if (*path == '@') /* the engine's own, and the questions of check and verify */
+        }
+        if (rec->kind == KP_K_DOUBT || !is_of(path, part))
             continue;
-        kp_call_record *c = call_for(r, path, &cap);
-        if (!c->first) {
-            c->first = rec;
-            c->fn = kp_get_text(rec->body, "fn", "");
-            c->args = kp_get(rec->body, "a");
-        }
-        switch (rec->kind) {
-        case KP_K_INTENT: {
-            kp_child_record *k = child_for(r, c, path);
-            k->op_id = kp_get_text(rec->body, "id", "");
-            k->attempt = (int)kp_get_int(rec->body, "try", 1);
-            k->intent = rec;
-            k->done = NULL;
-            k->retry = false;
-            r->acted = true;
-            break;
-        }
-        case KP_K_DONE:
-            if (c->first->kind == KP_K_WAIT) {
-                c->done = rec;
-                c->reopened = false;
-            } else {
-                kp_child_record *k = child_for(r, c, path);
-                k->done = rec;
-                k->retry = false;
-            }
-            break;
-        case KP_K_WAIT: /* a reopened wait begins again */
-            c->first = rec;
-            c->done = NULL;
-            c->reopened = false;
-            break;
-        case KP_K_READ:
-        case KP_K_ASK:
-        case KP_K_NOTE:
-            c->first = rec;
-            break;
-        default:
-            break;
-        }
+        if (anew)
+            r->n_calls = 0;
+        anew = false;
+        index_one(r, call_for(r, path, &cap), path, rec);
     }
 }
 
@@ -167,6 +200,7 @@ kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_va
         *ret_call = c;
         return NULL;
     }
+    r->diverged = true;
     kp_err *e = kp_err_new(
         KP_REFUSED, "resume with the playbook as it was, or look at what changed",
         "the playbook does not ask what it asked before (record %" PRId64 ")", c->first->n);

@@ -24,7 +24,7 @@
 
 /* ---- making and ending ---- */
 
-static kp_run *run_new(kp_arena *a, const kp_run_spec *spec)
+kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
 {
     kp_run *r = KP_NEW(a, kp_run);
 
@@ -51,7 +51,7 @@ static kp_run *run_new(kp_arena *a, const kp_run_spec *spec)
     return r;
 }
 
-static void run_done(kp_run *r)
+void kp_run_done(kp_run *r)
 {
     if (r->script)
         kp_script_host_table.free(r->script);
@@ -80,7 +80,7 @@ static const kp_value *effects_value(kp_arena *a, unsigned effects)
     return kp_list_end(&b);
 }
 
-static kp_err *load(kp_run *r)
+kp_err *kp_run_load(kp_run *r)
 {
     KP_TRY(kp_script_host_table.load(r->a, r->spec->playbook, r->find, r->find_ud, &r->script));
     r->header = kp_script_host_table.header(r->script);
@@ -260,12 +260,12 @@ kp_err *kp_fence(kp_run *r)
 
 /* ---- parts ---- */
 
-static kp_err *part(kp_run *r, kp_part p, const char *prefix, const kp_value *args)
+kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args)
 {
     if (!r->header->has[p])
         return NULL;
     r->part = p;
-    scope_reset(r, prefix);
+    scope_reset(r, kp_part_prefix(p));
     kp_err *e = kp_script_host_table.call(r->script, r, p, args);
     if (e && r->over && e->cls != r->over->cls) {
         kp_err_drop(e);
@@ -394,9 +394,9 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
 
 static kp_err *carry_out(kp_run *r, const kp_value *args, const kp_value **ret_report)
 {
-    kp_err *e = part(r, KP_PART_RUN, "", args);
+    kp_err *e = kp_run_part(r, KP_PART_RUN, args);
     if (!e)
-        e = part(r, KP_PART_VERIFY, "@verify:", args);
+        e = kp_run_part(r, KP_PART_VERIFY, args);
     return finish(r, e, false, ret_report);
 }
 
@@ -475,7 +475,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
 {
     const kp_value *args, *origin;
 
-    KP_TRY(load(r));
+    KP_TRY(kp_run_load(r));
     KP_TRY(kp_run_args(r->a, r->header, r->inv, r->spec->args, &args, &origin));
     KP_TRY(meet(r));
     name_run(r);
@@ -488,7 +488,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     KP_TRY(take_baseline(r));
     kp_tell(r, (kp_event) { .kind = KP_E_OPENED, .value = summary(r, args, origin) });
 
-    kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
+    kp_err *e = kp_run_part(r, KP_PART_CHECK, args);
     if (!e)
         e = kp_record_add(
             r, KP_K_NOTE,
@@ -504,28 +504,29 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
 
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report)
 {
-    kp_run *r = run_new(a, spec);
+    kp_run *r = kp_run_new(a, spec);
     kp_err *e = first(r, ret_report);
-    run_done(r);
+    kp_run_done(r);
     return e;
 }
 
 /* ---- resumed ---- */
 
-typedef struct stored {
-    kp_journal *j;
-} stored;
-
-/* Files as the journal kept them: a resumed run goes on with the text it began with. */
 static kp_err *find_stored(void *ud, kp_arena *a, kp_find what, const char *name,
                            const char **ret_path, const char **ret_text, size_t *ret_n)
 {
-    const stored *s = ud;
+    const kp_run *r = ud;
     const char *key = what == KP_FIND_STDLIB ? kp_printf(a, "stdlib/%s.lua", name)
                       : what == KP_FIND_TEAM ? kp_printf(a, "team/%s.lua", name)
                                              : name;
     *ret_path = key;
-    return kp_journal_source(a, s->j, key, ret_text, ret_n);
+    return kp_journal_source(a, r->j, key, ret_text, ret_n);
+}
+
+void kp_run_find_stored(kp_run *r)
+{
+    r->find = find_stored;
+    r->find_ud = r;
 }
 
 static char *first_difference(kp_arena *a, const char *old, const char *now)
@@ -580,24 +581,6 @@ static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
     return NULL;
 }
 
-static kp_err *shadow_replay(kp_run *r, const kp_value *args)
-{
-    r->shadow = true;
-    kp_err *e = part(r, KP_PART_RUN, "", args);
-    bool reached = kp_replay_over(r);
-    if (e && e->cls == KP_INTERNAL && kp_streq(e->what, "end of the shadow replay"))
-        reached = true;
-    else if (e && e->cls == KP_REFUSED)
-        return e;
-    kp_err_drop(e);
-    if (!reached)
-        return kp_err_new(KP_REFUSED, "resume with the playbook as it was",
-                          "the changed playbook ends after %" PRId64 " of the %" PRId64
-                          " journaled calls",
-                          r->cursor, r->n_calls);
-    return NULL;
-}
-
 static kp_err *drift(kp_run *r, const kp_value *open)
 {
     const char *was = kp_get_text(open, "cluster_id", "");
@@ -623,7 +606,6 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     const kp_value *open = kp_journal_at(r->j, 1)->body;
     const kp_record *last = kp_journal_at(r->j, kp_journal_n(r->j));
     const char *word = kp_journal_word_after(last); /* NULL: nobody's */
-    stored *st = KP_NEW(r->a, stored);
     kp_run_spec *spec = kp_memdup(r->a, r->spec, sizeof *r->spec);
 
     r->id = kp_strdup(r->a, run);
@@ -637,28 +619,25 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     const char *dash = strrchr(run, '-');
     r->suffix = dash ? dash + 1 : run;
     r->seed = strtoull(kp_get_text(open, "seed", "0"), NULL, 16);
-    st->j = r->j;
 
     bool changed;
     KP_TRY(check_changed(r, open, &changed));
-    if (!(changed && spec->accept_changed_playbook)) {
-        r->find = find_stored;
-        r->find_ud = st;
-    }
+    if (!(changed && spec->accept_changed_playbook))
+        kp_run_find_stored(r);
     const kp_value *args = kp_get(open, "args");
     if (!args)
         args = kp_map(r->a, NULL);
-    KP_TRY(load(r));
-    kp_replay_index(r);
+    KP_TRY(kp_run_load(r));
+    kp_replay_index(r, KP_PART_RUN);
     if (changed && spec->accept_changed_playbook) {
-        KP_TRY(shadow_replay(r, args));
+        KP_TRY(kp_shadow_replay(r, args));
         kp_script_host_table.free(r->script);
         r->script = NULL;
         kp_err_drop(r->over);
         r->over = NULL;
         r->shadow = false;
         r->cursor = r->replayed = 0;
-        KP_TRY(load(r));
+        KP_TRY(kp_run_load(r));
     }
     KP_TRY(meet(r));
     KP_TRY(drift(r, open));
@@ -695,7 +674,7 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
                  kp_streq(kp_get_text(rec->body, "i", ""), "@start");
     }
     if (!passed && r->header->effects) {
-        kp_err *e = part(r, KP_PART_CHECK, "@check:", args);
+        kp_err *e = kp_run_part(r, KP_PART_CHECK, args);
         if (!e)
             e = go_on(r);
         if (e)
@@ -707,8 +686,8 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
 kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
                       const kp_value **ret_report)
 {
-    kp_run *r = run_new(a, spec);
+    kp_run *r = kp_run_new(a, spec);
     kp_err *e = true_class(r, resume(r, run, ret_report));
-    run_done(r);
+    kp_run_done(r);
     return e;
 }

@@ -102,6 +102,8 @@ struct kp_run {
 
     uint32_t n_parts; /* when the session began */
     bool shadow;      /* a replay without a world: ends where the journal ends */
+    bool shadow_over; /* and has ended there */
+    bool diverged;    /* the playbook did not ask what it asked before */
     int64_t n_called;
     bool in_predicate;
     kp_builder reads; /* of the present evaluation */
@@ -146,6 +148,13 @@ struct kp_run {
 };
 
 /* ---- run.c ---- */
+kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec);
+void kp_run_done(kp_run *r);
+kp_err *kp_run_load(kp_run *r) KP_MUST_USE; /* the playbook of its spec, found by r->find */
+kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args) KP_MUST_USE; /* if it has one */
+/* From now on files are found as the journal kept them: a resumed run goes on with the text it
+ * began with. */
+void kp_run_find_stored(kp_run *r);
 kp_known *kp_known_node(kp_run *r, int id);
 void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body) KP_MUST_USE;
@@ -217,7 +226,10 @@ const char *kp_node_word(kp_arena *a, const kp_run *r,
                          int id); /* "broker 3", "controller 3001", "node 1" */
 
 /* ---- replay.c ---- */
-void kp_replay_index(kp_run *r); /* r->calls from the opened journal */
+/* r->calls from the opened journal: of KP_PART_RUN in all sessions, of another part as it was
+ * last asked. */
+void kp_replay_index(kp_run *r, kp_part part);
+const char *kp_part_prefix(kp_part part); /* of its calls' paths: "", "@check:", "@verify:" */
 /* The record of this call, NULL when it is new; KP_REFUSED when the playbook asks something else
  * than it did. */
 kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
@@ -241,6 +253,12 @@ bool kp_people_said_yes(kp_run *r, const kp_record *rec, const kp_asking *asking
 /* The journal of a run that is not finished and that no process has; KP_REFUSED otherwise. */
 kp_err *kp_paused_run(kp_arena *a, const char *runs, const char *run,
                       kp_journal **ret_j) KP_MUST_USE;
+
+/* ---- shadow.c ---- */
+/* Replays the run part without asking the world anything, to the end of the journaled calls;
+ * KP_REFUSED when the loaded playbook does not ask what the journal has. */
+kp_err *kp_shadow_replay(kp_run *r, const kp_value *args) KP_MUST_USE;
+kp_err *kp_shadow_end(kp_run *r); /* raised by the call behind which the journal has nothing */
 
 /* ---- step.c ---- */
 /* Whether `progress` is nearer than it was ever before; 0 never is. */

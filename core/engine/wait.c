@@ -257,15 +257,17 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         r->replay_reads = NULL;
         if (e)
             return e;
-        if (!is_true)
+        if (!is_true) {
+            r->diverged = true;
             return kp_run_end(
                 r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
                               "%s: the predicate was true and is not with the same answers", at));
+        }
         *ret_v = kp_bool(true);
         return NULL;
     }
     if (r->shadow)
-        return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));
+        return kp_shadow_end(r);
     KP_TRY(begin(r, &w, ms[1], old));
     kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
     for (;;) {

@@ -387,6 +387,9 @@ kp_err *kp_journal_append(kp_journal *j, kp_kind kind, kp_ms now, const kp_value
 {
     if (j->stopped)
         return stopped(j);
+    if (j->d && j->fd < 0)
+        return kp_err_new(KP_INTERNAL, "report this", "run %s is only looked at: nothing is added",
+                          j->run);
     kp_arena_reset(j->scratch);
     KP_TRY(check_record(j, now, body));
     unsigned char link[KP_LINK_BYTES];

@@ -123,6 +123,13 @@ kp_err *kp_journal_keep(kp_arena *a, kp_journal *j, const kp_source *sources, si
                         const kp_value **ret_sources) KP_MUST_USE;
 
 /* ---- without writing ---- */
+
+/* Reads and verifies a run that may be anybody's: takes no lock and changes nothing; a torn last
+ * line stays where it is and is none of the records.  What was read is readable, its results and
+ * sources too; nothing can be appended.  Errors as kp_journal_open's, but for the lock. */
+kp_err *kp_journal_look(kp_arena *a, const char *runs, const char *run,
+                        kp_journal **ret_j) KP_MUST_USE;
+
 typedef struct kp_journal_check {
     int64_t records;
     const char *head;

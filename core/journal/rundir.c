@@ -317,12 +317,18 @@ static kp_err *adopt(kp_journal *j, const kp_journal_check *check, size_t bytes)
     return NULL;
 }
 
+static kp_err *is_there(const kp_journal *j)
+{
+    if (access(j->path, F_OK) == 0)
+        return NULL;
+    return kp_err_at(kp_err_new(KP_USAGE, "kplay runs lists those that are there",
+                                "there is no run %s here", j->run),
+                     "%s", j->dir);
+}
+
 static kp_err *enter(kp_journal *j)
 {
-    if (access(j->path, F_OK) != 0)
-        return kp_err_at(kp_err_new(KP_USAGE, "kplay runs lists those that are there",
-                                    "there is no run %s here", j->run),
-                         "%s", j->dir);
+    KP_TRY(is_there(j));
     KP_TRY(kp_disk_fit(j->dir));
     KP_TRY(kp_journal_crash_hook(j));
     KP_TRY(kp_lock_take(kp_printf(j->a, "%s/lock", j->dir), "", kp_printf(j->a, "run %s", j->run),
@@ -348,6 +354,34 @@ kp_err *kp_journal_open(kp_arena *a, const kp_disk *d, const char *runs, const c
     KP_TRY(check_name(run));
     kp_journal *j = kp_journal_new(a, d, run, kp_printf(a, "%s/%s", runs, run));
     kp_err *err = enter(j);
+    if (err) {
+        kp_journal_free(j);
+        return err;
+    }
+    *ret_j = j;
+    return NULL;
+}
+
+static kp_err *look(kp_journal *j)
+{
+    KP_TRY(is_there(j));
+    KP_AUTO_FD fd = open(j->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return kp_err_at(kp_err_new(KP_CONFIG, "see that this user may read there",
+                                    "cannot be opened: %s", strerror(errno)),
+                         "%s", j->path);
+    KP_AUTO_BUF bytes = KP_BUF_INIT(KP_JOURNAL_LIMIT);
+    kp_journal_check check;
+    KP_TRY(kp_disk_read(fd, j->path, &bytes));
+    KP_TRY(kp_journal_scan_bytes(j->a, j->path, kp_buf_text(&bytes), bytes.n, &check));
+    return adopt(j, &check, bytes.n);
+}
+
+kp_err *kp_journal_look(kp_arena *a, const char *runs, const char *run, kp_journal **ret_j)
+{
+    KP_TRY(check_name(run));
+    kp_journal *j = kp_journal_new(a, &kp_disk_real, run, kp_printf(a, "%s/%s", runs, run));
+    kp_err *err = look(j);
     if (err) {
         kp_journal_free(j);
         return err;

@@ -176,11 +176,14 @@ def test_journal_verify_and_show():
         run = p.runs()[0]["run"]
         expect(p.run("journal", "verify", "--demo", run), 0, "chain whole")
         expect(p.run("journal", "show", "--demo", run), 0, "stop_broker", "intent", "close")
+        expect(p.run("journal", "replay", "--demo", run), 0, f"{run}: rolling.lua, ", "calls, all equal; it ends there: done")
         path = p.dir / "state/kplay/demo" / run / "journal.jsonl"
         lines = path.read_bytes().splitlines(keepends=True)
         lines[5] = lines[5].replace(b"broker", b"brokre", 1) if b"broker" in lines[5] else lines[5][:-3] + b"x\"}\n"
         path.write_bytes(b"".join(lines))
         expect(p.run("journal", "verify", str(path)), 3, ":6")
+        expect(p.run("journal", "replay", str(path)), 3, ":6")
+        expect(p.run("journal", "replay", "--demo", "0101-none"), 2, "there is no run 0101-none here")
 
 
 # ---- refusals ----

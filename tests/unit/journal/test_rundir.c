@@ -336,6 +336,34 @@ static void torn_tail_is_saved_and_cut(void **state)
     kp_journal_free(j);
 }
 
+static void looked_at_only(void **state)
+{
+    fixture *x = *state;
+    kp_journal *j, *held;
+    size_t n, m;
+    make_torn(x, 4, "{\"n\":5,\"t\":\"20");
+    char *before = file_read(in(x, "s/journal.jsonl"), &n);
+    int files = count(in(x, "s"));
+    OK(kp_journal_look(x->a, x->dir, "s", &j));
+    assert_int_equal(kp_journal_n(j), 4);
+    assert_int_equal(kp_journal_readable(j), 4);
+    ERROR(kp_journal_append(j, KP_K_NOTE, sample_time, kp_map(x->a, NULL)), KP_INTERNAL,
+          "only looked at");
+    char *after = file_read(in(x, "s/journal.jsonl"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    assert_int_equal(count(in(x, "s")), files);
+    kp_journal_free(j);
+    free(before);
+    free(after);
+    /* Beside the process that works on it, and of nothing. */
+    OK(kp_journal_open(x->a, &x->disk, x->dir, "s", &held));
+    OK(kp_journal_look(x->a, x->dir, "s", &j));
+    kp_journal_free(j);
+    kp_journal_free(held);
+    ERROR(kp_journal_look(x->a, x->dir, "none", &j), KP_USAGE, "there is no run none here");
+}
+
 static void torn_tail_without_room_to_save_it(void **state)
 {
     fixture *x = *state;
@@ -573,6 +601,7 @@ int main(void)
         T(leftovers),
         T(made_twice_at_once),
         T(torn_tail_is_saved_and_cut),
+        T(looked_at_only),
         T(torn_tail_without_room_to_save_it),
         T(torn_first_record),
         T(damaged_run),

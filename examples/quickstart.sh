@@ -4,8 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 examples/deps.sh build
-cmake --preset release -DKPLAY_TESTS=OFF >/dev/null
-cmake --build --preset release
+cmake --preset program >/dev/null
+cmake --build --preset program
 
 echo
 echo '$ kplay run --demo rolling.lua --to 3.9.1'

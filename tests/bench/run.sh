@@ -1,5 +1,5 @@
 #!/bin/sh
-# Benches that need no Kafka: counts and CPU seconds, never wall time.
+# Benches that need no Kafka: counts, and ratios in one run; no time is a pass mark.
 #   tests/bench/run.sh BUILD_DIR
 set -eu
 build=$1

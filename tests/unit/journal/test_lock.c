@@ -72,14 +72,14 @@ static pid_t holder(fixture *x, heir kind, pid_t *ret_heir)
             if (kind == EXECS) /* the pipe closes with it: the test knows that it is running */
                 execlp("sleep", "sleep", "60", (char *)NULL);
             close(ends[1]);
-            alarm(60);
+            alarm(1800);
             pause();
             _exit(0);
         }
         if (write(ends[1], &heir_pid, sizeof heir_pid) != sizeof heir_pid)
             _exit(2);
         close(ends[1]);
-        alarm(60);
+        alarm(1800);
         pause();
         _exit(0);
     }

@@ -16,7 +16,7 @@ import time
 
 import hints_tests
 import people_tests
-from place import KPLAY, Place, expect, golden, simulated
+from place import HANG, KPLAY, Place, expect, golden, simulated
 
 
 # ---- words and exit codes ----
@@ -277,11 +277,10 @@ def test_ctrl_c_pauses_and_resume_goes_on():
     with Place() as p:
         process = subprocess.Popen([str(KPLAY), "run", "--demo", "./slow.lua", "--yes"], cwd=p.dir, env=p.env, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True) if p.write("slow.lua", SLOW) else None
-        time.sleep(0.7)
+        while process.poll() is None and not any(j.read_bytes().count(b"\n") > 20 for j in p.dir.glob("state/kplay/demo/*-????/journal.jsonl")):
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-        if process.returncode == 0:
-            return  # it was faster than the signal
+        out, err = process.communicate(timeout=HANG)
         assert process.returncode == 75, f"{process.returncode}\n{out}{err}"
         assert "kplay resume --demo" in err, err
         expect(p.run("resume", "--demo", "--yes"), 0, "done")

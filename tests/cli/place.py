@@ -12,6 +12,7 @@ from pathlib import Path
 KPLAY = Path(sys.argv[1]).resolve()
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
+HANG = 1800  # seconds
 
 
 class Place:
@@ -34,7 +35,7 @@ class Place:
         return path
 
     def run(self, *args: str, **env: str) -> subprocess.CompletedProcess:
-        return subprocess.run([str(KPLAY), *args], cwd=self.dir, env=self.env | env, capture_output=True, text=True, timeout=300,
+        return subprocess.run([str(KPLAY), *args], cwd=self.dir, env=self.env | env, capture_output=True, text=True, timeout=HANG,
                               stdin=subprocess.DEVNULL)
 
     def runs(self) -> list[dict]:

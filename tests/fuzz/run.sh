@@ -26,7 +26,7 @@ for source in tests/fuzz/*/fuzz_*.c; do
     [ "$name" != fuzz_playbook ] || seeds="$seeds playbooks"
     log=build/fuzz/$name.log
     # shellcheck disable=SC2086
-    if ! build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=10 \
+    if ! build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=600 \
         -artifact_prefix=build/fuzz/findings/ "$work" $seeds >"$log" 2>&1; then
         tail -40 "$log"
         echo "fuzz: $name found something; it is in build/fuzz/findings"

@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from lab import acts, inventory, patience
 from lab.config import Topic
@@ -126,8 +127,9 @@ SUPERVISED = """#!/bin/sh
 # Starts the node, and starts it again whenever it has ended, until %(off)s is there.
 %(service)s start
 [ "$1" = start ] || exit 0
-setsid sh -c 'while sleep 0.3; do
-    [ ! -e %(off)s ] || exit
+setsid sh -c 'touch %(alive)s.$$
+while sleep 0.3; do
+    [ ! -e %(off)s ] || exec rm %(alive)s.$$
     %(service)s status >/dev/null || %(service)s start
 done' >/dev/null 2>&1 </dev/null &
 """
@@ -136,8 +138,10 @@ done' >/dev/null 2>&1 </dev/null &
 @contextlib.contextmanager
 def supervised(ctx: Context, node: Node) -> Iterator[Path]:
     """A cluster file whose start of this node is a supervisor's; it ends with the block."""
-    script, off = node.dir / "supervised", node.dir / "run" / "unsupervised"
-    script.write_text(SUPERVISED % {"service": node.service, "off": off})
+    script, run = node.dir / "supervised", node.dir / "run"
+    off, alive = run / "unsupervised", run / "supervisor"
+    off.unlink(missing_ok=True)
+    script.write_text(SUPERVISED % {"service": node.service, "off": off, "alive": alive})
     script.chmod(0o755)
     file = ctx.lab.dir / "supervised.yaml"
     text = inventory.text(ctx.lab)
@@ -148,7 +152,7 @@ def supervised(ctx: Context, node: Node) -> Iterator[Path]:
         yield file
     finally:
         off.touch()
-        time.sleep(1)
+        patience.until(lambda: not list(run.glob(f"{alive.name}.*")), "the supervisor to end")
 
 
 @scenario(cluster="kraft-3.7.2", order=32)
@@ -156,7 +160,7 @@ def a_crash_loop_under_a_supervisor(ctx: Context) -> None:
     """A broker that dies in start-up and is started again for ever: the second death ends the run,
     in the words of its log."""
     lab = ctx.lab
-    broker = lab.node(1)
+    broker = lab.brokers()[0]
     key = acts.poison(broker, NEWER)
     before = ctx.counters()
     try:
@@ -184,20 +188,18 @@ def a_signal_finishes_the_node(ctx: Context) -> None:
     """SIGTERM with a broker down: it is started and in sync before the run pauses; the run goes on
     with the next one."""
     lab = ctx.lab
-    broker, other = lab.node(1), lab.node(2)
+    broker, other = lab.brokers()[:2]
     rest = ",".join(str(n.id) for n in lab.nodes if n.id not in (broker.id, other.id))
     runs = runs_of(ctx, "signal")
     before = ctx.counters()
     child = ctx.popen("run", "--yes", "--runs", runs, "rolling.lua", "--skip", rest)
     with when_counted(broker, "stop", child.terminate) as problems:
-        out, err = child.communicate(timeout=300)
+        done = ctx.finish(child)
     assert not problems, problems
-    said = f"{child.returncode}\n{out}\n{err}"
-    assert child.returncode == 75, said
-    assert f"pausing when broker {broker.id} is done" in out, said
-    assert "nothing is under way" in err and "\ndown" not in out, said
+    expect(done, 75, f"pausing when broker {broker.id} is done", "nothing is under way")
+    assert "\ndown" not in done.stdout, told(done)
     assert ctx.since(before) == {broker.name: ["stop", "start"]}, ctx.since(before)
-    lab.wait_in_sync(10)
+    lab.wait_in_sync(patience.SPREAD)
     expect(ctx.kplay("resume", "--yes", "--runs", runs), 0, "done")
     assert ctx.since(before) == {n.name: ["stop", "start"] for n in (broker, other)}
 

@@ -166,6 +166,12 @@ typedef struct kp_host_sign {
 } kp_host_sign;
 extern const kp_host_sign kp_host_signs[]; /* ends with a NULL name */
 
+/* What a staged release says of the layout's file, by its own StorageTool, with the Java of the
+ * node's next start; nothing is changed.  A few seconds of one CPU.  Answer: {ran, kind, problem,
+ * why, java, java_major, java_path, file_sha256, release_dir}: those of KP_Q_PROOF in world.h. */
+kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms deadline, kp_host_fn fn,
+                        void *ud);
+
 /* A file.  Answer: {path (links resolved), found, sha256, bytes, mode ("640"), modified (ms)}. */
 kp_ticket kp_host_file_read(kp_host *h, kp_arena *a, const char *path, kp_ms deadline,
                             kp_host_fn fn, void *ud);

@@ -29,8 +29,8 @@ static const char as_files[] =
     "writable() {\n" /* ACT WHAT DIRECTORY */
     "    [ -w \"$3\" ] && [ -x \"$3\" ] || bad \"$1\" \"$me may not write $2, $3\" \"$own\"\n"
     "}\n"
-    "for tool in awk cat chmod chgrp cp cut date dirname flock grep head ln mktemp mv readlink \\\n"
-    "    sed setsid sha256sum stat sync tail tee tr; do\n"
+    "for tool in awk cat chmod chgrp cp cut date dirname find flock grep head ln mktemp mv \\\n"
+    "    readlink sed setsid sha256sum stat sync tail tee timeout tr; do\n"
     "    command -v \"$tool\" >/dev/null 2>&1 || bad tools \"$tool is missing\" \"install it\"\n"
     "done\n"
     "if mv -T \"/nonexistent/$$\" \"/nonexistent/$$.b\" 2>&1 | grep -qi option; then\n"

@@ -82,6 +82,15 @@ static void for_cluster(kp_task *t, with_cluster fn)
 
 /* ---- questions ---- */
 
+/* What can not be left out; the host room would take a missing one for something else. */
+static bool has(kp_task *t, bool there, const char *what)
+{
+    if (!there)
+        kp_task_fail(t, kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
+                                   "%s was asked without %s", kp_req_name(t->q.kind), what));
+    return there;
+}
+
 /* Ends the task with v, from another arena. */
 static void done_with(kp_task *t, const kp_value *v)
 {
@@ -173,6 +182,23 @@ void kp_live_ask_grants(kp_task *t)
 {
     kp_leg *leg = kp_task_host_leg(t, on_grants);
     leg->host = kp_host_permissions(t->node->host, t->own, t->deadline, kp_leg_on_host, leg);
+}
+
+static void on_proof(kp_task *t, kp_err *e, const kp_value *v)
+{
+    if (e)
+        kp_task_fail(t, e);
+    else
+        done_with(t, v);
+}
+
+void kp_live_ask_proof(kp_task *t)
+{
+    if (!has(t, t->q.version && *t->q.version, "a version"))
+        return;
+    kp_leg *leg = kp_task_host_leg(t, on_proof);
+    leg->host = kp_host_proof(t->node->host, t->own, t->q.version, t->deadline, kp_leg_on_host,
+                              leg);
 }
 
 static kp_host_op op_of(const kp_task *t, const char *cluster)
@@ -281,15 +307,6 @@ void kp_live_act_stop(kp_task *t)
 void kp_live_act_start(kp_task *t)
 {
     for_cluster(t, start);
-}
-
-/* What an action can not do without; the host room would take a missing one for something else. */
-static bool has(kp_task *t, bool there, const char *what)
-{
-    if (!there)
-        kp_task_fail(t, kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
-                                   "%s was asked without %s", kp_req_name(t->q.kind), what));
-    return there;
 }
 
 void kp_live_act_link(kp_task *t)

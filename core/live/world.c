@@ -21,12 +21,6 @@ static void no_znode(kp_task *t)
                                "ZooKeeper is not read in this release of kplay"));
 }
 
-static void no_proof(kp_task *t)
-{
-    kp_task_fail(t, kp_err_new(KP_HOST, "run the release's own StorageTool info on the host",
-                               "releases are not asked on hosts in this release of kplay"));
-}
-
 static const kind kinds[KP_REQS] = {
     [KP_Q_VIEW] = { kp_live_ask_view, false },
     [KP_Q_NODE] = { kp_live_ask_node, false },
@@ -40,7 +34,7 @@ static const kind kinds[KP_REQS] = {
     [KP_Q_FILE] = { kp_live_ask_file, true },
     [KP_Q_ZNODE] = { no_znode, false },
     [KP_Q_GRANTS] = { kp_live_ask_grants, true },
-    [KP_Q_PROOF] = { no_proof, true },
+    [KP_Q_PROOF] = { kp_live_ask_proof, true },
     [KP_A_FENCE] = { kp_live_act_fence, true },
     [KP_A_STOP] = { kp_live_act_stop, true },
     [KP_A_START] = { kp_live_act_start, true },

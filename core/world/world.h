@@ -92,17 +92,18 @@ typedef enum kp_req {
      * `kafka.tools.StorageTool info` builds KafkaConfig of the file, with the jars of that release
      * and the Java the node uses.  Nothing is changed, the log dirs are only looked at; it takes
      * about 3 s of one CPU of the host -> map
-     *   {ran (it came as far as a KafkaConfig), kind = "config"|"java"|"incomplete"|"missing" and
-     * problem (one line, in the words of Kafka or Java): why a process of that release would not
-     * start; both nil when none is known, why (one line): not ran, and that says nothing about
+     *   {ran (KafkaConfig took or refused the file), kind = "config"|"java"|"incomplete"|"missing"
+     * and problem (one line, in the words of Kafka or Java): why a process of that release would
+     * not start; both nil when none is known, why (one line): not ran, and that says nothing about
      * the node, java ("17.0.12"; nil: no Java was found), java_major, java_path, file_sha256 (of
      * the file that was proved; the running process's --override words are proved with it),
      * release_dir}
      * kind: "config" KafkaConfig refuses the file; "java" the release needs a newer Java;
      * "incomplete" a class or jar of Kafka's own is missing; "missing" no such release is there.
      * Not seen by it: unknown keys (they are legal), classes that are only loaded later
-     * (authorizers), data on disk.  KafkaConfig has refused files in these ways from 2.8 on;
-     * StorageTool is in every release from 2.8 on, in both modes. */
+     * (authorizers), data on disk; nor what only the service has (a config provider's secrets,
+     * plugins, when no process runs whose class path could be read): not ran then, and why says
+     * it.  StorageTool is in every release from 2.8 on, in both modes. */
 
     /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal
        the host's. ---- */

@@ -236,6 +236,24 @@ static void test_what_is_not_allowed_is_a_list_of_text(void **state)
     site_end(s);
 }
 
+static void test_a_staged_release_is_asked(void **state)
+{
+    (void)state;
+    site *s = host();
+    kp_request q = ask(KP_Q_PROOF);
+    q.version = "3.9.1";
+    const kp_value *v = site_value(s, q);
+    assert_string_equal(kp_get_text(v, "kind", ""), "incomplete");
+    assert_non_null(strstr(kp_get_text(v, "problem", ""), "there is no kafka_2.1*.jar in "));
+    assert_string_equal(kp_get_text(v, "release_dir", ""),
+                        site_path(s, 1, "releases/kafka_2.13-3.9.1"));
+    q.version = "3.8.1";
+    assert_string_equal(kp_get_text(site_value(s, q), "kind", ""), "missing");
+    q.version = NULL;
+    site_fails(s, q, KP_INTERNAL, "proof was asked without a version");
+    site_end(s);
+}
+
 /* Without a broker and without log dirs nobody knows which cluster this is: the state can be read,
  * nothing acts. */
 static void test_an_unknown_cluster_is_not_acted_on(void **state)
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_is_for_the_process_last_looked_at),
         cmocka_unit_test(test_a_start_runs_the_service),
         cmocka_unit_test(test_what_is_not_allowed_is_a_list_of_text),
+        cmocka_unit_test(test_a_staged_release_is_asked),
         cmocka_unit_test(test_an_unknown_cluster_is_not_acted_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

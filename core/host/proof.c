@@ -1,0 +1,355 @@
+/* The proof of a file: the staged release is asked whether it would take the node's properties.
+ *
+ * `kafka.tools.StorageTool info -c FILE` is in every release from 2.8 on, in both modes.  The first
+ * thing it does is what a broker does first: it builds KafkaConfig of the file.  Then it looks at
+ * the log dirs and prints what it finds, which nobody here believes: "Found problem" and an exit
+ * status of 1 come with legal files as well (a meta.properties of version 0, a directory that a
+ * config provider names).  So the verdict is that of exceptions alone:
+ *
+ *     thrown while KafkaConfig was built           the release refuses the file
+ *     UnsupportedClassVersionError                 it needs a newer Java
+ *     a class of the release itself is missing     it is not whole
+ *     all others, or what a config provider says   no verdict: the service may have what is
+ *     outside of the service                       missing here
+ *
+ * It runs with the Java of the node's next start: JAVA_HOME of the unit, else the word that started
+ * the process that runs now, looked up as kafka-run-class.sh would; and with the jars that this
+ * process has besides those of its release.  It runs as the owner of Kafka's files, in a directory
+ * that is removed afterwards, with loggers that write nothing; what a login sets for every Java
+ * (JAVA_TOOL_OPTIONS: agents) is left out.
+ */
+#include "host/inner.h"
+
+#include <string.h>
+
+enum { OUTPUT_LIMIT = 64 << 10, PROBLEM_LIMIT = 500 };
+#define LIMIT_DEFAULT KP_MINUTE /* of the tool, when the question has no deadline */
+#define MARGIN (2 * KP_SECOND)  /* it is ended before nobody listens any more */
+
+static const char functions[] =
+    "environment_of() {\n" /* PID NAME */
+    "    tr '\\0' '\\n' 2>/dev/null <\"/proc/$1/environ\" | sed -n \"s/^$2=//p\"\n"
+    "}\n"
+    "unit_java_home() {\n"
+    "    systemctl show -p Environment -p EnvironmentFiles \"$unit\" 2>/dev/null |\n"
+    "        while read -r line; do\n"
+    "        case $line in\n"
+    "        Environment=*) printf '%s\\n' \"${line#Environment=}\" | tr ' ' '\\n' ;;\n"
+    "        EnvironmentFiles=*)\n"
+    "            line=${line#EnvironmentFiles=}\n"
+    "            cat \"${line% (ignore_errors=*}\" 2>/dev/null ;;\n"
+    "        esac\n"
+    "    done | tr -d '\"' | tr -d \"'\" | sed -n 's/^[[:space:]]*JAVA_HOME=//p' | tail -n 1\n"
+    "}\n"
+    "is_java() { [ -f \"$1\" ] && [ -x \"$1\" ] && java=$1; }\n"
+    "java_on() {\n" /* PATH */
+    "    rest=$1:\n"
+    "    while [ -n \"$rest\" ]; do\n"
+    "        ! is_java \"${rest%%:*}/java\" || return 0\n"
+    "        rest=${rest#*:}\n"
+    "    done\n"
+    "    return 1\n"
+    "}\n"
+    /* find_java sets java, and guessed when nothing of the service says so. */
+    "find_java() {\n"
+    "    java='' guessed=''\n"
+    "    home=\n"
+    "    [ -z \"$unit\" ] || home=$(unit_java_home)\n"
+    "    [ -z \"$home\" ] || ! is_java \"$home/bin/java\" || return 0\n"
+    "    if [ \"$pid\" != 0 ]; then\n"
+    "        word=$(args_of \"$pid\" | head -n 1)\n"
+    "        case $word in\n"
+    "        */java) ! is_java \"$word\" || return 0 ;;\n"
+    "        java) ! java_on \"$(environment_of \"$pid\" PATH)\" || return 0 ;;\n"
+    "        esac\n"
+    "        exe=$(readlink \"/proc/$pid/exe\" 2>/dev/null)\n"
+    "        case $exe in */java) ! is_java \"$exe\" || return 0 ;; esac\n"
+    "    fi\n"
+    "    guessed=yes\n"
+    "    java_on \"$PATH\"\n"
+    "}\n"
+    "class_path_of() {\n"
+    "    args_of \"$1\" | awk '/^(-cp|-classpath|--class-path)$/ { at = NR + 1 }\n"
+    "        NR == at { print; exit }' | tr ':' '\\n'\n"
+    "}\n"
+    /* other_jars LIST: of a class path, what is not of a release; one a line. */
+    "other_jars() {\n"
+    "    list=$1 mine=$(readlink -f \"$releases\") now=$(readlink -f \"$current\")\n"
+    "    printf '%s\\n' \"$list\" | sed -n 's,/[^/]*$,,p' | sort -u | while read -r d; do\n"
+    "        real=$(readlink -f \"$d\")\n"
+    "        case $real/ in \"${mine:-?}\"/* | \"${now:-?}\"/* | [!/]*) continue ;; esac\n"
+    "        ! ls \"$d\"/kafka-clients-*.jar >/dev/null 2>&1 || continue\n"
+    "        printf '%s\\n' \"$list\" | awk -v d=\"$d\" 'index($0, d \"/\") == 1 &&\n"
+    "            !index(substr($0, length(d) + 2), \"/\")'\n"
+    "    done\n"
+    "}\n"
+    "wrong() { say kind \"$1\"; say problem \"$2\"; exit 0; }\n"
+    "unknown() { say why \"$1\"; exit 0; }\n"
+    /* is_cut JAR: a zip ends with its directory's end, and a comment of at most 64 KiB. */
+    "zip_end=$(printf 'PK\\005\\006')\n"
+    "is_cut() { ! tail -c 65557 \"$1\" | grep -aqF \"$zip_end\"; }\n";
+
+static const char look[] =
+    "dir=$releases/$before$version$after\n"
+    "say release_dir \"$dir\"\n"
+    "[ -d \"$dir/libs\" ] || wrong missing \"there is no release in $dir\"\n"
+    "for jar in kafka_2.1 kafka-clients-; do\n"
+    "    [ -n \"$(find \"$dir/libs/\" -name \"$jar*.jar\" -print 2>/dev/null | head -n 1)\" ] ||\n"
+    "        wrong incomplete \"there is no $jar*.jar in $dir/libs\"\n"
+    "done\n"
+    "[ -n \"$(find \"$dir/libs/\" -name '*.jar' -size +0 -print 2>/dev/null | head -n 1)\" ] ||\n"
+    "    unknown \"every jar in $dir/libs is empty\"\n"
+    "for jar in \"$dir/libs/\"*.jar; do\n"
+    "    [ -r \"$jar\" ] || wrong incomplete \"$(id -un) may not read $jar\"\n"
+    "    ! is_cut \"$jar\" || wrong incomplete \"${jar##*/} in $dir/libs is cut short\"\n"
+    "done\n"
+    "[ -r \"$config\" ] || unknown \"$config can not be read\"\n"
+    "say file_sha256 \"$(sha256sum <\"$config\" | cut -c1-64)\"\n"
+    "find_process\n"
+    "find_java || unknown 'no Java was found'\n"
+    "say java_path \"$java\"\n"
+    "[ -z \"$guessed\" ] || say guessed yes\n"
+    "[ -n \"$has_tool\" ] || unknown \"release $version has no StorageTool to ask\"\n"
+    "umask 077\n"
+    "scratch=$(mktemp -d) || unknown 'no directory can be made for its output'\n"
+    "trap 'rm -rf \"$scratch\"' EXIT\n"
+    "trap 'exit 95' HUP INT PIPE TERM\n"
+    "file=$config class_path=$dir/libs/*\n"
+    "if [ \"$pid\" != 0 ]; then\n"
+    "    list=$(class_path_of \"$pid\")\n"
+    "    [ -z \"$list\" ] || say class_path yes\n"
+    "    other=$(other_jars \"$list\" | tr '\\n' ':')\n"
+    "    class_path=$class_path${other:+:${other%:}}\n"
+    "    overrides=\n"
+    "    [ ! \"$(config_of \"$pid\")\" -ef \"$config\" ] || overrides=$(overrides_of \"$pid\")\n"
+    "    if [ -n \"$overrides\" ]; then\n"
+    "        file=$scratch/server.properties\n"
+    "        {\n"
+    "            cat \"$config\"; printf '\\n\\n'\n"
+    "            printf '%s\\n' \"$overrides\" | sed 's/\\\\/&&/g'\n"
+    "        } >\"$file\" || unknown 'the file and its overrides can not be written'\n"
+    "    fi\n"
+    "fi\n"
+    "[ -z \"$(props config.providers <\"$file\" | grep .)\" ] || say providers yes\n"
+    "(\n"
+    "    cd \"$scratch\" || exit\n"
+    "    unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH\n"
+    "    exec timeout -k 2 \"$limit\" \"$java\" -showversion -Xmx128m -Xshare:auto \\\n"
+    "        -XX:+IgnoreUnrecognizedVMOptions -XX:TieredStopAtLevel=1 -XX:-UsePerfData \\\n"
+    "        -Dlog4j.configuration=file:/dev/null -Dlog4j2.level=OFF \\\n"
+    "        -Dlog4j2.statusLoggerLevel=OFF -cp \"$class_path\" \\\n"
+    "        kafka.tools.StorageTool info -c \"$file\"\n"
+    ") </dev/null >\"$scratch/out\" 2>&1\n"
+    "say rc \"$?\"\n"
+    "echo\n"
+    "head -c \"$most\" \"$scratch/out\"\n";
+
+/* ---- the verdict ---- */
+
+typedef struct verdict {
+    const char *kind, *problem, *why;
+    bool ran;
+} verdict;
+
+typedef struct told {
+    kp_arena *a;
+    const kp_said *s;
+    const char *text;  /* what the tool printed */
+    const char *error; /* in it: the exception that ended it, from its class on; NULL */
+    bool by_launcher;  /* it is of the java program, before main */
+} told;
+
+/* From p to the end of its line, cleaned. */
+static const char *line_at(kp_arena *a, const char *p)
+{
+    size_t n = strcspn(p, "\r\n");
+    return kp_printable(a, p, n < PROBLEM_LIMIT ? n : PROBLEM_LIMIT);
+}
+
+/* The text behind `mark` where a line begins with it; NULL when none does. */
+static const char *line_of(const char *text, const char *mark)
+{
+    for (const char *p = text; p && *p; p = strchr(p, '\n')) {
+        p += *p == '\n';
+        if (kp_starts_with(p, mark))
+            return p + strlen(mark);
+    }
+    return NULL;
+}
+
+/* "17.0.12" or "1.8.0_402" of `openjdk version "17.0.12" 2024-07-16`. */
+static const char *java_version(kp_arena *a, const char *text)
+{
+    const char *p = strstr(text, " version \"");
+    if (!p)
+        return NULL;
+    p += strlen(" version \"");
+    return kp_printable(a, p, strcspn(p, "\"\r\n"));
+}
+
+static int64_t java_major(const char *version)
+{
+    int64_t major = 0;
+    if (kp_starts_with(version, "1."))
+        version += 2;
+    for (; *version >= '0' && *version <= '9' && major < 1000; version++)
+        major = major * 10 + (*version - '0');
+    return major;
+}
+
+/* A class that every release brings along, written with dots or slashes. */
+static bool is_own_class(const char *name)
+{
+    static const char *const own[] = { "kafka.",  "org.apache.kafka.", "scala.",
+                                       "kafka/",  "org/apache/kafka/", "scala/" };
+    for (size_t i = 0; i < KP_COUNT(own); i++)
+        if (kp_starts_with(name, own[i]))
+            return true;
+    return false;
+}
+
+static bool speaks_of_missing_class(const char *line)
+{
+    return strstr(line, "ClassNotFoundException") || strstr(line, " could not be found") ||
+           strstr(line, "Could not load ");
+}
+
+/* "org.apache.kafka.common.config.ConfigException: words" without the package. */
+static const char *without_package(const char *line)
+{
+    size_t n = strcspn(line, ": ");
+    for (size_t i = n; i > 0; i--)
+        if (line[i - 1] == '.')
+            return line + i;
+    return line;
+}
+
+static bool in_config(const told *t)
+{
+    return strstr(t->error, "\tat kafka.server.KafkaConfig") ||
+           strstr(t->error, "\tat org.apache.kafka.common.config.") ||
+           strstr(t->error, "java.util.Properties.load");
+}
+
+static verdict config_verdict(const told *t)
+{
+    const char *line = line_at(t->a, t->error), *named = strstr(line, "value ");
+    bool knows_classes = kp_said_get(t->s, "class_path") != NULL;
+    named = named ? named + strlen("value ") : line + strcspn(line, " ");
+    named += strspn(named, " ");
+
+    if (strstr(t->error, ".resolveConfigVariables("))
+        return (verdict) { .why = kp_printf(t->a, "a config provider may need the service: %s",
+                                            line) };
+    if (strstr(line, "${") && kp_said_get(t->s, "providers"))
+        return (verdict) { .why = kp_printf(t->a, "a value is not resolved outside of the service: "
+                                                  "%s", line) };
+    if (speaks_of_missing_class(line) && !knows_classes && !is_own_class(named))
+        return (verdict) { .why = kp_printf(t->a, "the class path of the service is not known: %s",
+                                            line) };
+    return (verdict) { .ran = true, .kind = "config", .problem = without_package(line) };
+}
+
+static verdict exception_verdict(const told *t)
+{
+    static const char *const missing[] = { "java.lang.NoClassDefFoundError: ",
+                                           "java.lang.ClassNotFoundException: " };
+    const char *line = line_at(t->a, t->error);
+
+    if (!t->by_launcher && in_config(t) && !kp_starts_with(line, missing[0]))
+        return config_verdict(t);
+    for (size_t i = 0; i < KP_COUNT(missing); i++)
+        if (kp_starts_with(line, missing[i]) &&
+            (t->by_launcher || is_own_class(line + strlen(missing[i]))))
+            return (verdict) { .kind = "incomplete", .problem = without_package(line) };
+    /* Past KafkaConfig: what it found on disk is for others. */
+    if (strstr(t->error, "infoCommand"))
+        return (verdict) { .ran = true };
+    return (verdict) { .why = line };
+}
+
+/* The last line of the tool, for a person. */
+static const char *last_words(kp_arena *a, const char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \t\r\n", text[n - 1]))
+        n--;
+    size_t begin = n;
+    while (begin > 0 && text[begin - 1] != '\n')
+        begin--;
+    return n ? line_at(a, text + begin) : "it said nothing";
+}
+
+static verdict judge(told *t)
+{
+    const char *newer = strstr(t->text, "UnsupportedClassVersionError: ");
+    const char *rc = kp_said_get(t->s, "rc");
+
+    if (newer && kp_said_get(t->s, "guessed"))
+        return (verdict) { .why = kp_printf(t->a, "which Java the service uses is not known: %s",
+                                            line_at(t->a, newer)) };
+    if (newer)
+        return (verdict) { .kind = "java", .problem = line_at(t->a, newer) };
+    t->error = line_of(t->text, "Exception in thread \"main\" ");
+    if (!t->error && line_of(t->text, "Error: ")) {
+        t->error = line_of(t->text, "Caused by: ");
+        t->by_launcher = true;
+    }
+    if (t->error)
+        return exception_verdict(t);
+    if (line_of(t->text, "Found ") || kp_streq(rc, "0"))
+        return (verdict) { .ran = true };
+    if (kp_streq(rc, "124") || kp_streq(rc, "137"))
+        return (verdict) { .why = "it was not ready in time" };
+    return (verdict) { .why = last_words(t->a, t->text) };
+}
+
+static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
+{
+    (void)h;
+    told t = { .a = a, .s = s, .text = kp_strndup(a, s->rest, s->rest_n) };
+    verdict v = { .kind = kp_said_get(s, "kind"),
+                  .problem = kp_said_get(s, "problem"),
+                  .why = kp_said_get(s, "why") };
+    if (!v.kind && !v.why)
+        v = judge(&t);
+    const char *java = java_version(a, t.text);
+    int64_t major = java ? java_major(java) : 0;
+    *ret_v = kp_map(a, "ran", kp_bool(v.ran), "kind", kp_text(a, v.kind), "problem",
+                    kp_text(a, v.problem), "why", kp_text(a, v.why), "java", kp_text(a, java),
+                    "java_major", major ? kp_int(a, major) : NULL, "java_path",
+                    kp_text(a, kp_said_get(s, "java_path")), "file_sha256",
+                    kp_text(a, kp_said_get(s, "file_sha256")), "release_dir",
+                    kp_text(a, kp_said_get(s, "release_dir")), NULL);
+    return NULL;
+}
+
+/* StorageTool came with 2.8 (KIP-631). */
+static bool has_tool(kp_version v)
+{
+    return v.major > 2 || (v.major == 2 && v.minor >= 8);
+}
+
+kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms deadline, kp_host_fn fn,
+                        void *ud)
+{
+    kp_script s = KP_SCRIPT_INIT;
+    kp_version parsed = { 0 };
+    if (!kp_version_parse(version, &parsed))
+        s.wrong = kp_err_new(KP_INTERNAL, "report it, with the command line",
+                             "no such version: %s", version);
+    kp_ms limit = deadline == KP_NEVER ? LIMIT_DEFAULT : deadline - kp_mono_now();
+    limit = limit > 2 * MARGIN ? limit - MARGIN : MARGIN;
+    kp_script_layout(&s, h);
+    kp_script_set(&s, "version", version);
+    kp_script_set(&s, "has_tool", has_tool(parsed) ? "yes" : "");
+    kp_script_set_int(&s, "limit", limit / KP_SECOND);
+    kp_script_set_int(&s, "most", OUTPUT_LIMIT);
+    kp_script_become(&s, h, KP_AS_FILES);
+    kp_script_process(&s, h);
+    kp_script_add(&s, kp_sh_properties);
+    kp_script_add(&s, functions);
+    kp_script_add(&s, look);
+    kp_script_run run = { .as = KP_AS_FILES, .deadline = deadline, .decode = decode };
+    return kp_script_go(h, a, &s, &run, fn, ud);
+}

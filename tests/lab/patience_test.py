@@ -99,11 +99,20 @@ class Programs(unittest.TestCase):
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_what_was_said_survives_a_program_that_is_ended(self) -> None:
-        late = mock.patch.object(patience.Deadline, "passed", lambda d: d._progress() != (0, 0))
+        late = mock.patch.object(patience.Deadline, "passed",
+                                 lambda d: d._progress() != (0, 0, None))
         with late, self.assertRaises(patience.Unfinished) as caught:
             patience.finish(self.child("echo said; exec sleep 1h"))
         self.assertEqual((caught.exception.done.returncode, caught.exception.done.stdout),
                          (-9, "said\n"))
+
+    def test_a_silent_program_that_gets_on_is_let_be(self) -> None:
+        steps = iter(range(1000))
+        with mock.patch.object(patience, "_pace", 1.0), mock.patch.object(
+                patience, "_java_start", lambda: patience.QUIET_START):
+            out, _ = patience.finish(self.child("sleep 1; echo done"), 0.3,
+                                     progress=lambda: next(steps))
+        self.assertEqual(out, "done\n")
 
     def test_it_is_killed_when_told(self) -> None:
         child = self.child("exec sleep 1h")

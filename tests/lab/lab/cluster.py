@@ -28,7 +28,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -185,6 +185,14 @@ class Lab:
             patience.until(condition, what, allowance)
         except TimeoutError as late:
             raise TimeoutError(f"{late}; logs are in {self.dir}/nodes") from None
+
+    def recorded(self) -> int:
+        """Bytes in the journals of all runs on this lab: they grow while a kplay gets on."""
+        size = 0
+        for path in self.dir.glob("*runs*/*/journal.jsonl"):
+            with suppress(FileNotFoundError):  # a new run's directory is renamed once
+                size += path.stat().st_size
+        return size
 
     def create_topic(self, topic: Topic, assignment: dict[int, list[int]] | None = None) -> None:
         settings = {"min.insync.replicas": str(topic.min_isr), **topic.config}

@@ -116,12 +116,14 @@ def pause(seconds: float) -> None:
 
 
 def finish(child: subprocess.Popen[str], allowance: float = SILENCE,
-           kill_when: Callable[[], bool] | None = None) -> tuple[str, str]:
+           kill_when: Callable[[], bool] | None = None,
+           progress: Callable[[], object] | None = None) -> tuple[str, str]:
     """What the child says until its end, or until it is killed because `kill_when` says so.  Each
-    word of its renews the deadline; when there are none for too long it is killed, and Unfinished
-    carries what it said by then."""
+    word of its renews the deadline, and so does `progress` of a program that keeps its words back
+    in a pipe; when there is none for too long it is killed, and Unfinished carries what it said by
+    then."""
     said = [b"", b""]
-    deadline = Deadline(allowance, lambda: (len(said[0]), len(said[1])))
+    deadline = Deadline(allowance, lambda: (len(said[0]), len(said[1]), progress and progress()))
     while True:
         try:
             return child.communicate(timeout=LOOK)

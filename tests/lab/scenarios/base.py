@@ -140,7 +140,7 @@ class Context:
         """Lets a kplay come to its end, or kills it when that is so; `want` asserts its exit code.
         One that was killed by a signal has minus its number as returncode."""
         try:
-            out, err = patience.finish(child, kill_when=kill_when)
+            out, err = patience.finish(child, kill_when=kill_when, progress=self.lab.recorded)
         except patience.Unfinished as late:
             raise AssertionError(f"{late}\n{told(late.done)}") from None
         done = Done(child.args, child.returncode, out, err)

@@ -39,6 +39,11 @@ bool kp_start_is_proved(kp_step *s, const kp_node *node, const kp_value *state);
 /* KP_Q_HOST of a node; since < 0: without the log. */
 kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
                     int64_t *ret_took_us) KP_MUST_USE;
+
+/* The same when the process of `was` (what kp_host_remember kept) may be gone: the log dirs are
+ * those that it had. */
+kp_err *kp_ask_host_left(kp_run *r, kp_arena *a, int node, const kp_value *was,
+                         const kp_value **ret_state, int64_t *ret_took_us);
 /* The part of a state that is worth remembering in an intent. */
 const kp_value *kp_host_remember(kp_arena *a, const kp_value *state);
 

@@ -4,31 +4,52 @@
 #include <stdio.h>
 #include <string.h>
 
-kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
-                    int64_t *ret_took_us)
+static kp_err *ask_host(kp_run *r, kp_arena *a, const kp_request *q, const kp_value **ret_state,
+                        int64_t *ret_took_us)
 {
-    kp_request q = { .kind = KP_Q_HOST, .node = node, .since = since, .within = 15 * KP_SECOND };
     kp_reply reply;
-    kp_err *e = kp_ask(r, a, &q, &reply);
+    kp_err *e = kp_ask(r, a, q, &reply);
     if (e)
-        return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r, node));
+        return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r, q->node));
     *ret_state = reply.value;
     if (ret_took_us)
         *ret_took_us = reply.took_us;
     return NULL;
 }
 
+kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
+                    int64_t *ret_took_us)
+{
+    kp_request q = { .kind = KP_Q_HOST, .node = node, .since = since, .within = 15 * KP_SECOND };
+    return ask_host(r, a, &q, ret_state, ret_took_us);
+}
+
+kp_err *kp_ask_host_left(kp_run *r, kp_arena *a, int node, const kp_value *was,
+                         const kp_value **ret_state, int64_t *ret_took_us)
+{
+    kp_request q = { .kind = KP_Q_HOST,
+                     .node = node,
+                     .since = -1,
+                     .dirs = kp_get(was, "log_dirs"),
+                     .within = 15 * KP_SECOND };
+    return ask_host(r, a, &q, ret_state, ret_took_us);
+}
+
 const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
 {
     static const char *const keys[] = {
-        "boot_id",       "pid",          "start_time", "process", "running_release",
-        "link",          "link_release", "releases",   "dirs",    "clean_dirs",
-        "config_sha256", "log_size",     NULL
+        "boot_id",      "pid",      "start_time", "running_release", "link",
+        "link_release", "releases", "dirs",       "clean_dirs",      "config_sha256",
+        "log_size",     "log_dirs", NULL
     };
-    kp_builder b = kp_map_begin(a);
+    static const char *const of_process[] = { "config", "node_id", "cluster_id", "roles", NULL };
+    kp_builder b = kp_map_begin(a), process = kp_map_begin(a);
     for (size_t i = 0; keys[i]; i++)
         kp_map_add(&b, keys[i], kp_get(state, keys[i]));
     kp_map_add(&b, "restarts", kp_get(kp_get(state, "service"), "restarts"));
+    for (size_t i = 0; of_process[i]; i++)
+        kp_map_add(&process, of_process[i], kp_get(kp_get(state, "process"), of_process[i]));
+    kp_map_add(&b, "process", kp_get(state, "process") ? kp_map_end(&process) : NULL);
     return kp_map_end(&b);
 }
 

@@ -146,7 +146,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     }
     if (!s->intended)
         return KP_NOT_YET; /* `before` has just seen it run */
-    kp_err *e = kp_ask_host(r, s->a, s->node.id, -1, &state, &s->took_us);
+    kp_err *e = kp_ask_host_left(r, s->a, s->node.id, was, &state, &s->took_us);
     if (e)
         return silent(s, e);
     int64_t pid = kp_get_int(state, "pid", 0), dirs = kp_get_int(state, "dirs", 0),

@@ -388,6 +388,15 @@ kp_ticket kp_host_exec(kp_host *h, kp_arena *a, const kp_host_command *c, kp_hos
     return x->ticket;
 }
 
+void kp_exec_rename(kp_host *h, kp_ticket from, kp_ticket to)
+{
+    kp_exec *lists[] = { h->waiting, h->running, h->hs->finished };
+    for (size_t i = 0; i < KP_COUNT(lists); i++)
+        for (kp_exec *x = lists[i]; x; x = x->next)
+            if (x->ticket == from)
+                x->ticket = to;
+}
+
 void kp_host_cancel(kp_hosts *hs, kp_ticket t)
 {
     for (kp_exec *x = hs->finished; x; x = x->next)

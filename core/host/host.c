@@ -42,6 +42,11 @@ void kp_hosts_free(kp_hosts *hs)
     kp_exec_drop_all(hs);
     for (kp_host *h = hs->first; h; h = h->next)
         h->transport->close(h);
+    for (kp_host *h = hs->first; h; h = h->next) {
+        kp_buf_done(&h->dirs);
+        for (size_t i = 0; i < KP_COUNT(h->known); i++)
+            kp_buf_done(&h->known[i].bytes);
+    }
     kp_arena_free(hs->a);
     free(hs);
 }
@@ -141,7 +146,9 @@ static kp_err *find_transport(const kp_host_spec *s, const kp_transport **ret_t)
 kp_err *kp_host_new(kp_hosts *hs, const kp_host_spec *spec, kp_host **ret_host)
 {
     kp_host *h = KP_NEW(hs->a, kp_host);
-    *h = (kp_host){ .hs = hs, .slots = KP_HOST_CHANNELS };
+    *h = (kp_host){ .hs = hs, .slots = KP_HOST_CHANNELS, .dirs = KP_BUF_INIT(1 << 20) };
+    for (size_t i = 0; i < KP_COUNT(h->known); i++)
+        h->known[i].bytes = KP_BUF_INIT(KP_HOST_FILE_LIMIT + 2);
     copy_spec(hs->a, spec, &h->spec);
     KP_TRY(check_spec(&h->spec));
     KP_TRY(find_transport(&h->spec, &h->transport));

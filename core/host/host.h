@@ -115,28 +115,39 @@ kp_ticket kp_host_exec(kp_host *h, kp_arena *a, const kp_host_command *c, kp_hos
 /* A word that sh takes literally, whatever is in it. */
 char *kp_host_quote(kp_arena *a, const char *word);
 
-/* Everything about a node that can be seen on its host, in one round trip.  What does not exist or
- * can not be read is absent.  Answer:
+/* Everything about a node that can be seen on its host, in one round trip; the first time, and when
+ * its log directories have become others, in two.  What does not exist or can not be read is
+ * absent.  Answer:
  *   boot_id, now          the host's boot and its clock (UTC, ms)
  *   pid, start_time       0: no process.  The three name one process for ever; start_time is in
  *                         jiffies since boot (/proc/PID/stat, 22)
  *   pids                  only when several processes run this file
- *   process               {config, node_id, cluster_id, roles, mode, overrides, user} of the
- *                         RUNNING process: the file on its command line and what that file (with
- *                         the command line's --override) says.  roles: "broker", "controller" or
- *                         "broker,controller"; mode: "zookeeper" without process.roles, or "kraft"
- *   config                {node_id, cluster_id, roles, mode, size} of the layout's file
+ *   process               {config, node_id, cluster_id, roles, mode, overrides (map; a secret's
+ *                         value is not in it), problems, user, cwd, java, listening, releases} of
+ *                         the RUNNING process: the file on its command line and what that file
+ *                         (with the command line's --override) means, as cluster/server_config.h
+ *                         has it.  roles: "broker", "controller" or "broker,controller"; mode:
+ *                         "zookeeper" or "kraft".  listening: TCP ports.  releases: of the main
+ *                         jars, in the class path's order
+ *   config                {node_id, cluster_id, roles, mode, problems, size, path_inside_release}
+ *                         of the layout's file
  *   config_sha256         of the layout's file
  *   log_dirs              [{path, kind = "log"|"metadata", found, cluster_id, node_id, clean,
- *                         free}] of the process's file, else of the layout's: log.dirs, log.dir or
- *                         /tmp/kafka-logs, and metadata.log.dir.  clean: .kafka_cleanshutdown is
- *                         there (LogManager writes it; it is gone while the process runs)
+ *                         free}] of the process's file, else of the layout's.  clean:
+ *                         .kafka_cleanshutdown is there (LogManager writes it; it is gone while
+ *                         the process runs)
+ *   log_paths             the paths of the "log" ones
+ *   dirs_by               "file"; "open locks": a config provider gives log.dirs, and the process
+ *                         holds a .lock in each; "question": as they were given
  *   dirs, clean_dirs      how many "log" ones there are, and how many of them are clean
  *   free                  bytes, of the "log" dir that has least
  *   running_release, running_release_by = "open files"|"class path"
- *                         from the jars of the running process, whatever the link says by now
+ *                         from the jars of the running process, whatever the link says by now;
+ *                         of two in one class path the first, which is what Java runs
  *   link, link_release    where layout.current points; the release by the jars found there
  *   releases              [staged versions]: named by the pattern, with libs/kafka-clients-*.jar
+ *   releases_partial      {version = what its libs lack}: named by the pattern, not whole
+ *   releases_other        [{name, version}]: other directories beside them with a release in libs
  *   service               {manager, state, ...}; systemd: sub, main_pid, invocation_id, restarts,
  *                         result, stop_timeout (ms, -1: none), restart, kill_mode, loaded; by
  *                         command: rc and said of the status command
@@ -152,6 +163,7 @@ typedef struct kp_host_question {
     const char *cluster; /* cluster id, for the fence; NULL: not asked */
     int64_t log_since;   /* byte offset in the log; -1: no lines, only its size */
     int log_lines;       /* at most this many, up to 200; 0: 20 */
+    const kp_value *dirs; /* log dirs (list of text) to look at; NULL: those of process or file */
     kp_ms deadline;
 } kp_host_question;
 kp_ticket kp_host_state(kp_host *h, kp_arena *a, const kp_host_question *q, kp_host_fn fn,

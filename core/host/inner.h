@@ -25,6 +25,12 @@ struct kp_hosts {
     bool delivering;
 };
 
+/* A properties file that was read whole, kept so that it is not sent again. */
+typedef struct kp_known_file {
+    char sha256[65];
+    kp_buf bytes;
+} kp_known_file;
+
 struct kp_host {
     kp_host *next;
     kp_hosts *hs;
@@ -36,6 +42,10 @@ struct kp_host {
     size_t n_waiting, n_running, slots;
     kp_exec *running;
     kp_timer *turn;     /* set while something waits that could run */
+    kp_known_file known[2]; /* the process's file and the layout's, in most cases one */
+    size_t next_known;
+    kp_buf dirs; /* lines "KIND PATH": the log directories the last look should see */
+    bool looked;
 };
 
 /* ---- commands (exec.c) ---- */
@@ -76,6 +86,9 @@ void kp_exec_again(kp_exec *x);               /* likewise, and it may be started
 
 /* A command that is over before it began; takes `e` over. */
 kp_ticket kp_exec_wrong(kp_host *h, kp_arena *a, kp_err *e, kp_host_fn fn, void *ud);
+
+/* Gives a command that was just asked for the ticket of the one it follows. */
+void kp_exec_rename(kp_host *h, kp_ticket from, kp_ticket to);
 
 void kp_exec_turn_soon(kp_host *h); /* starts what waits, from the loop */
 void kp_exec_drop_all(kp_hosts *hs);
@@ -171,7 +184,7 @@ char *kp_path_name(kp_arena *a, const char *text);
 extern const char kp_sh_basics[]; /* say, refuse, fail, start_of, alive, ...; in every script */
 extern const char kp_sh_lock[];   /* hold, lock, act (fence.c) */
 extern const char kp_sh_claim[];  /* claim_begin, claim_end (job.c) */
-extern const char kp_sh_properties[]; /* props (state.c) */
+extern const char kp_sh_look_functions[], kp_sh_look[]; /* look.c */
 
 /* Appends a detached command under a claim, and its launch (job.c). */
 typedef struct kp_launch {

@@ -48,9 +48,7 @@ static const char as_files[] =
     "            bad config \"$real belongs to $owner: written by $me it would change hands\" \\\n"
     "                'give the file to that user, or become its owner'\n"
     "        fi\n"
-    "        props 'log.dirs log.dir metadata.log.dir' <\"$real\" | sed 's/^[^ ]* //' |\n"
-    "            tr ',' '\\n' | sed 's/^[ \\t]*//; s/[ \\t]*$//' | grep . | sort -u |\n"
-    "            while read -r d; do\n"
+    "        printf '%s' \"$dirs\" | while read -r kind d; do\n"
     "            [ ! -d \"$d\" ] || { [ -r \"$d\" ] && [ -x \"$d\" ]; } ||\n"
     "                bad state \"$me may not look into the log directory $d\" \"$own\"\n"
     "            [ ! -e \"$d/meta.properties\" ] || [ -r \"$d/meta.properties\" ] ||\n"
@@ -183,11 +181,11 @@ static void add_inner(kp_script *s, const kp_host *h)
     kp_script_add(s, kp_sh_basics);
     kp_script_layout(s, h);
     kp_script_set(s, "base", h->spec.layout.state);
+    kp_script_set(s, "dirs", kp_buf_text(&h->dirs));
     kp_script_set(s, "signals", commands && !kp_len(service->stop) ? "yes" : "");
     kp_script_set(s, "detaches", service->unit ? "" : "yes");
     kp_script_become(s, h, KP_AS_FILES);
     kp_script_process(s, h);
-    kp_script_add(s, kp_sh_properties);
     kp_script_add(s, bad);
     kp_script_add(s, as_files);
     if (commands) {
@@ -198,7 +196,7 @@ static void add_inner(kp_script *s, const kp_host *h)
     kp_script_add(s, "exit 0\n}\n");
 }
 
-kp_ticket kp_host_permissions(kp_host *h, kp_arena *a, kp_ms deadline, kp_host_fn fn, void *ud)
+static kp_ticket prove(kp_host *h, kp_arena *a, kp_ms deadline, kp_host_fn fn, void *ud)
 {
     const kp_host_spec *spec = &h->spec;
     kp_script inner = KP_SCRIPT_INIT, s = KP_SCRIPT_INIT;
@@ -222,4 +220,34 @@ kp_ticket kp_host_permissions(kp_host *h, kp_arena *a, kp_ms deadline, kp_host_f
     kp_buf_done(&inner.text);
     kp_script_run run = { .as = KP_AS_LOGIN, .deadline = deadline, .decode = decode };
     return kp_script_go(h, a, &s, &run, fn, ud);
+}
+
+typedef struct proving {
+    kp_host *h;
+    kp_arena *a;
+    kp_ms deadline;
+    kp_ticket ticket;
+    kp_host_fn fn;
+    void *ud;
+} proving;
+
+/* What can not be looked at for want of a right is found by the proof, with its remedy. */
+static void on_looked(void *ud, kp_err *err, const kp_value *v)
+{
+    proving *p = ud;
+    (void)v;
+    kp_err_drop(err);
+    kp_exec_rename(p->h, prove(p->h, p->a, p->deadline, p->fn, p->ud), p->ticket);
+}
+
+/* Which log directories there are is known from a look. */
+kp_ticket kp_host_permissions(kp_host *h, kp_arena *a, kp_ms deadline, kp_host_fn fn, void *ud)
+{
+    if (h->looked)
+        return prove(h, a, deadline, fn, ud);
+    proving *p = KP_NEW(a, proving);
+    *p = (proving) { .h = h, .a = a, .deadline = deadline, .fn = fn, .ud = ud };
+    kp_host_question q = { .log_since = -1, .deadline = deadline };
+    p->ticket = kp_host_state(h, a, &q, on_looked, p);
+    return p->ticket;
 }

@@ -26,7 +26,8 @@ static const char functions[] =
     "    printf '%s\\n' \"$file\"\n"
     "}\n"
     "overrides_of() {\n"
-    "    args_of \"$1\" | awk 'seen && before == \"--override\" { print }\n"
+    "    args_of \"$1\" | awk 'seen && before ~ /^--?override$/ { print; before = \"\"; next }\n"
+    "        seen && sub(/^--?override=/, \"\") { print; before = \"\"; next }\n"
     "        { before = $0 } $0 == \"kafka.Kafka\" { seen = 1 }'\n"
     "}\n"
     "below_unit() {\n" /* PID: it, or the Kafka process it is the only ancestor of */

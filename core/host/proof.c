@@ -20,11 +20,14 @@
  */
 #include "host/inner.h"
 
+#include "cluster/properties.h"
+
 #include <string.h>
 
 enum { OUTPUT_LIMIT = 64 << 10, PROBLEM_LIMIT = 500 };
 #define LIMIT_DEFAULT KP_MINUTE /* of the tool, when the question has no deadline */
 #define MARGIN (2 * KP_SECOND)  /* it is ended before nobody listens any more */
+#define FILE_LIMIT "1048576"    /* bytes of the file that are read for its providers */
 
 static const char functions[] =
     "environment_of() {\n" /* PID NAME */
@@ -130,7 +133,6 @@ static const char look[] =
     "        } >\"$file\" || unknown 'the file and its overrides can not be written'\n"
     "    fi\n"
     "fi\n"
-    "[ -z \"$(props config.providers <\"$file\" | grep .)\" ] || say providers yes\n"
     "(\n"
     "    cd \"$scratch\" || exit\n"
     "    unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH\n"
@@ -141,6 +143,8 @@ static const char look[] =
     "        kafka.tools.StorageTool info -c \"$file\"\n"
     ") </dev/null >\"$scratch/out\" 2>&1\n"
     "say rc \"$?\"\n"
+    "! grep -qF '${' \"$scratch/out\" ||\n"
+    "    { head -c " FILE_LIMIT " \"$file\"; echo; } | sed 's/^/line /'\n"
     "echo\n"
     "head -c \"$most\" \"$scratch/out\"\n";
 
@@ -231,6 +235,19 @@ static bool in_config(const told *t)
            strstr(t->error, "java.util.Properties.load");
 }
 
+/* The file comes along when the tool spoke of a value that a provider could resolve. */
+static bool has_providers(const told *t)
+{
+    KP_AUTO_BUF lines = KP_BUF_INIT(KP_HOST_FILE_LIMIT + 2);
+    for (size_t i = 0; i < t->s->n; i++)
+        if (kp_streq(t->s->keys[i], "line")) {
+            kp_buf_str(&lines, t->s->values[i]);
+            kp_buf_chr(&lines, '\n');
+        }
+    const kp_value *file = kp_properties_parse(t->a, kp_buf_text(&lines), lines.n);
+    return *kp_get_text(file, "config.providers", "") != '\0';
+}
+
 static verdict config_verdict(const told *t)
 {
     const char *line = line_at(t->a, t->error), *named = strstr(line, "value ");
@@ -241,7 +258,7 @@ static verdict config_verdict(const told *t)
     if (strstr(t->error, ".resolveConfigVariables("))
         return (verdict) { .why = kp_printf(t->a, "a config provider may need the service: %s",
                                             line) };
-    if (strstr(line, "${") && kp_said_get(t->s, "providers"))
+    if (strstr(line, "${") && has_providers(t))
         return (verdict) { .why = kp_printf(t->a, "a value is not resolved outside of the service: "
                                                   "%s", line) };
     if (speaks_of_missing_class(line) && !knows_classes && !is_own_class(named))
@@ -347,7 +364,6 @@ kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms dead
     kp_script_set_int(&s, "most", OUTPUT_LIMIT);
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);
-    kp_script_add(&s, kp_sh_properties);
     kp_script_add(&s, functions);
     kp_script_add(&s, look);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = deadline, .decode = decode };

@@ -1,246 +1,45 @@
-/* The state of a node's host: one script that looks at everything, so that what it says was true
- * within the same tenth of a second.
+/* The state of a node's host: what the look (look.c) says, read.
  *
  * It looks at the process that runs, not at what should be running: the properties file is the one
- * on its command line, the release is that of the jars it has open (a link may already point
- * elsewhere), its identity is its start time in the host's present boot.  What the layout says is
- * reported beside it, and comparing the two is for the guard.
+ * on its command line, the release is that of the jars it was started with (a link may already
+ * point elsewhere), its identity is its start time in the host's present boot.  What the layout
+ * says is reported beside it, and comparing the two is for the guard.
  *
- * The properties text is read as java.util.Properties does (last key wins, continuation lines,
- * = : or a blank as separator), because a second `log.dirs` further down is what Kafka obeys.
- * \uXXXX escapes are not resolved; none of the keys asked for ever has one.
+ * Where the log directories are is known when the file has been read, here, by the one reader.  A
+ * look takes along those that the last one found; when the file says others, it looks once more.
+ * So the first question about a host takes two round trips and every later one takes one, and all
+ * of an answer was true within the same tenth of a second.
  */
 #include "host/inner.h"
 
+#include "cluster/properties.h"
+#include "cluster/server_config.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-enum { LINES_DEFAULT = 20, LINES_MAX = 200 };
-
-/* Reading more of a log than this to find evidence would hold the host's disk. */
-#define LOG_LIMIT "8388608"
-
-/* The wording is Kafka's: InvalidRequestException of a leader that was sent a fetch it has not
- * enabled (a mis-pinned inter.broker.protocol.version), the registration error of a broker whose
- * old session still lives (ClusterControlManager), KafkaServer, KafkaRaftServer, LogManager.
- * `advanced`: only a start that gets on says so: a log loaded or a segment recovered (LogManager,
- * LogLoader), registered, caught up or unfenced (KafkaServer, BrokerLifecycleManager). */
-const kp_host_sign kp_host_signs[] = {
-    { "mis_pinned", "which is not enabled", true, false },
-    { "duplicate_registration", "DUPLICATE_BROKER_REGISTRATION|DuplicateBrokerRegistration", true,
-      false },
-    { "fetch_errors", "Error in response for fetch request", true, false },
-    { "started", "Kafka *Server.*started", false, false },
-    { "advanced",
-      "Completed load of|Recovering unflushed segment|Successfully registered broker|"
-      "Registered broker [0-9]+ at path|broker has caught up|broker has been unfenced",
-      false, true },
-    { "fatal_startup", "Fatal error during .* startup|Exiting Kafka due to fatal exception", true,
-      false },
-    { "recovering", "no clean shutdown file was found", false, false },
-    { "stop_timed_out", "Timed out waiting for the controller to approve controlled shutdown", true,
-      false },
-    { "disk_failed", "all log dirs .*have failed", true, false },
-    { "unregistered", "unable to register with the controller quorum", true, false },
-    { NULL, NULL, false, false },
-};
-
-const char kp_sh_properties[] =
-    /* props KEYS: of the properties text on stdin, lines `key value`, the last value of each. */
-    "props() {\n"
-    "    awk -v keys=\"$1\" '\n"
-    "        BEGIN { n = split(keys, k, \" \"); for (i = 1; i <= n; i++) want[k[i]] = 1 }\n"
-    "        { sub(/\\r$/, \"\"); sub(/^[ \\t\\f]+/, \"\") }\n"
-    "        !more && /^([#!]|$)/ { next }\n"
-    "        { line = more ? line $0 : $0; more = 0 }\n"
-    "        match(line, /\\\\+$/) && RLENGTH % 2 {\n"
-    "            line = substr(line, 1, length(line) - 1); more = 1; next\n"
-    "        }\n"
-    "        { take(line) }\n"
-    "        END { if (more) take(line); for (key in got) print key \" \" got[key] }\n"
-    "        function take(text,   i, c, key, value) {\n"
-    "            for (i = 1; i <= length(text); i++) {\n"
-    "                c = substr(text, i, 1)\n"
-    "                if (c == \"\\\\\") c = substr(text, ++i, 1)\n"
-    "                else if (c ~ /[=: \\t\\f]/) break\n"
-    "                key = key c\n"
-    "            }\n"
-    "            if (!(key in want)) return\n"
-    "            text = substr(text, i)\n"
-    "            sub(/^[ \\t\\f]*[=:]?[ \\t\\f]*/, \"\", text)\n"
-    "            for (i = 1; i <= length(text); i++) {\n"
-    "                c = substr(text, i, 1)\n"
-    "                if (c == \"\\\\\") c = substr(text, ++i, 1)\n"
-    "                value = value c\n"
-    "            }\n"
-    "            sub(/[ \\t]+$/, \"\", value)\n"
-    "            got[key] = value\n"
-    "        }'\n"
-    "}\n";
-
-static const char functions[] =
-    "identity='node.id broker.id process.roles'\n"
-    /* jar_release: the release a list of paths names; kafka_2.1x before kafka-clients. */
-    "jar_release() {\n"
-    "    grep -Ev -- '-(sources|javadoc|scaladoc|tests?)\\.jar$' |\n"
-    "        sed -n -e 's,^.*/kafka_2\\.[0-9]*-\\([0-9][^/]*\\)\\.jar$,b \\1,p' \\\n"
-    "            -e 's,^.*/kafka-clients-\\([0-9][^/]*\\)\\.jar$,a \\1,p' |\n"
-    "        sort -r | sed -n '1s/^. //p'\n"
-    "}\n"
-    "words() {\n"
-    "    printf '%s\\n' \"$1\" | tr ',' '\\n' | sed 's/^[ \\t]*//; s/[ \\t]*$//' | grep .\n"
-    "}\n"
-    /* dir KIND PATH: one log directory. */
-    "dir() {\n"
-    "    path=$2\n"
-    "    case $path in\n"
-    "    /*) ;;\n"
-    "    *) [ \"$pid\" = 0 ] || path=$(readlink \"/proc/$pid/cwd\")/$path ;;\n"
-    "    esac\n"
-    "    say dir \"$path\"\n"
-    "    say dir.kind \"$1\"\n"
-    "    [ -d \"$path\" ] || return\n"
-    "    say dir.found yes\n"
-    "    [ ! -e \"$path/.kafka_cleanshutdown\" ] || say dir.clean yes\n"
-    "    set -- $(stat -f -c '%a %S' \"$path\")\n"
-    "    [ $# -ne 2 ] || say dir.free $(($1 * $2))\n"
-    "    [ ! -r \"$path/meta.properties\" ] ||\n"
-    "        props \"cluster.id $identity\" <\"$path/meta.properties\" | sed 's/^/dir./'\n"
-    "}\n";
-
-static const char look[] =
-    "say boot_id \"$(cat /proc/sys/kernel/random/boot_id)\"\n"
-    "say now \"$(date +%s)\"\n"
-    "find_process\n"
-    "say pid \"$pid\"\n"
-    "from=$config overrides=\n"
-    "if [ \"$pid\" != 0 ]; then\n"
-    "    say start_time \"$start\"\n"
-    "    for p in $pids; do say pids \"$p\"; done\n"
-    "    case $(args_of \"$pid\" | sed -n '1{s,^.*/,,;p;}') in\n"
-    "    sh | bash | dash | ash | ksh | zsh) say script yes ;;\n"
-    "    esac\n"
-    "    file=$(config_of \"$pid\")\n"
-    "    overrides=$(overrides_of \"$pid\")\n"
-    "    say process.user \"$(stat -c %U \"/proc/$pid\")\"\n"
-    "    if [ -n \"$file\" ]; then\n"
-    "        say process.config \"$file\"\n"
-    "        if [ \"$file\" -ef \"$config\" ]; then say process.same yes; fi\n"
-    "        [ -z \"$overrides\" ] || printf '%s\\n' \"$overrides\" | sed 's/^/override /'\n"
-    "        if [ -r \"$file\" ]; then\n"
-    "            say process.read yes\n"
-    "            from=$file\n"
-    "            { cat \"$file\"; printf '\\n\\n%s\\n' \"$overrides\"; } |\n"
-    "                props \"$identity\" | sed 's/^/process./'\n"
-    "        fi\n"
-    "    fi\n"
-    "    by='open files'\n"
-    "    running=$(ls -l \"/proc/$pid/fd\" 2>/dev/null | sed -n 's/^.* -> //p' |\n"
-    "        sed 's/ (deleted)$//' | jar_release)\n"
-    "    if [ -z \"$running\" ]; then\n"
-    "        by='class path'\n"
-    "        running=$(args_of \"$pid\" | tr ':' '\\n' | jar_release)\n"
-    "    fi\n"
-    "    [ -z \"$running\" ] || { say running_release \"$running\"; say running_by \"$by\"; }\n"
-    "fi\n"
-    "if [ -r \"$config\" ]; then\n"
-    "    say config_sha256 \"$(sha256sum <\"$config\" | cut -c1-64)\"\n"
-    "    say config.size \"$(stat -c %s \"$config\")\"\n"
-    "    props \"$identity\" <\"$config\" | sed 's/^/config./'\n"
-    "fi\n"
-    "if [ -r \"$from\" ]; then\n"
-    "    dirs=$({ cat \"$from\"; printf '\\n\\n%s\\n' \"$overrides\"; } |\n"
-    "        props 'log.dirs log.dir metadata.log.dir')\n"
-    "    logs=$(printf '%s\\n' \"$dirs\" | sed -n 's/^log\\.dirs //p')\n"
-    "    [ -n \"$logs\" ] || logs=$(printf '%s\\n' \"$dirs\" | sed -n 's/^log\\.dir //p')\n"
-    "    words \"${logs:-/tmp/kafka-logs}\" | while read -r d; do dir log \"$d\"; done\n"
-    "    meta=$(printf '%s\\n' \"$dirs\" | sed -n 's/^metadata\\.log\\.dir //p')\n"
-    "    [ -z \"$meta\" ] || words \"${logs:-/tmp/kafka-logs}\" | grep -qxF -- \"$meta\" ||\n"
-    "        dir metadata \"$meta\"\n"
-    "fi\n"
-    "if [ -n \"$current\" ]; then\n"
-    "    say link \"$(readlink \"$current\")\"\n"
-    "    say link_release \"$(ls -d \"$current\"/libs/*.jar 2>/dev/null | jar_release)\"\n"
-    "fi\n"
-    "if [ -n \"$releases\" ]; then\n"
-    "    for jar in \"$releases/$before\"*\"$after\"/libs/kafka-clients-*.jar; do\n"
-    "        [ -e \"$jar\" ] || continue\n"
-    "        version=${jar%/libs/*}\n"
-    "        version=${version##*/}\n"
-    "        version=${version#\"$before\"}\n"
-    "        say release \"${version%\"$after\"}\"\n"
-    "    done\n"
-    "fi\n"
-    "if [ -n \"$unit\" ]; then\n"
-    "    systemctl show -p LoadState -p ActiveState -p SubState -p MainPID -p InvocationID \\\n"
-    "        -p NRestarts -p Result -p TimeoutStopUSec -p Restart -p KillMode \"$unit\" \\\n"
-    "        2>/dev/null | sed 's/^\\([A-Za-z]*\\)=/unit.\\1 /'\n"
-    "elif [ -n \"$has_status\" ]; then\n"
-    "    say status.rc \"$status_rc\"\n"
-    "    say status.said \"$(printf '%s\\n' \"$status_said\" | head -n 1)\"\n"
-    "fi\n"
-    "if [ -n \"$state\" ] && [ -r \"$state/epoch\" ]; then\n"
-    "    read -r held holder <\"$state/epoch\"\n"
-    "    say fence.epoch \"$held\"\n"
-    "    say fence.holder \"$holder\"\n"
-    "fi\n"
-    "for p in $(grep -lx java /proc/[0-9]*/comm 2>/dev/null | sed 's,^/proc/,,; s,/.*,,' |\n"
-    "    head -n 50); do\n"
-    "    say java \"$p\"\n"
-    "    args_of \"$p\" | awk '\n"
-    "        NR == 1 { next }\n"
-    "        skip { skip = 0; next }\n"
-    "        /^(-cp|-classpath|--class-path|-p|--module-path|--add-[a-z]*)$/ { skip = 1; next }\n"
-    "        !main && /^-/ { next }\n"
-    "        !main { main = 1; print \"java.main \" $0; next }\n"
-    "        /\\.properties$/ { print \"java.config \" $0; exit }'\n"
-    "done\n"
-    "if [ -n \"$log\" ] && [ -r \"$log\" ]; then\n"
-    "    set -- $(stat -c '%s %i' \"$log\")\n"
-    "    size=$1\n"
-    "    say log_size \"$1\"\n"
-    "    say log_inode \"$2\"\n"
-    "    if [ \"$since\" -ge 0 ]; then\n"
-    "        say signs yes\n"
-    "        if [ \"$since\" -gt \"$size\" ]; then say log_turned yes; since=0; fi\n"
-    "        [ $((size - since)) -le " LOG_LIMIT " ] || since=$((size - " LOG_LIMIT "))\n"
-    "        tail -c +$((since + 1)) \"$log\" | head -c \"$((size - since))\" |\n"
-    "            SIGNS=$signs awk -v keep=\"$lines\" -v at=\"$since\" '\n"
-    "        BEGIN {\n"
-    "            n = split(ENVIRON[\"SIGNS\"], line, \"\\n\")\n"
-    "            for (i = 1; i < n; i++) {\n"
-    "                trouble[i] = sub(/^! /, \"\", line[i])\n"
-    "                cut = index(line[i], \" \")\n"
-    "                name[i] = substr(line[i], 1, cut - 1); text[i] = substr(line[i], cut + 1)\n"
-    "            }\n"
-    "        }\n"
-    "        {\n"
-    "            at += length($0) + 1\n"
-    "            hit = /ERROR|FATAL|Exception/\n"
-    "            for (i = 1; i < n; i++) if ($0 ~ text[i]) {\n"
-    "                seen[name[i]] = at\n"
-    "                hit = hit || trouble[i]\n"
-    "            }\n"
-    "            if (hit) last[hits++ % keep] = substr($0, 1, 500)\n"
-    "        }\n"
-    "        END {\n"
-    "            for (i in seen) print \"sign \" i \" \" seen[i]\n"
-    "            for (i = hits > keep ? hits - keep : 0; i < hits; i++)\n"
-    "                print \"line \" last[i % keep]\n"
-    "        }'\n"
-    "    fi\n"
-    "fi\n";
+enum { LINES_DEFAULT = 20, LINES_MAX = 200, LOOKS_MAX = 3 };
 
 /* ---- reading the answer ---- */
+
+/* A properties file on its way: its lines as they come. */
+typedef struct sent_file {
+    const char *sha256;
+    kp_buf lines;
+} sent_file;
 
 typedef struct reader {
     kp_arena *a;
     kp_builder top, process, config, service, signs;
-    kp_builder dirs, dir, java, one_java, releases, overrides, lines, pids;
-    bool in_dir, in_java, has_process, has_config, has_signs;
-    bool dir_log, dir_clean;
+    kp_builder dirs, dir, java, one_java, releases, lines, pids;
+    kp_builder overrides, locks, meta_ids, paths, jars, open_jars, ports, partial, other;
+    sent_file process_file, config_file, meta;
+    bool in_dir, in_java, has_process, has_signs, wildcard;
+    const char *dir_path;
+    bool dir_log, dir_clean, dir_may_be_metadata;
     int n_dirs, n_clean;
     int64_t dir_free, free; /* -1: unknown */
-    const char *last_release;
+    const char *last_release, *config_path, *cwd;
     int64_t epoch;
     const char *holder;
 } reader;
@@ -258,45 +57,24 @@ static void add_text(reader *r, kp_builder *b, const char *key, const char *text
         kp_map_add(b, key, kp_text(r->a, text));
 }
 
-/* node.id, or broker.id where there is none: what KafkaConfig takes. */
-static void add_identity(reader *r, kp_builder *b, const char *key, const char *value)
+static void add_line(sent_file *f, const char *line)
 {
-    if (kp_streq(key, "node.id")) {
-        add_int(r, b, "node_id", value);
-        kp_map_add(b, "broker_id", kp_nil());
-    } else if (kp_streq(key, "broker.id")) {
-        add_int(r, b, "broker_id", value);
-    } else if (kp_streq(key, "process.roles")) {
-        add_text(r, b, "roles", value);
-    } else if (kp_streq(key, "cluster.id")) {
-        add_text(r, b, "cluster_id", value);
-    } else if (kp_streq(key, "size")) {
-        add_int(r, b, "size", value);
-    } else if (!kp_streq(key, "read") && !kp_streq(key, "same")) {
-        add_text(r, b, key, value);
-    }
+    kp_buf_str(&f->lines, line);
+    kp_buf_chr(&f->lines, '\n');
 }
 
-/* Settles what depends on several keys, whatever order they came in. */
-static const kp_value *identity_end(reader *r, kp_builder *b, bool roles)
+/* Who a log directory says that it belongs to: meta.properties, node.id since version 1. */
+static void read_meta(reader *r)
 {
-    const kp_value *v = kp_map_end(b);
-    const kp_value *broker = kp_get(v, "broker_id");
-    if (broker && !kp_get(v, "node_id"))
-        v = kp_map_with(r->a, v, "node_id", broker);
-    if (broker)
-        v = kp_map_with(r->a, v, "broker_id", kp_nil());
-    if (!roles)
-        return v;
-    const char *given = kp_get_text(v, "roles", NULL);
-    KP_AUTO_BUF clean = KP_BUF_INIT(256);
-    bool broker_role = !given || strstr(given, "broker");
-    bool controller = given && strstr(given, "controller");
-    kp_buf_str(&clean, broker_role ? "broker" : "");
-    kp_buf_str(&clean, broker_role && controller ? "," : "");
-    kp_buf_str(&clean, controller ? "controller" : "");
-    v = kp_map_with(r->a, v, "roles", kp_text(r->a, kp_buf_text(&clean)));
-    return kp_map_with(r->a, v, "mode", kp_text(r->a, given ? "kraft" : "zookeeper"));
+    const kp_value *said = kp_properties_parse(r->a, kp_buf_text(&r->meta.lines), r->meta.lines.n);
+    const char *cluster = kp_get_text(said, "cluster.id", NULL);
+    const char *id = kp_get_text(said, "node.id", kp_get_text(said, "broker.id", ""));
+    int64_t node;
+    kp_map_add(&r->dir, "cluster_id", kp_text(r->a, cluster));
+    if (kp_said_int(id, &node)) {
+        kp_map_add(&r->dir, "node_id", kp_int(r->a, node));
+        kp_list_add(&r->meta_ids, kp_int(r->a, node));
+    }
 }
 
 static void dir_end(reader *r)
@@ -305,9 +83,12 @@ static void dir_end(reader *r)
         return;
     r->in_dir = false;
     kp_map_add(&r->dir, "clean", kp_bool(r->dir_clean));
-    kp_list_add(&r->dirs, identity_end(r, &r->dir, false));
+    kp_map_add(&r->dir, "kind", kp_text(r->a, r->dir_log ? "log" : "metadata"));
+    read_meta(r);
+    kp_list_add(&r->dirs, kp_map_end(&r->dir));
     if (!r->dir_log)
         return;
+    kp_list_add(&r->paths, kp_text(r->a, r->dir_path));
     r->n_dirs++;
     r->n_clean += r->dir_clean;
     if (r->dir_free >= 0 && (r->free < 0 || r->dir_free < r->free))
@@ -320,11 +101,15 @@ static void dir_begin(reader *r, const char *path)
     r->in_dir = true;
     r->dir_log = r->dir_clean = false;
     r->dir_free = -1;
+    r->dir_path = path;
+    kp_buf_clear(&r->meta.lines);
     r->dir = kp_map_begin(r->a);
     add_text(r, &r->dir, "path", path);
     kp_map_add(&r->dir, "found", kp_bool(false));
 }
 
+/* What holds no logs although the process locks it is the directory of the metadata log; the kind
+ * "lock" is of those whose kind no file tells. */
 static void dir_fact(reader *r, const char *key, const char *value)
 {
     if (!r->in_dir)
@@ -333,13 +118,16 @@ static void dir_fact(reader *r, const char *key, const char *value)
         kp_map_add(&r->dir, "found", kp_bool(true));
     } else if (kp_streq(key, "clean")) {
         r->dir_clean = true;
+    } else if (kp_streq(key, "metadata_only")) {
+        r->dir_log = r->dir_log && !r->dir_may_be_metadata;
     } else if (kp_streq(key, "free")) {
         if (kp_said_int(value, &r->dir_free))
             kp_map_add(&r->dir, "free", kp_int(r->a, r->dir_free));
-    } else {
-        if (kp_streq(key, "kind"))
-            r->dir_log = kp_streq(value, "log");
-        add_identity(r, &r->dir, key, value);
+    } else if (kp_streq(key, "kind")) {
+        r->dir_log = !kp_streq(value, "metadata");
+        r->dir_may_be_metadata = kp_streq(value, "lock");
+    } else if (kp_streq(key, "meta")) {
+        add_line(&r->meta, value);
     }
 }
 
@@ -431,8 +219,7 @@ static void add_sign(reader *r, const char *text)
 static void top_fact(reader *r, const char *key, const char *value)
 {
     static const char *const ints[] = { "pid", "start_time", "log_size", "log_inode", NULL };
-    static const char *const texts[] = { "boot_id", "running_release", "link", "link_release",
-                                         "config_sha256", NULL };
+    static const char *const texts[] = { "boot_id", "link", "link_release", NULL };
     for (size_t i = 0; ints[i]; i++)
         if (kp_streq(key, ints[i]))
             add_int(r, &r->top, key, value);
@@ -442,8 +229,6 @@ static void top_fact(reader *r, const char *key, const char *value)
     int64_t seconds;
     if (kp_streq(key, "now") && kp_said_int(value, &seconds))
         kp_map_add(&r->top, "now", kp_int(r->a, seconds * KP_SECOND));
-    else if (kp_streq(key, "running_by"))
-        add_text(r, &r->top, "running_release_by", value);
     else if (kp_streq(key, "log_turned") || kp_streq(key, "script"))
         kp_map_add(&r->top, key, kp_bool(true));
     else if (kp_streq(key, "signs"))
@@ -452,8 +237,20 @@ static void top_fact(reader *r, const char *key, const char *value)
         add_sign(r, value);
     else if (kp_streq(key, "line"))
         kp_list_add(&r->lines, kp_text(r->a, value));
-    else if (kp_streq(key, "override"))
-        kp_list_add(&r->overrides, kp_text(r->a, value));
+}
+
+/* "VERSION WORDS" */
+static void add_release(reader *r, kp_builder *b, const char *value, bool is_map)
+{
+    const char *blank = strchr(value, ' ');
+    if (!blank)
+        return;
+    const char *version = kp_strndup(r->a, value, (size_t)(blank - value));
+    if (is_map)
+        kp_map_add(b, version, kp_text(r->a, blank + 1));
+    else
+        kp_list_add(b, kp_map(r->a, "name", kp_text(r->a, blank + 1), "version",
+                              kp_text(r->a, version), NULL));
 }
 
 static void list_fact(reader *r, const char *key, const char *value)
@@ -471,7 +268,51 @@ static void list_fact(reader *r, const char *key, const char *value)
         kp_map_add(&r->one_java, "pid", kp_int(r->a, pid));
     } else if (kp_streq(key, "dir")) {
         dir_begin(r, value);
+    } else if (kp_streq(key, "other")) {
+        add_release(r, &r->other, value, false);
+    } else if (kp_streq(key, "partial")) {
+        add_release(r, &r->partial, value, true);
     }
+}
+
+/* One port of both IP versions is one. */
+static void add_port(reader *r, long port)
+{
+    if (!kp_list_has_int(kp_list_end(&r->ports), port))
+        kp_list_add(&r->ports, kp_int(r->a, port));
+}
+
+static void process_fact(reader *r, const char *key, const char *value)
+{
+    r->has_process = true;
+    if (kp_streq(key, "override"))
+        kp_list_add(&r->overrides, kp_text(r->a, value));
+    else if (kp_streq(key, "jar"))
+        kp_list_add(&r->jars, kp_text(r->a, value));
+    else if (kp_streq(key, "line"))
+        add_line(&r->process_file, value);
+    else if (kp_streq(key, "sha256"))
+        r->process_file.sha256 = value;
+    else if (kp_streq(key, "port"))
+        add_port(r, strtol(value, NULL, 16));
+    else if (kp_streq(key, "wildcard"))
+        r->wildcard = true;
+    else if (!kp_streq(key, "same"))
+        add_text(r, &r->process, key, value);
+    if (kp_streq(key, "cwd") && *value)
+        r->cwd = value;
+}
+
+static void config_fact(reader *r, const char *key, const char *value)
+{
+    if (kp_streq(key, "line"))
+        add_line(&r->config_file, value);
+    else if (kp_streq(key, "sha256"))
+        r->config_file.sha256 = value;
+    else if (kp_streq(key, "real"))
+        r->config_path = value;
+    else if (kp_streq(key, "size"))
+        add_int(r, &r->config, "size", value);
 }
 
 static void fact(reader *r, const char *key, const char *value)
@@ -484,11 +325,13 @@ static void fact(reader *r, const char *key, const char *value)
     }
     const char *name = dot + 1;
     if (kp_starts_with(key, "process.")) {
-        r->has_process = true;
-        add_identity(r, &r->process, name, value);
+        process_fact(r, name, value);
     } else if (kp_starts_with(key, "config.")) {
-        r->has_config = true;
-        add_identity(r, &r->config, name, value);
+        config_fact(r, name, value);
+    } else if (kp_streq(key, "open.jar")) {
+        kp_list_add(&r->open_jars, kp_text(r->a, value));
+    } else if (kp_streq(key, "open.lock")) {
+        kp_list_add(&r->locks, kp_text(r->a, value));
     } else if (kp_starts_with(key, "dir.")) {
         dir_fact(r, name, value);
     } else if (kp_starts_with(key, "java.") && r->in_java) {
@@ -506,6 +349,74 @@ static void fact(reader *r, const char *key, const char *value)
     }
 }
 
+/* ---- the release of jars ---- */
+
+/* The release that a jar's name bears, when it is one of the two that bear it. */
+static const char *release_of_jar(kp_arena *a, const char *name, bool *ret_main)
+{
+    static const char *const beside[] = { "-sources", "-javadoc", "-scaladoc", "-test", "-tests" };
+    *ret_main = kp_starts_with(name, "kafka_2.");
+    const char *p = name + strlen(*ret_main ? "kafka_2." : "kafka-clients");
+    if ((!*ret_main && !kp_starts_with(name, "kafka-clients")) || !kp_ends_with(name, ".jar"))
+        return NULL;
+    if (*ret_main)
+        p += strspn(p, "0123456789");
+    if (p[0] != '-' || p[1] < '0' || p[1] > '9')
+        return NULL;
+    const char *release = kp_strndup(a, p + 1, strlen(p + 1) - strlen(".jar"));
+    for (size_t i = 0; i < KP_COUNT(beside); i++)
+        if (kp_ends_with(release, beside[i]))
+            return NULL;
+    return release;
+}
+
+static bool has_text(const kp_value *list, const char *text)
+{
+    for (size_t i = 0; i < kp_len(list); i++)
+        if (kp_streq(kp_as_text(kp_at(list, i), NULL), text))
+            return true;
+    return false;
+}
+
+/* The distinct releases of jars, in their order; *ret_first is that of the first main jar, else of
+ * the first of all. */
+static const kp_value *releases_of(kp_arena *a, const kp_value *jars, const char **ret_first)
+{
+    kp_builder all = kp_list_begin(a);
+    bool by_main = false;
+    *ret_first = NULL;
+    for (size_t i = 0; i < kp_len(jars); i++) {
+        bool is_main;
+        const char *release = release_of_jar(a, kp_as_text(kp_at(jars, i), ""), &is_main);
+        if (!release)
+            continue;
+        if (!has_text(kp_list_end(&all), release))
+            kp_list_add(&all, kp_text(a, release));
+        if (!*ret_first || (is_main && !by_main))
+            *ret_first = release;
+        by_main = by_main || is_main;
+    }
+    return kp_list_end(&all);
+}
+
+/* A class path by wildcard is that of today, and the process may have been started with another:
+ * then the open files tell.  Else the class path tells the order, in which the first one runs. */
+static void add_releases(reader *r)
+{
+    const char *by_path, *by_files;
+    const kp_value *path = releases_of(r->a, kp_list_end(&r->jars), &by_path);
+    const kp_value *files = releases_of(r->a, kp_list_end(&r->open_jars), &by_files);
+    bool open = by_files && (r->wildcard || !by_path || !has_text(files, by_path));
+    const char *runs = open ? by_files : by_path;
+    kp_map_add(&r->top, "running_release", kp_text(r->a, runs));
+    kp_map_add(&r->top, "running_release_by",
+               kp_text(r->a, !runs ? NULL : by_files ? "open files" : "class path"));
+    if (runs)
+        kp_map_add(&r->process, "releases", open ? files : path);
+}
+
+/* ---- what the files mean ---- */
+
 /* The running process's cluster is that of its log dirs; nothing, when they do not agree. */
 static const char *cluster_of_dirs(const kp_value *dirs)
 {
@@ -519,24 +430,131 @@ static const char *cluster_of_dirs(const kp_value *dirs)
     return cluster;
 }
 
-static void finish_process(reader *r, const kp_said *s, const kp_value *dirs)
+/* The bytes of a file that was named by its digest: sent now, or known from an earlier look.  The
+ * line break that the script adds is not part of them. */
+static bool file_bytes(kp_host *h, reader *r, sent_file *f, const char **ret_p, size_t *ret_n)
+{
+    if (!f->sha256)
+        return false;
+    for (size_t i = 0; i < KP_COUNT(h->known); i++)
+        if (f->lines.n == 0 && kp_streq(h->known[i].sha256, f->sha256)) {
+            *ret_p = kp_strndup(r->a, kp_buf_text(&h->known[i].bytes), h->known[i].bytes.n);
+            *ret_n = h->known[i].bytes.n;
+            return true;
+        }
+    *ret_n = f->lines.n ? f->lines.n - 1 : 0;
+    *ret_p = kp_strndup(r->a, kp_buf_text(&f->lines), *ret_n);
+    bool whole = kp_streq(kp_sha256_hex(r->a, *ret_p, *ret_n), f->sha256);
+    kp_known_file *k = &h->known[h->next_known];
+    if (whole) { /* not one that was changed while it was read */
+        memcpy(k->sha256, f->sha256, sizeof k->sha256);
+        kp_buf_clear(&k->bytes);
+        kp_buf_add(&k->bytes, *ret_p, *ret_n);
+        h->next_known = (h->next_known + 1) % KP_COUNT(h->known);
+    }
+    return true;
+}
+
+static void add_meaning(reader *r, kp_builder *b, const kp_server_config *c)
+{
+    kp_map_add(b, "node_id", c->has_id ? kp_int(r->a, c->node_id) : NULL);
+    kp_map_add(b, "roles", kp_text(r->a, kp_server_config_roles(c)));
+    kp_map_add(b, "mode", kp_text(r->a, kp_server_config_mode(c)));
+    kp_map_add(b, "problems", kp_config_problems_value(r->a, c));
+}
+
+static const kp_value *override_map(reader *r, const kp_value *words)
+{
+    kp_builder b = kp_map_begin(r->a);
+    for (size_t i = 0; i < kp_len(words); i++) {
+        const char *word = kp_as_text(kp_at(words, i), "");
+        size_t n = strcspn(word, "=");
+        const char *key = kp_strndup(r->a, word, n);
+        if (*key)
+            kp_map_add(&b, key, kp_text(r->a, kp_config_key_is_secret(key) ? "(secret)"
+                                              : word[n]                    ? word + n + 1
+                                                                           : ""));
+    }
+    return kp_map_end(&b);
+}
+
+/* The release directory that the file really lies in, so that a switch would swap the file. */
+static const char *release_around(const kp_host *h, const reader *r, const kp_said *s)
+{
+    const char *link = kp_said_get(s, "link_real"), *all = kp_said_get(s, "releases_real");
+    if (!r->config_path)
+        return NULL;
+    if (link && kp_starts_with(r->config_path, kp_printf(r->a, "%s/", link)))
+        return link;
+    const char *below = all ? kp_printf(r->a, "%s/", all) : NULL;
+    if (!below || !kp_starts_with(r->config_path, below))
+        return NULL;
+    const char *name = r->config_path + strlen(below), *end = strchr(name, '/');
+    const char *dir = end ? kp_strndup(r->a, name, (size_t)(end - name)) : NULL;
+    bool named = dir && kp_starts_with(dir, h->release_before) &&
+                 kp_ends_with(dir, h->release_after);
+    return named ? kp_printf(r->a, "%s%s", below, dir) : NULL;
+}
+
+/* "KIND PATH" of every directory that should be looked at. */
+static const char *dirs_wanted(reader *r, const kp_server_config *c, const char **ret_by)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(1 << 20);
+    const kp_value *locks = kp_list_end(&r->locks);
+    bool by_locks = !c->dirs_known && kp_len(locks) > 0;
+    const kp_value *paths = by_locks ? locks : c->log_dirs;
+    *ret_by = by_locks ? "open locks" : "file";
+    for (size_t i = 0; i < kp_len(paths); i++) {
+        const char *path = kp_as_text(kp_at(paths, i), "");
+        bool is_metadata = by_locks && kp_streq(path, c->metadata_dir);
+        if (!is_metadata)
+            kp_buf_fmt(&b, "%s %s\n", by_locks && !c->metadata_known ? "lock" : "log", path);
+    }
+    if (c->metadata_dir && (by_locks || !has_text(paths, c->metadata_dir)))
+        kp_buf_fmt(&b, "metadata %s\n", c->metadata_dir);
+    return kp_strdup(r->a, kp_buf_text(&b));
+}
+
+/* Reads the two files; says in "look" which directories should have been looked at. */
+static void finish_files(kp_host *h, reader *r, const kp_said *s, const kp_value *dirs)
 {
     const kp_value *cluster = kp_text(r->a, cluster_of_dirs(dirs));
-    if (r->has_config) {
-        /* The log dirs are those of the process's file, which may be another. */
-        bool same = !r->has_process || kp_said_get(s, "process.same");
-        kp_map_add(&r->config, "cluster_id", same ? cluster : NULL);
-        kp_map_add(&r->top, "config", identity_end(r, &r->config, true));
+    const kp_value *overrides = kp_list_end(&r->overrides), *ids = kp_list_end(&r->meta_ids);
+    bool same = kp_said_get(s, "process.same") != NULL, ours = same || !r->has_process;
+    kp_config_source file = { .meta_ids = ours ? ids : NULL, .cwd = r->cwd };
+    kp_config_source runs = { .overrides = overrides, .meta_ids = ids, .cwd = r->cwd };
+    bool has_file = file_bytes(h, r, &r->config_file, &file.text, &file.n);
+    bool has_runs = file_bytes(h, r, &r->process_file, &runs.text, &runs.n);
+    if (same) {
+        has_runs = has_file;
+        runs.text = file.text;
+        runs.n = file.n;
     }
-    if (!r->has_process)
-        return;
-    bool read = kp_said_get(s, "process.read") != NULL;
-    const kp_value *overrides = kp_list_end(&r->overrides);
-    if (kp_len(overrides))
-        kp_map_add(&r->process, "overrides", overrides);
-    if (read)
-        kp_map_add(&r->process, "cluster_id", cluster);
-    kp_map_add(&r->top, "process", identity_end(r, &r->process, read));
+    const kp_server_config *of_file = has_file ? kp_server_config_read(r->a, &file) : NULL;
+    const kp_server_config *of_runs = has_runs ? kp_server_config_read(r->a, &runs) : NULL;
+    if (of_file) {
+        /* The log dirs are those of the process's file, which may be another. */
+        kp_map_add(&r->config, "cluster_id", ours ? cluster : NULL);
+        kp_map_add(&r->config, "path_inside_release", kp_text(r->a, release_around(h, r, s)));
+        add_meaning(r, &r->config, of_file);
+        kp_map_add(&r->top, "config", kp_map_end(&r->config));
+        kp_map_add(&r->top, "config_sha256", kp_text(r->a, r->config_file.sha256));
+    }
+    if (r->has_process) {
+        kp_map_add(&r->process, "overrides",
+                   kp_len(overrides) ? override_map(r, overrides) : NULL);
+        kp_map_add(&r->process, "listening", kp_list_end(&r->ports));
+        add_releases(r);
+        if (of_runs) {
+            kp_map_add(&r->process, "cluster_id", cluster);
+            add_meaning(r, &r->process, of_runs);
+        }
+        kp_map_add(&r->top, "process", kp_map_end(&r->process));
+    }
+    const char *by = "file";
+    const kp_server_config *c = of_runs ? of_runs : of_file;
+    kp_map_add(&r->top, "look", kp_text(r->a, c ? dirs_wanted(r, c, &by) : ""));
+    kp_map_add(&r->top, "dirs_by", kp_text(r->a, by));
 }
 
 static void finish_service(reader *r, const kp_host *h, bool runs)
@@ -548,33 +566,47 @@ static void finish_service(reader *r, const kp_host *h, bool runs)
     kp_map_add(&r->top, "service", kp_map_end(&r->service));
 }
 
-static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
+static reader *reader_new(kp_arena *a)
 {
     reader *r = KP_NEW(a, reader);
     *r = (reader){ .a = a, .free = -1, .holder = "" };
-    kp_builder *maps[] = { &r->top, &r->process, &r->config, &r->service, &r->signs };
-    kp_builder *lists[] = { &r->dirs, &r->java, &r->releases, &r->overrides, &r->lines, &r->pids };
+    kp_builder *maps[] = { &r->top, &r->process, &r->config, &r->service, &r->signs, &r->partial };
+    kp_builder *lists[] = { &r->dirs,     &r->java,  &r->releases, &r->overrides, &r->lines,
+                            &r->pids,     &r->locks, &r->meta_ids, &r->paths,     &r->jars,
+                            &r->open_jars, &r->ports, &r->other };
+    sent_file *files[] = { &r->process_file, &r->config_file, &r->meta };
     for (size_t i = 0; i < KP_COUNT(maps); i++)
         *maps[i] = kp_map_begin(a);
     for (size_t i = 0; i < KP_COUNT(lists); i++)
         *lists[i] = kp_list_begin(a);
+    for (size_t i = 0; i < KP_COUNT(files); i++)
+        files[i]->lines = KP_BUF_INIT(KP_HOST_FILE_LIMIT + 2);
+    return r;
+}
+
+static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
+{
+    int64_t pid = 0;
+    if (!kp_said_int(kp_said_get(s, "pid"), &pid))
+        return kp_err_retriable(kp_err_new(KP_HOST, "run `kplay cluster check`",
+                                           "the host's state could not be read"));
+    reader *r = reader_new(a);
     for (size_t i = 0; i < s->n; i++)
         fact(r, s->keys[i], s->values[i]);
     dir_end(r);
     java_end(r);
 
-    int64_t pid = 0;
-    if (!kp_said_int(kp_said_get(s, "pid"), &pid))
-        return kp_err_retriable(kp_err_new(KP_HOST, "run `kplay cluster check`",
-                                           "the host's state could not be read"));
     const kp_value *dirs = kp_list_end(&r->dirs);
-    finish_process(r, s, dirs);
+    finish_files(h, r, s, dirs);
     finish_service(r, h, pid != 0);
     kp_map_add(&r->top, "log_dirs", dirs);
+    kp_map_add(&r->top, "log_paths", kp_list_end(&r->paths));
     kp_map_add(&r->top, "dirs", kp_int(a, r->n_dirs));
     kp_map_add(&r->top, "clean_dirs", kp_int(a, r->n_clean));
     kp_map_add(&r->top, "free", r->free >= 0 ? kp_int(a, r->free) : NULL);
     kp_map_add(&r->top, "releases", kp_list_end(&r->releases));
+    kp_map_add(&r->top, "releases_partial", kp_map_end(&r->partial));
+    kp_map_add(&r->top, "releases_other", kp_list_end(&r->other));
     kp_map_add(&r->top, "java", kp_list_end(&r->java));
     const kp_value *pids = kp_list_end(&r->pids);
     kp_map_add(&r->top, "pids", kp_len(pids) ? pids : NULL);
@@ -584,31 +616,87 @@ static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value 
         kp_map_add(&r->signs, "errors", kp_list_end(&r->lines));
         kp_map_add(&r->top, "signs", kp_map_end(&r->signs));
     }
+    kp_buf_done(&r->process_file.lines);
+    kp_buf_done(&r->config_file.lines);
+    kp_buf_done(&r->meta.lines);
     *ret_v = kp_map_end(&r->top);
     return NULL;
+}
+
+/* ---- asking ---- */
+
+typedef struct looking {
+    kp_host *h;
+    kp_arena *a;
+    kp_host_question q;
+    const char *dirs; /* lines "KIND PATH": what is looked at this time */
+    int looks;
+    kp_ticket ticket;
+    kp_host_fn fn;
+    void *ud;
+} looking;
+
+static void look(looking *l);
+
+static void on_look(void *ud, kp_err *err, const kp_value *v)
+{
+    looking *l = ud;
+    const char *wanted = kp_get_text(v, "look", "");
+    if (!err && kp_len(l->q.dirs)) {
+        v = kp_map_with(l->a, v, "dirs_by", kp_text(l->a, "question"));
+    } else if (!err) {
+        kp_buf_clear(&l->h->dirs);
+        kp_buf_str(&l->h->dirs, wanted);
+        l->h->looked = true;
+        if (!kp_streq(wanted, l->dirs) && l->looks < LOOKS_MAX) {
+            l->dirs = kp_strdup(l->a, wanted);
+            look(l);
+            return;
+        }
+    }
+    l->fn(l->ud, err, err ? NULL : kp_map_with(l->a, v, "look", kp_nil()));
+}
+
+static void look(looking *l)
+{
+    kp_host *h = l->h;
+    kp_script s = KP_SCRIPT_INIT;
+    KP_AUTO_BUF signs = KP_BUF_INIT(16 << 10);
+    for (const kp_host_sign *sign = kp_host_signs; sign->name; sign++)
+        kp_buf_fmt(&signs, "%s%s %s\n", sign->trouble ? "! " : "", sign->name, sign->pattern);
+    int lines = l->q.log_lines <= 0 ? LINES_DEFAULT : l->q.log_lines;
+    kp_script_layout(&s, h);
+    if (l->q.cluster)
+        kp_script_cluster(&s, h, l->q.cluster);
+    else
+        kp_script_set(&s, "state", "");
+    kp_script_set_int(&s, "since", l->q.log_since < 0 ? -1 : l->q.log_since);
+    kp_script_set_int(&s, "lines", lines > LINES_MAX ? LINES_MAX : lines);
+    kp_script_set(&s, "signs", kp_buf_text(&signs));
+    kp_script_set(&s, "dirs", l->dirs);
+    kp_script_set(&s, "known", kp_printf(l->a, "%s %s", h->known[0].sha256, h->known[1].sha256));
+    kp_script_become(&s, h, KP_AS_FILES);
+    kp_script_process(&s, h);
+    kp_script_add(&s, kp_sh_look_functions);
+    kp_script_add(&s, kp_sh_look);
+    kp_script_run run = { .as = KP_AS_FILES, .deadline = l->q.deadline, .decode = decode };
+    l->looks++;
+    kp_ticket t = kp_script_go(h, l->a, &s, &run, on_look, l);
+    if (l->ticket)
+        kp_exec_rename(h, t, l->ticket); /* who asked knows the first one, and may cancel it */
+    else
+        l->ticket = t;
 }
 
 kp_ticket kp_host_state(kp_host *h, kp_arena *a, const kp_host_question *q, kp_host_fn fn,
                         void *ud)
 {
-    kp_script s = KP_SCRIPT_INIT;
-    KP_AUTO_BUF signs = KP_BUF_INIT(16 << 10);
-    for (const kp_host_sign *sign = kp_host_signs; sign->name; sign++)
-        kp_buf_fmt(&signs, "%s%s %s\n", sign->trouble ? "! " : "", sign->name, sign->pattern);
-    int lines = q->log_lines <= 0 ? LINES_DEFAULT : q->log_lines;
-    kp_script_layout(&s, h);
-    if (q->cluster)
-        kp_script_cluster(&s, h, q->cluster);
-    else
-        kp_script_set(&s, "state", "");
-    kp_script_set_int(&s, "since", q->log_since < 0 ? -1 : q->log_since);
-    kp_script_set_int(&s, "lines", lines > LINES_MAX ? LINES_MAX : lines);
-    kp_script_set(&s, "signs", kp_buf_text(&signs));
-    kp_script_become(&s, h, KP_AS_FILES);
-    kp_script_process(&s, h);
-    kp_script_add(&s, kp_sh_properties);
-    kp_script_add(&s, functions);
-    kp_script_add(&s, look);
-    kp_script_run run = { .as = KP_AS_FILES, .deadline = q->deadline, .decode = decode };
-    return kp_script_go(h, a, &s, &run, fn, ud);
+    looking *l = KP_NEW(a, looking);
+    *l = (looking) { .h = h, .a = a, .q = *q, .fn = fn, .ud = ud };
+    KP_AUTO_BUF dirs = KP_BUF_INIT(1 << 20);
+    for (size_t i = 0; i < kp_len(q->dirs); i++)
+        kp_buf_fmt(&dirs, "log %s\n", kp_as_text(kp_at(q->dirs, i), ""));
+    l->dirs = kp_strdup(a, kp_len(q->dirs) ? kp_buf_text(&dirs) : kp_buf_text(&h->dirs));
+    look(l);
+    return l->ticket;
 }

@@ -45,7 +45,9 @@ static void on_own_state(kp_task *t, kp_err *e, const kp_value *v)
 static void ask_state(kp_task *t, const char *cluster, int64_t log_since, kp_host_leg_fn fn)
 {
     kp_leg *leg = kp_task_host_leg(t, fn);
-    kp_host_question q = { .cluster = cluster, .log_since = log_since, .deadline = t->deadline };
+    kp_host_question q = {
+        .cluster = cluster, .log_since = log_since, .dirs = t->q.dirs, .deadline = t->deadline
+    };
     leg->host = kp_host_state(t->node->host, t->own, &q, kp_leg_on_host, leg);
 }
 
@@ -114,12 +116,17 @@ static const kp_value *state_value(kp_arena *a, const kp_value *state)
         "boot_id",  "pid",          "start_time", "process", "config",     "running_release",
         "link",     "link_release", "releases",   "dirs",    "clean_dirs", "config_sha256",
         "log_size", "log_turned",   "signs",      "service", "fence",      "free",
-        "pids",     "script",       NULL
+        "pids",     "script",       "dirs_by",    "releases_partial", "releases_other", NULL
     };
-    static const char *const identity[] = { "config", "node_id", "cluster_id", "roles", NULL };
+    static const char *const process[] = { "config",   "node_id",   "cluster_id", "roles",
+                                           "mode",     "overrides", "cwd",        "problems",
+                                           "releases", "java",      "listening",  NULL };
+    static const char *const config[] = { "node_id",  "cluster_id",          "roles", "mode",
+                                          "problems", "path_inside_release", NULL };
     const kp_value *v = pick(a, state, keys);
-    v = kp_map_with(a, v, "process", pick(a, kp_get(state, "process"), identity));
-    return kp_map_with(a, v, "config", pick(a, kp_get(state, "config"), identity + 1));
+    v = kp_map_with(a, v, "log_dirs", kp_get(state, "log_paths"));
+    v = kp_map_with(a, v, "process", pick(a, kp_get(state, "process"), process));
+    return kp_map_with(a, v, "config", pick(a, kp_get(state, "config"), config));
 }
 
 static void on_state(kp_task *t, kp_err *e, const kp_value *v)

@@ -54,6 +54,7 @@ static void copy_request(kp_arena *a, const kp_request *q, kp_request *to)
     to->expect = kp_strdup(a, q->expect);
     to->bytes = q->bytes ? kp_strndup(a, q->bytes, q->n_bytes) : NULL;
     to->names = kp_value_copy(a, q->names);
+    to->dirs = kp_value_copy(a, q->dirs);
     to->keys = kp_value_copy(a, q->keys);
     to->argv = kp_value_copy(a, q->argv);
     to->partitions = kp_value_copy(a, q->partitions);

@@ -59,14 +59,19 @@ const kp_sim_file *kp_sim_file_of(kp_sim *sim, int32_t node)
     if (f->gen == n->text_gen + 1)
         return f;
     kp_arena_reset(sim->scratch);
-    const kp_value *keys = kp_properties_parse(sim->scratch, sim->pool + t->off, t->n);
-    const char *id = kp_get_text(keys, "node.id", kp_get_text(keys, "broker.id", ""));
-    const char *roles = kp_get_text(keys, "process.roles", "broker");
-    *f = (kp_sim_file) { .has_id = *id != '\0',
-                         .roles = (strstr(roles, "broker") ? KP_BROKER : 0u) |
-                                  (strstr(roles, "controller") ? KP_CONTROLLER : 0u) };
-    for (const char *c = id; *c >= '0' && *c <= '9' && f->node_id < INT32_MAX; c++)
-        f->node_id = f->node_id * 10 + (*c - '0');
+    const kp_server_config *c = kp_server_config_read(
+        sim->scratch, &(kp_config_source) { .text = sim->pool + t->off, .n = t->n });
+    kp_builder dir = kp_list_begin(sim->scratch);
+    if (kp_len(c->log_dirs))
+        kp_list_add(&dir, kp_at(c->log_dirs, 0));
+    *f = (kp_sim_file) {
+        .has_id = c->has_id,
+        .kraft = c->kraft,
+        .roles = c->roles,
+        .node_id = c->node_id,
+        .problems = kp_value_copy(sim->own, kp_config_problems_value(sim->scratch, c)),
+        .log_dirs = kp_value_copy(sim->own, kp_list_end(&dir)),
+    };
     memcpy(f->sha256, kp_sha256_hex(sim->scratch, sim->pool + t->off, t->n), sizeof f->sha256);
     f->gen = n->text_gen + 1;
     return f;
@@ -127,19 +132,31 @@ static const char *service_state(const kp_sim_node *n)
     }
 }
 
-static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, int64_t since)
+/* It was started with the file as it is, and with nothing on its command line. */
+static const kp_value *process_value(kp_sim *sim, kp_arena *a, const kp_sim_node *n,
+                                     const kp_sim_file *file)
+{
+    bool kraft = sim->h->mode != KP_SIM_ZOOKEEPER;
+    kp_builder releases = kp_list_begin(a);
+    kp_list_add(&releases, kp_text(a, sim->h->release[n->running]));
+    return kp_map(a, "config", kp_text(a, kp_sim_string(sim, n->config)), "node_id",
+                  kp_int(a, n->id), "cluster_id", kp_text(a, sim->h->cluster_id), "roles",
+                  kp_text(a, roles_text(n->roles)), "mode",
+                  kp_text(a, kraft ? "kraft" : "zookeeper"), "problems", file->problems,
+                  "releases", kp_list_end(&releases), "java", kp_text(a, "/usr/bin/java"),
+                  "listening", ports_of(sim, a, n), NULL);
+}
+
+static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const kp_request *q)
 {
     const kp_sim_node *n = &sim->node[node];
     const kp_sim_file *file = kp_sim_file_of(sim, node);
-    const char *config = kp_sim_string(sim, n->config);
     bool up = kp_sim_has_process(n);
     uint64_t boot = kp_sim_mix(sim->h->seed ^ (uint64_t)n->id << 20);
     const kp_value *process = NULL;
 
     if (up)
-        process = kp_map(a, "config", kp_text(a, config), "node_id", kp_int(a, n->id), "cluster_id",
-                         kp_text(a, sim->h->cluster_id), "roles", kp_text(a, roles_text(n->roles)),
-                         "listening", ports_of(sim, a, n), NULL);
+        process = process_value(sim, a, n, file);
     kp_builder b = kp_map_begin(a);
     kp_map_add(&b, "boot_id",
                kp_textf(a, "%08x-%04x-4000-8000-%012x", (unsigned)(boot >> 32),
@@ -150,7 +167,8 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, int64_
     kp_map_add(&b, "config",
                kp_map(a, "node_id", file->has_id ? kp_int(a, file->node_id) : NULL, "cluster_id",
                       kp_text(a, sim->h->cluster_id), "roles", kp_text(a, roles_text(file->roles)),
-                      NULL));
+                      "mode", kp_text(a, file->kraft ? "kraft" : "zookeeper"), "problems",
+                      file->problems, NULL));
     kp_map_add(&b, "running_release", up ? kp_text(a, sim->h->release[n->running]) : NULL);
     kp_map_add(&b, "link",
                kp_textf(a, "%s/kafka_2.13-%s", kp_sim_string(sim, n->releases_dir),
@@ -158,10 +176,12 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, int64_
     kp_map_add(&b, "link_release", kp_text(a, sim->h->release[n->link]));
     kp_map_add(&b, "releases", staged_list(sim, a, n->staged));
     kp_map_add(&b, "dirs", kp_int(a, 1));
+    kp_map_add(&b, "dirs_by", kp_text(a, kp_len(q->dirs) ? "question" : "file"));
+    kp_map_add(&b, "log_dirs", file->log_dirs);
     kp_map_add(&b, "clean_dirs", kp_int(a, n->clean));
     kp_map_add(&b, "config_sha256", kp_text(a, file->sha256));
     kp_map_add(&b, "log_size", kp_int(a, kp_sim_log_size(sim, n)));
-    kp_map_add(&b, "signs", since >= 0 ? signs_of(sim, a, n, since) : NULL);
+    kp_map_add(&b, "signs", q->since >= 0 ? signs_of(sim, a, n, q->since) : NULL);
     kp_map_add(&b, "service",
                kp_map(a, "manager", kp_text(a, "systemd"), "state", kp_text(a, service_state(n)),
                       "restarts", kp_int(a, n->restarts), NULL));
@@ -250,7 +270,7 @@ kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **r
         *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op_id));
         return NULL;
     default:
-        *ret_v = host_state(sim, a, c->node, c->q.since);
+        *ret_v = host_state(sim, a, c->node, &c->q);
         return NULL;
     }
 }

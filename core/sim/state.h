@@ -334,11 +334,12 @@ typedef struct kp_sim_flows {
 } kp_sim_flows;
 
 /* What is read off a node's file again and again; good while `gen` is its text_gen + 1. */
-typedef struct kp_sim_file {
+typedef struct kp_sim_file { /* as kp_server_config_read has it */
     uint32_t gen;
-    bool has_id;
+    bool has_id, kraft;
     unsigned roles;
     int64_t node_id;
+    const kp_value *problems, *log_dirs; /* its first: a simulated host has one */
     char sha256[65];
 } kp_sim_file;
 

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,6 +199,11 @@ static void test_properties(void **state)
           "broker", "kraft", "/a /b" },
         { "broker.id=1\nlog.dirs=/a\n", "broker.id=9", 9, "broker", "zookeeper", "/a" },
         { "broker.id=1\nlog.dirs=/a\\", "log.dirs=/over", 1, "broker", "zookeeper", "/over" },
+        { "broker.id=\\u0037\nlog.dirs=/caf\\u00e9\n", NULL, 7, "broker", "zookeeper",
+          "/caf\xc3\xa9" },
+        { "broker.id=0\nprocess.roles=  \nlog.dirs=/a\n", NULL, 0, "broker", "zookeeper", "/a" },
+        { "broker.id=1\nlog.dirs=\nlog.dir=/z\n", NULL, 1, "broker", "zookeeper", "" },
+        { "broker.id=1\nlog.dirs=/a,,/b,\n", NULL, 1, "broker", "zookeeper", "/a /b" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         const char *name = kp_printf(p->a, "etc/p%zu.properties", i);
@@ -226,8 +233,11 @@ static void test_properties(void **state)
             kp_buf_fmt(&dirs, "%s%s", k ? " " : "", kp_get_text(kp_at(list, k), "path", ""));
         assert_string_equal(kp_buf_text(&dirs), rows[i].dirs);
         if (rows[i].override)
-            assert_string_equal(kp_json_text(p->a, kp_get(who, "overrides")),
-                                kp_printf(p->a, "[\"%s\"]", rows[i].override));
+            assert_string_equal(kp_get_text(kp_get(who, "overrides"),
+                                            kp_strndup(p->a, rows[i].override,
+                                                       strcspn(rows[i].override, "=")),
+                                            ""),
+                                strchr(rows[i].override, '=') + 1);
     }
 }
 
@@ -533,6 +543,249 @@ static void test_status_command(void **state)
                                   place_path(p, "current"), place_path(p, "log/server.log")));
 }
 
+/* A process that holds what a broker holds: the .lock of each log directory. */
+static int broker_with_locks(place *p, const char *a, const char *b, const char *option)
+{
+    place_write(p, kp_printf(p->a, "%s/.lock", a), "%s", "");
+    place_write(p, kp_printf(p->a, "%s/.lock", b), "%s", "");
+    const char *lock_a = place_path(p, kp_printf(p->a, "%s/.lock", a));
+    const char *lock_b = place_path(p, kp_printf(p->a, "%s/.lock", b));
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        execl("/bin/sh", "java", "-c",
+              "exec 3>\"$1\" 4>\"$2\"; while [ -e \"$4\" ]; do sleep 0.05; done", "x", lock_a,
+              lock_b, "kafka.Kafka", p->config, option, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 100; i++) {
+        const kp_value *v = place_state(p, place_host(p), NULL, -1);
+        if (kp_len(kp_get(v, "log_dirs")) == 2)
+            break;
+    }
+    return pid;
+}
+
+/* log.dirs by a config provider: the directories are those that the running process has locked, and
+ * they are looked at by name when it is gone. */
+static void test_dirs_from_a_provider(void **state)
+{
+    place *p = *state;
+    place_write(p, "etc/server.properties",
+                "config.providers=file\nbroker.id=0\nlog.dirs=${file:/etc/site:dirs}\n");
+    place_write(p, "one/meta.properties", "version=0\nbroker.id=0\ncluster.id=Cc\n");
+    int pid = broker_with_locks(p, "one", "two", NULL);
+    kp_host *h = place_host(p);
+    const kp_value *v = place_state(p, h, NULL, -1);
+    assert_int_equal(kp_get_int(v, "pid", 0), pid);
+    assert_string_equal(kp_get_text(v, "dirs_by", ""), "open locks");
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "log_paths")),
+                        kp_printf(p->a, "[\"%s/one\",\"%s/two\"]", p->dir, p->dir));
+    assert_int_equal(kp_get_int(v, "clean_dirs", -1), 0);
+    const kp_value *process = kp_get(v, "process");
+    assert_int_equal(kp_get_int(process, "node_id", -1), 0);
+    assert_string_equal(kp_get_text(process, "cluster_id", ""), "Cc");
+    const char *what = kp_get_text(kp_at(kp_get(process, "problems"), 0), "what", "");
+    assert_non_null(strstr(what, "a config provider gives the value"));
+
+    kill(pid, SIGKILL);
+    place_gone(p, pid);
+    place_write(p, "one/.kafka_cleanshutdown", "%s", "");
+    place_write(p, "two/.kafka_cleanshutdown", "%s", "");
+    assert_int_equal(kp_get_int(place_state(p, h, NULL, -1), "dirs", -1), 0);
+    answer r = { 0 };
+    kp_host_question q = { .log_since = -1, .dirs = kp_get(v, "log_paths"),
+                           .deadline = place_soon() };
+    kp_host_state(h, p->a, &q, place_answer, &r);
+    v = place_ok(p, &r);
+    assert_string_equal(kp_get_text(v, "dirs_by", ""), "question");
+    assert_int_equal(kp_get_int(v, "dirs", -1), 2);
+    assert_int_equal(kp_get_int(v, "clean_dirs", -1), 2);
+}
+
+/* The directory of a metadata log is locked too, and has no clean mark. */
+static void test_metadata_dir_from_a_provider(void **state)
+{
+    place *p = *state;
+    place_write(p, "etc/server.properties",
+                "config.providers=file\nnode.id=1\nprocess.roles=broker\n"
+                "log.dirs=${file:/etc/site:dirs}\nmetadata.log.dir=${file:/etc/site:meta}\n");
+    place_write(p, "meta/__cluster_metadata-0/x", "%s", "");
+    broker_with_locks(p, "meta", "logs", NULL);
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "log_paths")),
+                        kp_printf(p->a, "[\"%s/logs\"]", p->dir));
+}
+
+static void test_every_spelling_of_an_override(void **state)
+{
+    place *p = *state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "java", "-c", "while [ -e \"$1\" ]; do sleep 0.05; done", "x", p->config,
+              "--override=broker.id=0", "kafka.Kafka", p->config, "--override=log.dirs=rel",
+              "--override", "broker.id=5", "-override", "a=b=c", "--override=ssl.key.password=xyz",
+              (char *)NULL);
+        _exit(127);
+    }
+    const kp_value *v = NULL;
+    for (int i = 0; i < 100 && !kp_get(kp_get(v, "process"), "overrides"); i++)
+        v = place_state(p, place_host(p), NULL, -1);
+    const kp_value *process = kp_get(v, "process");
+    assert_string_equal(kp_json_text(p->a, kp_get(process, "overrides")),
+                        "{\"a\":\"b=c\",\"broker.id\":\"5\",\"log.dirs\":\"rel\","
+                        "\"ssl.key.password\":\"(secret)\"}");
+    assert_int_equal(kp_get_int(process, "node_id", -1), 5);
+    assert_int_equal(kp_get_int(kp_get(v, "config"), "node_id", -1), 1);
+    char cwd[1000];
+    assert_non_null(getcwd(cwd, sizeof cwd));
+    assert_string_equal(kp_get_text(process, "cwd", ""), cwd);
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "log_paths")),
+                        kp_printf(p->a, "[\"%s/rel\"]", cwd));
+}
+
+/* Two releases in one class path: the first jar is what Java runs. */
+static void test_two_releases_in_one_class_path(void **state)
+{
+    place *p = *state;
+    place_write(p, "old/kafka_2.13-3.5.2.jar", "%s", "");
+    place_write(p, "new/kafka_2.13-3.9.1.jar", "%s", "");
+    place_write(p, "new/kafka-clients-3.9.1.jar", "%s", "");
+    place_write(p, "new/kafka_2.13-3.9.1-sources.jar", "%s", "");
+    const char *path = kp_printf(p->a, "%s/old/kafka_2.13-3.5.2.jar:%s/new/*", p->dir, p->dir);
+    const char *loop = "exec 3<\"$1/new/kafka_2.13-3.9.1.jar\" 4<\"$1/old/kafka_2.13-3.5.2.jar\"; "
+                       "while [ -e \"$5\" ]; do sleep 0.05; done";
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "java", "-c", loop, "x", p->dir, "-cp",
+              kp_printf(p->a, "%s/old/kafka_2.13-3.5.2.jar:%s/new/kafka_2.13-3.9.1.jar", p->dir,
+                        p->dir),
+              "kafka.Kafka", p->config, (char *)NULL);
+        _exit(127);
+    }
+    const kp_value *v = NULL;
+    for (int i = 0; i < 100 && !kp_streq(kp_get_text(v, "running_release_by", ""), "open files");
+         i++)
+        v = place_state(p, place_host(p), NULL, -1);
+    assert_string_equal(kp_get_text(v, "running_release", ""), "3.5.2");
+    assert_string_equal(kp_json_text(p->a, kp_get(kp_get(v, "process"), "releases")),
+                        "[\"3.5.2\",\"3.9.1\"]");
+    kill(pid, SIGKILL);
+    place_gone(p, pid);
+    pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "java", "-c", "while [ -e \"$4\" ]; do sleep 0.05; done", "x", "-cp", path,
+              "kafka.Kafka", p->config, (char *)NULL);
+        _exit(127);
+    }
+    for (int i = 0; i < 100 && !kp_get(kp_get(v, "process"), "releases"); i++)
+        v = place_state(p, place_host(p), NULL, -1);
+    assert_string_equal(kp_json_text(p->a, kp_get(kp_get(v, "process"), "releases")),
+                        "[\"3.5.2\",\"3.9.1\"]");
+}
+
+static void test_where_it_listens(void **state)
+{
+    place *p = *state;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof at;
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, n), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    int pid = place_broker(p, "3.5.2", p->config); /* it inherits the socket */
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_int_equal(kp_get_int(v, "pid", 0), pid);
+    assert_true(kp_list_has_int(kp_get(kp_get(v, "process"), "listening"), ntohs(at.sin_port)));
+    close(fd);
+}
+
+/* What lies beside the staged releases, and what is only half there. */
+static void test_releases_that_are_not_whole(void **state)
+{
+    place *p = *state;
+    place_write(p, "releases/kafka_2.13-3.7.2/libs/kafka-clients-3.7.2.jar", "%s", "");
+    place_write(p, "releases/kafka_2.13-3.9.1/libs/kafka-clients-3.9.1.jar", "%s", "");
+    place_write(p, "releases/kafka_2.13-3.9.1/libs/kafka_2.13-3.9.1.jar", "%s", "");
+    place_write(p, "releases/kafka_2.13-4.0.1/libs/kafka_2.13-4.0.1.jar", "%s", "");
+    place_write(p, "releases/kafka_2.12-3.7.2/libs/kafka_2.12-3.7.2.jar", "%s", "");
+    place_write(p, "releases/tools/readme", "%s", "");
+    const kp_value *v = place_state(p, place_host(p), NULL, -1);
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "releases")), "[\"3.7.2\",\"3.9.1\"]");
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "releases_partial")),
+                        "{\"3.7.2\":\"kafka_2.13-3.7.2.jar\",\"4.0.1\":\"kafka-clients-4.0.1.jar\"}");
+    assert_string_equal(kp_json_text(p->a, kp_get(v, "releases_other")),
+                        "[{\"name\":\"kafka_2.12-3.7.2\",\"version\":\"3.7.2\"}]");
+}
+
+/* A properties file that a switch of the link would swap. */
+static void test_file_inside_a_release(void **state)
+{
+    place *p = *state;
+    const char *inside = place_write(p, "releases/kafka_2.13-3.7.2/config/server.properties",
+                                     "broker.id=0\n");
+    assert_int_equal(symlink("releases/kafka_2.13-3.7.2", place_path(p, "current")), 0);
+    const char *files[] = { place_path(p, "current/config/server.properties"), inside,
+                            place_path(p, "etc/link.properties") };
+    assert_int_equal(symlink(inside, files[2]), 0);
+    for (size_t i = 0; i < KP_COUNT(files); i++) {
+        p->spec.layout.config = files[i];
+        const kp_value *config = kp_get(place_state(p, place_host(p), NULL, -1), "config");
+        assert_string_equal(kp_get_text(config, "path_inside_release", ""),
+                            place_path(p, "releases/kafka_2.13-3.7.2"));
+        assert_int_equal(kp_get_int(config, "node_id", -1), 0);
+    }
+    p->spec.layout.config = place_write(p, "releases/common/server.properties", "broker.id=1\n");
+    const kp_value *config = kp_get(place_state(p, place_host(p), NULL, -1), "config");
+    assert_null(kp_get(config, "path_inside_release"));
+}
+
+/* The second look at a host, and every later one, is one command, and sends no file again. */
+static void test_one_look_when_it_is_known(void **state)
+{
+    place *p = *state;
+    const char *count = place_path(p, "looks");
+    p->spec.become_files = kp_printf(p->a, "sh %s", place_write(p, "bin/count",
+                                     "echo x >>%s\nexec \"$@\"\n", count));
+    place_write(p, "data1/.kafka_cleanshutdown", "%s", "");
+    kp_host *h = place_host(p);
+    for (int i = 0; i < 3; i++) {
+        const kp_value *v = place_state(p, h, NULL, -1);
+        assert_int_equal(kp_get_int(v, "dirs", -1), 2);
+        assert_int_equal(kp_get_int(v, "clean_dirs", -1), 1);
+        assert_int_equal(kp_get_int(kp_get(v, "config"), "node_id", -1), 1);
+        assert_null(kp_get(v, "look"));
+        assert_int_equal(place_count(place_read(p, "looks"), "x"), i + 2);
+    }
+    /* Another file, other directories: seen at once. */
+    place_write(p, "etc/server.properties", "broker.id=2\nlog.dirs=%s/data1\n", p->dir);
+    const kp_value *v = place_state(p, h, NULL, -1);
+    assert_int_equal(kp_get_int(v, "dirs", -1), 1);
+    assert_int_equal(kp_get_int(v, "clean_dirs", -1), 1);
+    assert_int_equal(kp_get_int(kp_get(v, "config"), "node_id", -1), 2);
+    assert_int_equal(place_count(place_read(p, "looks"), "x"), 6);
+}
+
+/* Forgotten between its two round trips, it answers nobody. */
+static void test_cancelled_between_two_looks(void **state)
+{
+    place *p = *state;
+    kp_host *h = place_host(p);
+    for (int i = 0; i < 40; i++) {
+        place_write(p, "etc/server.properties", "broker.id=1\nlog.dirs=%s/d%d\n", p->dir, i);
+        kp_arena *a = kp_arena_new("a question that is forgotten", 8 << 20);
+        answer r = { 0 };
+        kp_host_question q = { .log_since = -1, .deadline = place_soon() };
+        kp_ticket t = kp_host_state(h, a, &q, place_answer, &r);
+        place_turn_for(p, 2 * i);
+        bool answered = r.calls > 0;
+        kp_host_cancel(p->hs, t);
+        place_turn_for(p, 20);
+        assert_int_equal(r.calls, answered);
+        kp_arena_free(a);
+    }
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, place_setup, place_teardown)
@@ -553,6 +806,15 @@ int main(void)
         TEST(test_systemd_unit),
         TEST(test_unit_with_wrapper),
         TEST(test_status_command),
+        TEST(test_dirs_from_a_provider),
+        TEST(test_metadata_dir_from_a_provider),
+        TEST(test_every_spelling_of_an_override),
+        TEST(test_two_releases_in_one_class_path),
+        TEST(test_where_it_listens),
+        TEST(test_releases_that_are_not_whole),
+        TEST(test_file_inside_a_release),
+        TEST(test_one_look_when_it_is_known),
+        TEST(test_cancelled_between_two_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,8 @@ static int start_process(site *s)
     pid_t pid = fork();
     if (pid == 0) {
         setsid();
-        execl("/bin/sh", "java", "-c", SLEEPER, config, "kafka.Kafka", config, (char *)NULL);
+        execl("/bin/sh", "java", "-c", SLEEPER, config, "-cp", "kafka-clients-3.7.2.jar",
+              "kafka.Kafka", config, (char *)NULL);
         _exit(127);
     }
     kp_ms until = kp_mono_now() + 20 * KP_SECOND;
@@ -70,10 +71,11 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
     kp_request q = ask(KP_Q_HOST);
     const kp_value *v = site_value(s, q);
     has_keys(v,
-             "boot_id clean_dirs config config_sha256 dirs fence free link link_release log_size "
-             "pid releases service");
+             "boot_id clean_dirs config config_sha256 dirs dirs_by fence free link link_release "
+             "log_dirs log_size pid releases releases_other releases_partial service");
     assert_json(s, kp_get(v, "config"),
-                "{\"cluster_id\":\"cluster-1\",\"node_id\":1,\"roles\":\"broker\"}");
+                "{\"cluster_id\":\"cluster-1\",\"mode\":\"kraft\",\"node_id\":1,"
+                "\"problems\":[],\"roles\":\"broker\"}");
     assert_int_equal(kp_get_int(v, "pid", -1), 0);
     assert_int_equal(kp_get_int(v, "clean_dirs", -1), 1);
     assert_int_equal(kp_get_int(v, "dirs", -1), 1);
@@ -85,11 +87,14 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
     q.since = 4;
     v = site_value(s, q);
     has_keys(v,
-             "boot_id clean_dirs config config_sha256 dirs fence free link link_release log_size "
-             "pid process releases service signs start_time");
+             "boot_id clean_dirs config config_sha256 dirs dirs_by fence free link link_release "
+             "log_dirs log_size pid process releases releases_other releases_partial running_release "
+             "service signs start_time");
     assert_int_equal(kp_get_int(v, "pid", -1), pid);
-    has_keys(kp_get(v, "process"), "cluster_id config node_id roles");
-    has_keys(kp_get(v, "config"), "cluster_id node_id roles");
+    has_keys(kp_get(v, "process"),
+             "cluster_id config cwd listening mode node_id problems releases roles");
+    has_keys(kp_get(v, "config"), "cluster_id mode node_id problems roles");
+    assert_json(s, kp_get(kp_get(v, "process"), "releases"), "[\"3.7.2\"]");
     assert_string_equal(kp_get_text(kp_get(v, "process"), "cluster_id", ""), "cluster-1");
     assert_true(kp_get_bool(kp_get(v, "signs"), "mis_pinned", false));
     assert_int_equal(kp_len(kp_get(kp_get(v, "signs"), "errors")), 1);

@@ -311,7 +311,8 @@ static void what_a_host_shows_has_the_shape_of_world_h(void **state)
     static const char *const keys[] = {
         "boot_id",  "pid",          "start_time", "process", "config",     "running_release",
         "link",     "link_release", "releases",   "dirs",    "clean_dirs", "config_sha256",
-        "log_size", "signs",        "service",    "fence",   "free"
+        "log_size", "signs",        "service",    "fence",   "free",       "dirs_by",
+        "log_dirs"
     };
     (void)state;
     const kp_value *h = host_of(&c, 2);

@@ -58,9 +58,14 @@ end
 function gate.staged_findings(nodes, release)
   local found = {}
   for _, id in ipairs(nodes) do
-    local there = false
-    for _, staged in ipairs(releases(id).staged) do there = there or staged == release end
-    if not there then found[#found + 1] = ("release %s is not staged on the host of node %d"):format(release, id) end
+    local there, host = false, releases(id)
+    local lacks = host.partial and host.partial[release]
+    for _, staged in ipairs(host.staged) do there = there or staged == release end
+    if lacks then
+      found[#found + 1] = ("release %s on the host of node %d is only half unpacked: %s is missing"):format(release, id, lacks)
+    elseif not there then
+      found[#found + 1] = ("release %s is not staged on the host of node %d"):format(release, id)
+    end
   end
   return found
 end
@@ -90,7 +95,7 @@ end
 
 --- Fails unless the release is staged on the host of each node.
 function gate.staged(nodes, release)
-  require_none(gate.staged_findings(nodes, release), "unpack it on every host, as layout.releases and layout.release say")
+  require_none(gate.staged_findings(nodes, release), "unpack it, whole, on every host, as layout.releases and layout.release say")
 end
 
 --- Fails unless each node runs the release.

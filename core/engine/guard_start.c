@@ -22,13 +22,20 @@ static bool binary_of(const kp_facts *f, const kp_node_facts *one, const char **
     return kp_version_parse(*ret_text, ret_binary);
 }
 
-static bool is_staged(const kp_value *state, const char *version)
+static kp_finding not_staged(kp_arena *a, const kp_node *node, const char *version,
+                             const char *lacks)
 {
-    const kp_value *list = kp_get(state, "releases");
-    for (size_t i = 0; i < kp_len(list); i++)
-        if (kp_streq(kp_as_text(kp_at(list, i), ""), version))
-            return true;
-    return false;
+    const char *as = kp_printf(a, "below %s as %s", node->layout.releases, node->layout.release);
+    if (*lacks)
+        return (kp_finding) { .node = kp_somebody(node->id),
+                              .text = kp_printf(
+                                  a, "release %s on %s is only half unpacked: %s is missing",
+                                  version, node->host, lacks),
+                              .next = kp_printf(a, "unpack it again, whole, %s", as) };
+    return (kp_finding) { .node = kp_somebody(node->id),
+                          .text = kp_printf(a, "release %s is not staged on %s", version,
+                                            node->host),
+                          .next = kp_printf(a, "unpack it %s", as) };
 }
 
 void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
@@ -40,13 +47,9 @@ void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_node *node = one->node;
         const char *release;
         kp_version binary;
-        if (f->version && !is_staged(one->host.v, f->version))
-            kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
-                                           .text = kp_printf(a, "release %s is not staged on %s",
-                                                             f->version, node->host),
-                                           .next = kp_printf(a, "unpack it below %s as %s",
-                                                             node->layout.releases,
-                                                             node->layout.release) });
+        const char *lacks = f->version ? kp_release_lacks(one->host.v, f->version) : NULL;
+        if (lacks)
+            kp_find_add(fs, not_staged(a, node, f->version, lacks));
         else if (!binary_of(f, one, &release, &binary))
             kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
                                            .text = kp_printf(
@@ -78,7 +81,7 @@ static bool is_kraft(kp_arena *a, text file)
 static bool starting(kp_facts *f, const kp_node_facts *one, text *ret_file,
                      const char **ret_release, kp_version *ret_binary)
 {
-    return !(f->version && !is_staged(one->host.v, f->version)) &&
+    return !(f->version && kp_release_lacks(one->host.v, f->version)) &&
            binary_of(f, one, ret_release, ret_binary) && file_of(one, ret_file);
 }
 

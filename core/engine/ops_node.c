@@ -40,7 +40,7 @@ const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
     static const char *const keys[] = {
         "boot_id",      "pid",      "start_time", "running_release", "link",
         "link_release", "releases", "dirs",       "clean_dirs",      "config_sha256",
-        "log_size",     "log_dirs", NULL
+        "log_size",     "log_dirs", "releases_partial", NULL
     };
     static const char *const of_process[] = { "config", "node_id", "cluster_id", "roles", NULL };
     kp_builder b = kp_map_begin(a), process = kp_map_begin(a);
@@ -149,8 +149,14 @@ static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_
 {
     const kp_value *state = NULL;
     KP_TRY(kp_ask_host(s->r, s->a, ((const node_args *)args)->id, -1, &state, NULL));
+    const kp_value *all = kp_get(state, "releases");
+    kp_builder whole = kp_list_begin(s->a);
+    for (size_t i = 0; i < kp_len(all); i++)
+        if (!kp_release_lacks(state, kp_as_text(kp_at(all, i), "")))
+            kp_list_add(&whole, kp_at(all, i));
     *ret_v = kp_map(s->a, "running", kp_get(state, "running_release"), "current",
-                    kp_get(state, "link_release"), "staged", kp_get(state, "releases"), NULL);
+                    kp_get(state, "link_release"), "staged", kp_list_end(&whole), "partial",
+                    kp_get(state, "releases_partial"), NULL);
     return NULL;
 }
 
@@ -267,7 +273,7 @@ QUESTION(disk, disk_read, node_arg, sizeof(node_args),
          "disk(2).free");
 QUESTION(releases, releases_read, node_arg, sizeof(node_args),
          "The release a node runs, the one its link names, and those staged on its host.",
-         "{running, current, staged}", "releases(2).staged");
+         "{running, current, staged, partial}", "releases(2).staged");
 QUESTION(properties, properties_read, node_arg, sizeof(node_args),
          "A node's server.properties; secrets are blanked.", "map of name to text",
          "properties(2)[\"log.dirs\"]");

@@ -24,13 +24,14 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
     return NULL;
 }
 
-static bool staged(const kp_value *state, const char *version)
+const char *kp_release_lacks(const kp_value *state, const char *version)
 {
     const kp_value *list = kp_get(state, "releases");
-    for (size_t i = 0; i < kp_len(list); i++)
+    const char *missing = kp_get_text(kp_get(state, "releases_partial"), version, NULL);
+    for (size_t i = 0; !missing && i < kp_len(list); i++)
         if (kp_streq(kp_as_text(kp_at(list, i), ""), version))
-            return true;
-    return false;
+            return NULL;
+    return missing ? missing : "";
 }
 
 /* Staging is the team's: kplay proves that the release is on every host before the first stop. */
@@ -39,13 +40,17 @@ static kp_verdict stage_probe(kp_step *s, const void *args)
     const release_args *a = args;
     const kp_node *node = kp_inventory_node(s->r->inv, s->node.id);
 
-    if (staged(kp_get(s->pre, "host"), a->version)) {
+    const char *lacks = kp_release_lacks(kp_get(s->pre, "host"), a->version);
+    if (!lacks) {
         s->result = kp_bool(true);
         return KP_SO;
     }
-    s->why = kp_printf(s->a, "release %s is not staged on %s", a->version, node->host);
-    s->next = kp_printf(s->a, "unpack it below %s as %s on every host, then run it again",
-                        node->layout.releases, node->layout.release);
+    s->why = *lacks ? kp_printf(s->a, "release %s on %s is only half unpacked: %s is missing",
+                                a->version, node->host, lacks)
+                    : kp_printf(s->a, "release %s is not staged on %s", a->version, node->host);
+    s->next = kp_printf(s->a, "unpack it%s below %s as %s on every host, then run it again",
+                        *lacks ? " again, whole," : "", node->layout.releases,
+                        node->layout.release);
     return KP_DID_FAIL;
 }
 

@@ -173,6 +173,9 @@ kp_err *kp_ask(kp_run *r, kp_arena *a, const kp_request *q, kp_reply *ret_reply)
 void kp_ask_all(kp_run *r, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies);
 kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q,
                      const kp_value **ret_v) KP_MUST_USE;
+/* What a host (KP_Q_HOST) lacks of a release: NULL when it is staged there whole, "" when it is not
+ * there at all, else the jar that is missing in it. */
+const char *kp_release_lacks(const kp_value *state, const char *version);
 void kp_send_only(
     kp_run *r, const kp_request *q); /* an action: its answer is not believed, so not waited for */
 /* Waits `d`.  KP_PAUSED or KP_DETACHED when a signal says that it must not go on. */

@@ -86,6 +86,11 @@ static const world worlds[] = {
       .verdict = KP_UNDER_WAY, .says = "the others do not list it yet" },
     { "start_broker", "[2]", "so", .before = STOPPED, .asked = true, .then = "2m",
       .verdict = KP_SO, .says = "\"release\":\"3.7.2\"" },
+    { "start_broker", "[2]", "so, with two releases in its class path", .before = STOPPED,
+      .asked = true, .then = "2m",
+      .t = { { KP_Q_HOST, 2, "process", "{\"releases\":[\"3.7.2\",\"3.9.1\"],"
+                                        "\"listening\":[9092]}" } },
+      .verdict = KP_SO, .says = "\"releases\":[\"3.7.2\",\"3.9.1\"]" },
     { "start_broker", "[2]", "so before it was asked for", .verdict = KP_SO,
       .says = "\"already\":true" },
     { "start_broker", "[2]", "failed: came and went", .before = STOPPED, .asked = true,
@@ -164,6 +169,10 @@ static const world worlds[] = {
     { "stage_release", "[2,\"3.9.1\"]", "so", .verdict = KP_SO },
     { "stage_release", "[2,\"3.8.1\"]", "failed", .verdict = KP_DID_FAIL,
       .says = "release 3.8.1 is not staged on" },
+    { "stage_release", "[2,\"3.9.1\"]", "failed: half unpacked",
+      .pre = "{\"host\":{\"releases\":[\"3.9.1\"],"
+             "\"releases_partial\":{\"3.9.1\":\"kafka_2.13-3.9.1.jar\"}}}",
+      .verdict = KP_DID_FAIL, .says = "half unpacked: kafka_2.13-3.9.1.jar is missing" },
 
     { "switch_release", "[2,\"3.9.1\"]", "not asked", .before = STOPPED, .verdict = KP_NOT_YET },
     { "switch_release", "[2,\"3.9.1\"]", "under way: a silent host", .before = STOPPED,

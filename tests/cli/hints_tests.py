@@ -9,8 +9,8 @@ from people_tests import commands
 from place import KPLAY, ROOT, Place, expect, simulated
 
 # Words behind the program's name that are no commands but go on with a sentence.
-PROSE = set("a again allows and at belongs can closed connects does for has is knows logs looks may must needs of speaks than that this to "
-            "v%d was which with work wrote".split())
+PROSE = set("a again allows and asks at belongs can closed connects does for has is knows logs looks may must needs of reads speaks than that this "
+            "to v%d was which with work wrote".split())
 # A command's text ends here: prose, another command, or the end of the hint.
 END = re.compile(r"[;(\n`]|   |, |: |\.(?= |$)|%s")
 

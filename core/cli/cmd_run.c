@@ -12,8 +12,10 @@
         { "yes", 'y', NULL, "start, and answer confirm, without a person" },                       \
         { "force", 0, "GUARD",                                                                     \
           "override one row of the guard (kplay doc guard lists them); needs --reason" },          \
-        { "reason", 0, "TEXT", "why, for --force; journaled and reported" }, KP_OPT_RUNS,          \
-        KP_OPT_JSON, KP_OPT_HELP
+        { "take-over", 0, "RUN",                                                                   \
+          "take the hosts over from that run, which is gone for good; needs --reason" },           \
+        { "reason", 0, "TEXT", "why, for --force and --take-over; journaled and reported" },       \
+        KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP
 
 static const kp_option run_options[] = {
     { "dry-run", 0, NULL, "run it on a simulated copy of the cluster; nothing is changed" },
@@ -33,13 +35,21 @@ static const kp_option resume_options[] = {
 static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
 {
     const char *guard = kp_opt(line, "force"), *reason = kp_opt(line, "reason");
-    if (!guard)
+    const char *run = kp_opt(line, "take-over");
+    if (!guard && !run)
         return reason ? kp_err_new(KP_USAGE, "name the guard: --force GUARD",
-                                   "--reason without --force")
+                                   "--reason without --force or --take-over")
                       : NULL;
     if (!reason || strlen(reason) < 4)
         return kp_err_new(KP_USAGE, "say why, in a few words: --reason TEXT",
-                          reason ? "that is no reason: \"%s\"" : "--force needs a reason", reason);
+                          reason  ? "that is no reason: \"%s\""
+                          : guard ? "--force needs a reason"
+                                  : "--take-over needs a reason",
+                          reason);
+    spec->take_over = run;
+    spec->take_over_reason = reason;
+    if (!guard)
+        return NULL;
     const char *row = strstr(kp_doc_guard(a), kp_printf(a, "\n  %s ", guard));
     if (!row)
         return kp_err_new(KP_USAGE, "kplay doc guard lists them", "the guard has no row \"%s\"",

@@ -155,7 +155,7 @@ typedef struct kp_override {
 
 typedef struct kp_run_spec {
     kp_world *world;
-    bool simulated; /* words on the screen; no fencing, no lock */
+    bool simulated; /* words on the screen */
     const kp_inventory *inventory;
     const char *runs;     /* directory; NULL: journal in memory */
     const char *playbook; /* name to load */
@@ -169,6 +169,8 @@ typedef struct kp_run_spec {
     bool assume_yes; /* rehearsals: every ask is answered yes and listed */
     kp_sink sink;
     const char *supersede;                          /* close that unfinished run first */
+    const char *take_over; /* --take-over: whose hosts may be taken; "RUN" or "RUN,RUN" */
+    const char *take_over_reason;
     bool accept_changed_playbook, accept_new_kplay; /* resume */
 } kp_run_spec;
 

@@ -108,7 +108,7 @@ static kp_err *forced(kp_run *r, const kp_guard_case *c, const kp_finding *f, ui
         const kp_override *o = &r->spec->overrides[i];
         if (f->hard || !kp_streq(o->guard, f->row))
             continue;
-        if (!(*told & (UINT64_C(1) << (i & 63)))) {
+        if (!c->beforehand && !(*told & (UINT64_C(1) << (i & 63)))) {
             *told |= UINT64_C(1) << (i & 63);
             const kp_value *what = kp_map(r->a, "guard", kp_text(r->a, f->row), "reason",
                                           kp_text(r->a, o->reason), "was", kp_text(r->a, f->text),

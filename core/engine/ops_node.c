@@ -11,6 +11,7 @@ static kp_err *ask_host(kp_run *r, kp_arena *a, const kp_request *q, const kp_va
     kp_err *e = kp_ask(r, a, q, &reply);
     if (e)
         return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r, q->node));
+    KP_TRY(kp_fence_holds(r, reply.value));
     *ret_state = reply.value;
     if (ret_took_us)
         *ret_took_us = reply.took_us;

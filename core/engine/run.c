@@ -195,69 +195,6 @@ static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *
                   "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
 }
 
-/* ---- fencing: once per session, before the first effect ---- */
-
-static kp_err *fence_all(kp_run *r, const kp_request *q, kp_reply *reply, size_t n)
-{
-    kp_err *first = NULL;
-    kp_ask_all(r, r->call, q, n, reply);
-    for (size_t i = 0; i < n; i++) {
-        if (!reply[i].err)
-            continue;
-        if (first)
-            kp_err_drop(reply[i].err);
-        else
-            first = kp_err_at(reply[i].err, "%s", kp_node_word(r->call, r, q[i].node));
-    }
-    if (!first)
-        return NULL;
-    return kp_run_end(r, first);
-}
-
-kp_err *kp_fence(kp_run *r)
-{
-    if (r->fenced)
-        return NULL;
-    size_t n = r->inv->n_nodes;
-    kp_request *q = KP_NEW_ARRAY(r->call, n + 1, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(r->call, n + 1, kp_reply);
-    int64_t highest = 0;
-
-    for (size_t i = 0; i < n; i++)
-        q[i] = (kp_request) {
-            .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .since = -1, .within = 20 * KP_SECOND
-        };
-    KP_TRY(fence_all(r, q, reply, n));
-    KP_TRY(kp_guard_hosts(r, reply));
-    for (size_t i = 0; i < n; i++) {
-        int64_t epoch = kp_get_int(kp_get(reply[i].value, "fence"), "epoch", 0);
-        highest = epoch > highest ? epoch : highest;
-    }
-    for (size_t i = 0; i < n; i++)
-        q[i].kind = KP_Q_GRANTS;
-    KP_TRY(fence_all(r, q, reply, n));
-    for (size_t i = 0; i < n; i++)
-        if (kp_len(reply[i].value) > 0) {
-            kp_err *e = kp_err_new(
-                KP_HOST, "give the SSH user that right; kplay cluster check shows every host",
-                "%s is not allowed to %s", r->inv->nodes[i].ssh.user,
-                kp_as_text(kp_at(reply[i].value, 0), "act"));
-            return kp_run_end(r, kp_err_at(e, "%s", kp_node_word(r->call, r, r->inv->nodes[i].id)));
-        }
-    r->epoch = highest + 1;
-    for (size_t i = 0; i < n; i++) {
-        q[i].kind = KP_A_FENCE;
-        q[i].epoch = r->epoch;
-        q[i].holder = r->id;
-    }
-    KP_TRY(fence_all(r, q, reply, n));
-    r->fenced = true;
-    return kp_record_add(r, KP_K_SESSION,
-                         kp_map(r->call, "ep", kp_int(r->call, r->epoch), "pid",
-                                kp_int(r->call, getpid()), "who", kp_text(r->call, r->spec->who),
-                                NULL));
-}
-
 /* ---- parts ---- */
 
 kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args)
@@ -366,6 +303,8 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
         bool asks_only = r->header && !r->header->effects && e && e->cls == KP_REFUSED;
         close = !e || in_check || r->closing || asks_only || e->cls == KP_USAGE;
         if (close)
+            kp_fence_give_back(r);
+        if (close)
             bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
                                     kp_map(a, "state",
                                            kp_text(a, in_check && e ? "refused" : state_of(e)),
@@ -443,6 +382,8 @@ static kp_err *clear_way(kp_run *r, bool close)
             e = kp_journal_append(old, KP_K_CLOSE, kp_now(r->w),
                                   kp_map(r->a, "state", kp_text(r->a, "superseded"), "who",
                                          kp_text(r->a, r->spec->who), NULL));
+            if (!e)
+                kp_fence_give_back_of(r, old);
         }
         kp_journal_free(old);
         KP_TRY(e);

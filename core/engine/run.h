@@ -85,7 +85,7 @@ struct kp_run {
     kp_journal *j;
     const char *id, *suffix; /* "1122-7f3a", "7f3a" */
     uint64_t seed;
-    int64_t epoch; /* fencing epoch; 0 in a simulated run */
+    int64_t epoch; /* fencing epoch of this session; 0 before the first effect */
     bool fenced;   /* the epoch was raised on every host by this process */
 
     kp_script *script;
@@ -164,7 +164,17 @@ kp_err *kp_err_copy(const kp_err *e);
 bool kp_err_ends_run(const kp_err *e);                      /* not for playbooks to catch */
 const kp_value *kp_err_value(kp_arena *a, const kp_err *e); /* for the journal */
 kp_err *kp_err_from_value(const kp_value *v);
-kp_err *kp_fence(kp_run *r) KP_MUST_USE;   /* once per session, before the first effect */
+
+/* ---- fencing.c ---- */
+/* The hosts are this run's, or KP_REFUSED: once per session, after the guard has judged and before
+ * the first effect.  What was seen before it raised the fence is to be looked at again. */
+kp_err *kp_fence(kp_run *r) KP_MUST_USE;
+/* `state`: KP_Q_HOST's answer.  KP_REFUSED when another run has taken the host since. */
+kp_err *kp_fence_holds(kp_run *r, const kp_value *state) KP_MUST_USE;
+/* The run, or one that this run has closed, has ended: its hosts are nobody's.  What can not be
+ * given back is told. */
+void kp_fence_give_back(kp_run *r);
+void kp_fence_give_back_of(kp_run *r, const kp_journal *closed);
 
 /* ---- ask.c: requests and the one pause ---- */
 kp_err *kp_ask(kp_run *r, kp_arena *a, const kp_request *q, kp_reply *ret_reply) KP_MUST_USE;
@@ -214,6 +224,7 @@ typedef struct kp_guard_case { /* what is about to happen */
     const int *nodes;
     size_t n;
     const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: none */
+    bool beforehand; /* nothing is done yet: it will be judged again before it is */
     const int *gone; /* other nodes of the same call: it has stopped them, or is doing so */
     size_t n_gone;
     const char *version;          /* switch: the release; NULL */

@@ -6,6 +6,7 @@
  *            unknown        -> put it to a human
  *            not yet, not asked by this process, and nothing older can still land
  *                           -> guard, intent record, ask under the op id
+ *                              (a session's first: guard, fence, and from "remember" again)
  *            wait
  *
  * A step is done when its probe says so; no answer to a request is believed.  A verb that takes a
@@ -210,6 +211,8 @@ static kp_err *look(kp_run *r, child *c)
     c->s.blind = false;
     kp_verdict v = op->probe(&c->s, c->s.args);
     kp_ms now = kp_mono(r->w);
+    if (r->over) /* the hosts are another run's by now */
+        return kp_err_copy(r->over);
 
     c->wants = false;
     if (c->doubt) {
@@ -285,7 +288,8 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
                          &yes);
 }
 
-static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
+static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n,
+                     bool beforehand)
 {
     unsigned marks = op->marks | (op->marks_of ? op->marks_of(r, args) : 0);
     bool starts = op->grant == KP_G_RELEASE_SWITCH ||
@@ -305,7 +309,13 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
             gone[n_gone++] = c[i].s.node.id;
         }
     kp_guard_case what = {
-        .op = op, .nodes = nodes, .n = m, .state = state, .gone = gone, .n_gone = n_gone
+        .op = op,
+        .nodes = nodes,
+        .n = m,
+        .state = state,
+        .beforehand = beforehand,
+        .gone = gone,
+        .n_gone = n_gone,
     };
     what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op),
                                     kp_node_word(r->call, r, nodes[0]))
@@ -320,7 +330,8 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
         KP_TRY(kp_guard(r, KP_BEFORE_START, &what));
     if (marks & KP_IRREVERSIBLE) {
         KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what));
-        KP_TRY(word_for(r, op, &c[0]));
+        if (!beforehand)
+            KP_TRY(word_for(r, op, &c[0]));
     }
     return NULL;
 }
@@ -365,11 +376,17 @@ static const char *under_way(kp_run *r, const kp_op *op, const child *c, size_t 
                           : op->name;
 }
 
-static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
+static kp_err *remember(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!c[i].settled && !c[i].open && op->before)
             KP_TRY(give_up(r, &c[i], op->before(&c[i].s, args, &c[i].s.pre)));
+    return NULL;
+}
+
+static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
+{
+    KP_TRY(remember(r, op, args, c, n));
     for (size_t i = 0; i < n; i++)
         if (c[i].doubt)
             KP_TRY(kp_fence(r));
@@ -383,9 +400,17 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
         r->under_way = under_way(r, op, c, n);
         if (wants > 0 && !r->under_way)
             KP_TRY(kp_check_interrupt(r));
-        if (wants > 0 && kp_urged(r) < KP_FINISH_ACTION) { /* else nothing more is begun */
+        bool begins = wants > 0 && kp_urged(r) < KP_FINISH_ACTION; /* else nothing more is begun */
+        if (begins && !r->fenced) {
+            /* What is refused takes the hosts from nobody; and until they are ours another run may
+             * act on them, so nothing seen before that counts. */
+            KP_TRY(guard(r, op, args, c, n, true));
             KP_TRY(kp_fence(r));
-            KP_TRY(guard(r, op, args, c, n));
+            KP_TRY(remember(r, op, args, c, n));
+            continue;
+        }
+        if (begins) {
+            KP_TRY(guard(r, op, args, c, n, false));
             for (size_t i = 0; i < n; i++) {
                 if (c[i].settled || !c[i].wants)
                     continue;

@@ -1,11 +1,21 @@
-/* The fence: which kplay may act on this host, for this cluster.
+/* The fence: which run may act on this host, for this cluster.
  *
- * <state>/<cluster id>/epoch holds one line, `EPOCH HOLDER`.  A kplay takes a host over by writing
- * a higher one; it does so on every host of its run before its first effect.  From then on an
- * older kplay that wakes up (a laptop out of suspend, a bastion back on the network) finds another
- * number and does nothing.  The comparison is for equality, not for order, and it is made under
- * flock in the same script that acts, so there is no moment between looking and acting.  A
- * majority of hosts would not do: the host outside it still obeys the old holder.
+ * <state>/<cluster id>/epoch holds two lines:
+ *
+ *     EPOCH HOLDER        or, when the holder has given the host back:   EPOCH - HOLDER
+ *     SECONDS WHO         since when (UTC, this host's clock) and by whom; for people only
+ *
+ * The first alone is what an older kplay wrote; its holder counts like any other.  A run takes a
+ * host by writing a higher epoch; it does so on every host of its run before its first effect.
+ * From then on an older kplay that wakes up (a laptop out of suspend, a bastion back on the
+ * network) finds another number and does nothing.  A host that another run holds is not taken,
+ * unless the request names that run: whether it may is judged above, and here it is made sure that
+ * it was this holder that was judged.  A number is never used twice and never goes back, also not
+ * when nobody holds the host.
+ *
+ * The comparison is for equality, not for order, and it is made under flock in the same script
+ * that acts, so there is no moment between looking and acting.  A majority of hosts would not do:
+ * the host outside it still obeys the old holder.
  *
  * The lock is an empty file of its own, because the epoch file is replaced by rename.  It is
  * opened for reading, so that a user who may not write Kafka's files can hold it as well.  Effects
@@ -31,7 +41,7 @@ const char kp_sh_lock[] =
     "    fi\n"
     "    hold -x\n"
     "    read -r held holder <\"$state/epoch\" || :\n"
-    "    if [ \"$held\" != \"$epoch\" ]; then\n"
+    "    if [ \"$held\" != \"$epoch\" ] || [ \"${holder#-}\" != \"$holder\" ]; then\n"
     "        say fenced \"$held $holder\"\n"
     "        exit 97\n"
     "    fi\n"
@@ -42,34 +52,62 @@ const char kp_sh_lock[] =
     "        fail \"$state/acts.log can not be written\"\n"
     "}\n";
 
-static const char acquire[] =
+/* What raising the fence and giving it back have in common: under the lock, the present line of the
+ * file, in held and holder; put: another one. */
+static const char taking[] =
     "umask 002\n"
+    "fenced() {\n"
+    "    say fenced \"$held $holder\"\n"
+    "    exit 97\n"
+    "}\n"
+    "held=0 holder=-\n"
+    "look() {\n"
+    "    hold -x\n"
+    "    [ -e \"$state/epoch\" ] || return 0\n"
+    "    [ -r \"$state/epoch\" ] || fail \"$state/epoch can not be read\"\n"
+    "    read -r held holder <\"$state/epoch\" || :\n"
+    "    case $held in\n"
+    "    '' | *[!0-9]*) fail \"$state/epoch can not be understood\" ;;\n"
+    "    esac\n"
+    "    [ -n \"$holder\" ] || fail \"$state/epoch can not be understood\"\n"
+    "}\n"
+    "put() {\n"
+    "    new=$state/epoch.new\n"
+    "    printf '%s %s\\n%s %s\\n' \"$epoch\" \"$1\" \"$(date +%s)\" \"$who\" >\"$new\" &&\n"
+    "        durable \"$new\" &&\n"
+    "        mv -T \"$new\" \"$state/epoch\" &&\n"
+    "        durable \"$state\" || fail \"$state/epoch can not be written\"\n"
+    "}\n"
+    "told() {\n"
+    "    say epoch \"$epoch\"\n"
+    "    say holder \"$1\"\n"
+    "    say was_epoch \"$held\"\n"
+    "    say was_holder \"$holder\"\n"
+    "}\n";
+
+static const char raise_it[] =
     "mkdir -p \"$state/op\" || fail \"$state can not be made\"\n"
     "[ -e \"$state/lock\" ] || : >>\"$state/lock\" || fail \"$state can not be written\"\n"
-    "hold -x\n"
-    "held=0 holder=nobody\n"
-    "[ ! -e \"$state/epoch\" ] || read -r held holder <\"$state/epoch\" || :\n"
-    "case $held in\n"
-    "'' | *[!0-9]*) fail \"$state/epoch can not be understood\" ;;\n"
+    "look\n"
+    "[ \"$epoch\" -ge \"$held\" ] || fenced\n"
+    "[ \"$epoch\" -gt \"$held\" ] || [ \"$me\" = \"$holder\" ] || fenced\n"
+    "case $holder in\n"
+    "\"$me\" | \"$over\" | -*) ;;\n"
+    "*) fenced ;;\n"
     "esac\n"
-    "if [ \"$epoch\" -lt \"$held\" ]; then\n"
-    "    say fenced \"$held $holder\"\n"
-    "    exit 97\n"
-    "fi\n"
-    "if [ \"$epoch\" -eq \"$held\" ] && [ \"$me\" != \"$holder\" ]; then\n"
-    "    say fenced \"$held $holder\"\n"
-    "    exit 97\n"
-    "fi\n"
-    "if [ \"$epoch\" -gt \"$held\" ]; then\n"
-    "    printf '%s %s\\n' \"$epoch\" \"$me\" >\"$state/epoch.new\" &&\n"
-    "        durable \"$state/epoch.new\" &&\n"
-    "        mv -T \"$state/epoch.new\" \"$state/epoch\" &&\n"
-    "        durable \"$state\" || fail \"$state/epoch can not be written\"\n"
-    "fi\n"
-    "say epoch \"$epoch\"\n"
-    "say holder \"$me\"\n"
-    "say was_epoch \"$held\"\n"
-    "say was_holder \"$holder\"\n";
+    "[ \"$epoch\" -eq \"$held\" ] || put \"$me\"\n"
+    "told \"$me\"\n";
+
+static const char give_back[] =
+    "[ -r \"$state/lock\" ] || fenced\n"
+    "look\n"
+    "[ \"$epoch\" -eq \"$held\" ] || fenced\n"
+    "case $holder in\n"
+    "\"$me\") put \"- $me\" ;;\n"
+    "\"- $me\") ;;\n"
+    "*) fenced ;;\n"
+    "esac\n"
+    "told \"- $me\"\n";
 
 static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
 {
@@ -93,17 +131,31 @@ static bool is_line(const char *text)
     return n > 0 && n <= HOLDER_LIMIT && text[0] != ' ' && text[n - 1] != ' ';
 }
 
-kp_ticket kp_host_fence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud)
+static kp_ticket claim(kp_host *h, kp_arena *a, const kp_host_claim *c, const char *script,
+                       kp_host_fn fn, void *ud)
 {
     kp_script s = KP_SCRIPT_INIT;
-    if (c->epoch < 1 || !is_line(c->holder))
+    if (c->epoch < 1 || !is_line(c->holder) || c->holder[0] == '-')
         s.wrong = kp_err_new(KP_INTERNAL, "report it, with the command line",
                              "no such epoch or holder: %" PRId64, c->epoch);
     kp_script_cluster(&s, h, c->cluster);
     kp_script_set_int(&s, "epoch", c->epoch);
     kp_script_set(&s, "me", c->holder);
+    kp_script_set(&s, "over", c->over);
+    kp_script_set(&s, "who", is_line(c->who) ? c->who : "");
     kp_script_add(&s, kp_sh_lock);
-    kp_script_add(&s, acquire);
+    kp_script_add(&s, taking);
+    kp_script_add(&s, script);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = c->deadline, .decode = decode };
     return kp_script_go(h, a, &s, &run, fn, ud);
+}
+
+kp_ticket kp_host_fence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud)
+{
+    return claim(h, a, c, raise_it, fn, ud);
+}
+
+kp_ticket kp_host_unfence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud)
+{
+    return claim(h, a, c, give_back, fn, ud);
 }

@@ -8,7 +8,7 @@
  * work itself), a file or link is replaced by one atomic rename, or a long command runs detached
  * under a claim, so that one op id acts at most once however often it is launched.
  *
- * Who may act is decided on the host: <state>/<cluster id>/epoch names the one kplay that may, and
+ * Who may act is decided on the host: <state>/<cluster id>/epoch names the one run that may, and
  * every effect compares it for equality, under a lock, in the same breath as it acts.
  *
  * Nothing here blocks but the look-up of a host's name and the reading of key files when a host is
@@ -151,7 +151,10 @@ char *kp_host_quote(kp_arena *a, const char *word);
  *   service               {manager, state, ...}; systemd: sub, main_pid, invocation_id, restarts,
  *                         result, stop_timeout (ms, -1: none), restart, kill_mode, loaded; by
  *                         command: rc and said of the status command
- *   fence                 {epoch, holder}; epoch 0: never acquired
+ *   fence                 {epoch, holder, last, by, since}; epoch 0: never raised.  holder: the run
+ *                         that may act; absent when nobody may, then last is the run that gave the
+ *                         host back.  by: who raised it or gave it back; since: when, by the
+ *                         host's clock (UTC, ms); absent when not known
  *   java                  [{pid, main, config}]: every Java process of the host
  *   log_size, log_inode, log_turned (the log is shorter than log_since: it was rotated)
  *   script                true: what runs is a shell, the start script and not yet the JVM
@@ -191,15 +194,24 @@ kp_ticket kp_host_file_read(kp_host *h, kp_arena *a, const char *path, kp_ms dea
 /* ---- acting ---- */
 
 /* Raise the epoch of <state>/<cluster>: from then on no lower one, and no equal one of another
- * holder, acts on this host.  Again with the same epoch and holder is success.  Answer: {epoch,
- * holder, was_epoch, was_holder}.  KP_REFUSED "fenced by HOLDER at EPOCH" otherwise. */
+ * holder, acts on this host.  A host that a run holds is taken by that run and by who names it in
+ * `over`; one that nobody holds, by anybody.  Again with the same epoch and holder is success.
+ * Answer: {epoch, holder, was_epoch, was_holder}.  KP_REFUSED "fenced by HOLDER at EPOCH"
+ * otherwise. */
 typedef struct kp_host_claim {
     const char *cluster;
     int64_t epoch;      /* 1 and up */
-    const char *holder; /* one line, printable, at most 200 bytes */
+    const char *holder; /* a run: one line, printable, at most 200 bytes, not beginning with "-" */
+    const char *over;   /* the run it may be taken from; NULL: none */
+    const char *who;    /* one line, for people; NULL: not known */
     kp_ms deadline;
 } kp_host_claim;
 kp_ticket kp_host_fence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud);
+
+/* Give the host back: the epoch stays, and nobody holds it, so the next run may raise it.  Only
+ * while `holder` holds it at exactly `epoch` (KP_REFUSED "fenced by ..." otherwise); again is
+ * success.  Answer: {epoch, holder, was_epoch, was_holder}; holder "- HOLDER". */
+kp_ticket kp_host_unfence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud);
 
 /* What every effect carries.  An id is printable and without blanks. */
 typedef struct kp_host_op {

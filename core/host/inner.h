@@ -118,7 +118,7 @@ void kp_quote_words(kp_buf *b, const char *words);
 enum {
     SCRIPT_FAILED = 95,  /* an act was tried and did not work: "failed WORDS" */
     SCRIPT_REFUSED = 96, /* "refused WORDS" */
-    SCRIPT_FENCED = 97,  /* "fenced EPOCH HOLDER" */
+    SCRIPT_FENCED = 97,  /* "fenced EPOCH HOLDER", as the file of the fence has it */
     SCRIPT_BUSY = 98,    /* the lock could not be had */
 };
 

@@ -293,14 +293,19 @@ static kp_err *fenced(kp_arena *a, const kp_said *s)
     const char *blank = text ? strchr(text, ' ') : NULL;
     if (!blank)
         return kp_err_new(KP_REFUSED, "look at the state directory on the host", "fenced");
-    const char *epoch = kp_strndup(a, text, (size_t)(blank - text));
+    const char *epoch = kp_strndup(a, text, (size_t)(blank - text)), *holder = blank + 1;
     if (kp_streq(epoch, "0"))
-        return kp_err_new(KP_REFUSED, "kplay resume takes the hosts over before it acts",
+        return kp_err_new(KP_REFUSED, "kplay resume raises the fence before it acts",
                           "fenced: no kplay has taken this host over for this cluster");
-    return kp_err_new(KP_REFUSED,
-                      "only that one may act now; when it is gone for good, kplay resume takes "
-                      "the hosts over",
-                      "fenced by %s at %s", blank + 1, epoch);
+    if (kp_starts_with(holder, "-"))
+        return kp_err_new(KP_REFUSED, "kplay resume raises the fence again before it acts",
+                          "fenced: nobody holds this host since %s gave it back at %s",
+                          kp_starts_with(holder, "- ") ? holder + 2 : "its holder", epoch);
+    kp_err *e = kp_err_new(KP_REFUSED, "wait", "fenced by %s at %s", holder, epoch);
+    return kp_err_next(e,
+                       "only that run may act now; when it is gone for good: kplay resume "
+                       "--take-over %s --reason TEXT",
+                       holder);
 }
 
 /* The first line of stderr, for a person; "" when there is none. */

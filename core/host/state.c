@@ -40,8 +40,8 @@ typedef struct reader {
     int n_dirs, n_clean;
     int64_t dir_free, free; /* -1: unknown */
     const char *last_release, *config_path, *cwd;
-    int64_t epoch;
-    const char *holder;
+    int64_t epoch, held_since; /* of the fence; seconds */
+    const char *holder, *held_by;
 } reader;
 
 static void add_int(reader *r, kp_builder *b, const char *key, const char *text)
@@ -346,7 +346,24 @@ static void fact(reader *r, const char *key, const char *value)
         kp_said_int(value, &r->epoch);
     } else if (kp_streq(key, "fence.holder")) {
         r->holder = value;
+    } else if (kp_streq(key, "fence.since")) {
+        kp_said_int(value, &r->held_since);
+    } else if (kp_streq(key, "fence.by")) {
+        r->held_by = value;
     }
+}
+
+/* As fence.c writes it: a holder that begins with "-" is nobody, and whoever it was last. */
+static const kp_value *fence_value(const reader *r)
+{
+    kp_arena *a = r->a;
+    bool nobody = kp_starts_with(r->holder, "-");
+    const char *last = kp_starts_with(r->holder, "- ") ? r->holder + 2 : "";
+    return kp_map(a, "epoch", kp_int(a, r->epoch), "holder",
+                  *r->holder && !nobody ? kp_text(a, r->holder) : NULL, "last",
+                  *last ? kp_text(a, last) : NULL, "by",
+                  *r->held_by ? kp_text(a, r->held_by) : NULL, "since",
+                  r->held_since ? kp_int(a, r->held_since * 1000) : NULL, NULL);
 }
 
 /* ---- the release of jars ---- */
@@ -569,7 +586,7 @@ static void finish_service(reader *r, const kp_host *h, bool runs)
 static reader *reader_new(kp_arena *a)
 {
     reader *r = KP_NEW(a, reader);
-    *r = (reader){ .a = a, .free = -1, .holder = "" };
+    *r = (reader){ .a = a, .free = -1, .holder = "", .held_by = "" };
     kp_builder *maps[] = { &r->top, &r->process, &r->config, &r->service, &r->signs, &r->partial };
     kp_builder *lists[] = { &r->dirs,     &r->java,  &r->releases, &r->overrides, &r->lines,
                             &r->pids,     &r->locks, &r->meta_ids, &r->paths,     &r->jars,
@@ -610,8 +627,7 @@ static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value 
     kp_map_add(&r->top, "java", kp_list_end(&r->java));
     const kp_value *pids = kp_list_end(&r->pids);
     kp_map_add(&r->top, "pids", kp_len(pids) ? pids : NULL);
-    kp_map_add(&r->top, "fence", kp_map(a, "epoch", kp_int(a, r->epoch), "holder",
-                                        *r->holder ? kp_text(a, r->holder) : NULL, NULL));
+    kp_map_add(&r->top, "fence", fence_value(r));
     if (r->has_signs) {
         kp_map_add(&r->signs, "errors", kp_list_end(&r->lines));
         kp_map_add(&r->top, "signs", kp_map_end(&r->signs));

@@ -247,13 +247,28 @@ static void on_acted(kp_task *t, kp_err *e, const kp_value *v)
         kp_task_done(t, kp_main_listener(t->node->node), NULL);
 }
 
+static kp_host_claim claim_of(const kp_task *t, const char *cluster)
+{
+    return (kp_host_claim) { .cluster = cluster,
+                             .epoch = t->q.epoch,
+                             .holder = t->q.holder,
+                             .over = t->q.over,
+                             .who = t->q.who,
+                             .deadline = t->deadline };
+}
+
 static void fence(kp_task *t, const char *cluster)
 {
     kp_leg *leg = kp_task_host_leg(t, on_acted);
-    kp_host_claim claim = {
-        .cluster = cluster, .epoch = t->q.epoch, .holder = t->q.holder, .deadline = t->deadline
-    };
+    kp_host_claim claim = claim_of(t, cluster);
     leg->host = kp_host_fence(t->node->host, t->own, &claim, kp_leg_on_host, leg);
+}
+
+static void unfence(kp_task *t, const char *cluster)
+{
+    kp_leg *leg = kp_task_host_leg(t, on_acted);
+    kp_host_claim claim = claim_of(t, cluster);
+    leg->host = kp_host_unfence(t->node->host, t->own, &claim, kp_leg_on_host, leg);
 }
 
 static void stop(kp_task *t, const char *cluster)
@@ -304,6 +319,11 @@ static void job(kp_task *t, const char *cluster)
 void kp_live_act_fence(kp_task *t)
 {
     for_cluster(t, fence);
+}
+
+void kp_live_act_unfence(kp_task *t)
+{
+    for_cluster(t, unfence);
 }
 
 void kp_live_act_stop(kp_task *t)

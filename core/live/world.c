@@ -36,6 +36,7 @@ static const kind kinds[KP_REQS] = {
     [KP_Q_GRANTS] = { kp_live_ask_grants, true },
     [KP_Q_PROOF] = { kp_live_ask_proof, true },
     [KP_A_FENCE] = { kp_live_act_fence, true },
+    [KP_A_UNFENCE] = { kp_live_act_unfence, true },
     [KP_A_STOP] = { kp_live_act_stop, true },
     [KP_A_START] = { kp_live_act_start, true },
     [KP_A_LINK] = { kp_live_act_link, true },

@@ -90,27 +90,67 @@ static void log_act(kp_sim *sim, int32_t node, const kp_request *q, bool broker_
 
 /* ---- on a host ---- */
 
+/* As a host says it, whose words are in host/script.c. */
+static kp_err *fenced(kp_sim_node *n)
+{
+    n->n_refused++;
+    if (*n->holder) {
+        kp_err *e = kp_err_new(KP_REFUSED, "wait", "fenced by %s at %" PRId64, n->holder, n->fence);
+        return kp_err_next(e,
+                           "only that run may act now; when it is gone for good: kplay resume "
+                           "--take-over %s --reason TEXT",
+                           n->holder);
+    }
+    if (n->fence == 0)
+        return kp_err_new(KP_REFUSED, "kplay resume raises the fence before it acts",
+                          "fenced: no kplay has taken this host over for this cluster");
+    return kp_err_new(KP_REFUSED, "kplay resume raises the fence again before it acts",
+                      "fenced: nobody holds this host since %s gave it back at %" PRId64, n->last,
+                      n->fence);
+}
+
+static void put(char to[KP_SIM_HOLDER], const char *text)
+{
+    memset(to, 0, KP_SIM_HOLDER);
+    memcpy(to, text, strnlen(text, KP_SIM_HOLDER - 1));
+}
+
 static kp_err *fence(kp_sim *sim, const kp_sim_call *c)
 {
     kp_sim_node *n = &sim->node[c->node];
     const char *holder = c->q.holder ? c->q.holder : "";
+    bool ours = kp_streq(holder, n->holder), named = kp_streq(c->q.over, n->holder);
 
-    if (c->q.epoch < n->fence || (c->q.epoch == n->fence && strcmp(holder, n->holder) != 0)) {
-        n->n_refused++;
-        return kp_err_new(KP_REFUSED,
-                          "only that one may act now; when it is gone for good, kplay resume takes "
-                          "the hosts over",
-                          "fenced by %s at %" PRId64, *n->holder ? n->holder : "nobody", n->fence);
-    }
+    if (c->q.epoch < n->fence || (c->q.epoch == n->fence && !ours) ||
+        (*n->holder && !ours && !named))
+        return fenced(n);
     if (strlen(holder) >= sizeof n->holder)
         return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
                           "the holder's name is too long");
     if (c->q.epoch == n->fence)
         return NULL;
-    memset(n->holder, 0, sizeof n->holder);
-    memcpy(n->holder, holder, strlen(holder));
+    put(n->holder, holder);
+    put(n->last, "");
+    put(n->fence_by, c->q.who ? c->q.who : "");
+    n->fence_at = sim->h->now;
     n->fence = c->q.epoch;
     n->n_fence++;
+    log_act(sim, c->node, &c->q, false);
+    return NULL;
+}
+
+static kp_err *unfence(kp_sim *sim, const kp_sim_call *c)
+{
+    kp_sim_node *n = &sim->node[c->node];
+
+    if (c->q.epoch == n->fence && !*n->holder && kp_streq(c->q.holder, n->last))
+        return NULL;
+    if (c->q.epoch != n->fence || !*n->holder || !kp_streq(c->q.holder, n->holder))
+        return fenced(n);
+    put(n->last, n->holder);
+    put(n->holder, "");
+    put(n->fence_by, c->q.who ? c->q.who : "");
+    n->fence_at = sim->h->now;
     log_act(sim, c->node, &c->q, false);
     return NULL;
 }
@@ -244,13 +284,8 @@ static kp_err *claimed(kp_sim *sim, const kp_sim_call *c)
     if (!c->q.op_id)
         return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
                           "an action without op id");
-    if (c->q.epoch != n->fence) {
-        n->n_refused++;
-        return kp_err_new(KP_REFUSED,
-                          "only that one may act now; when it is gone for good, kplay resume takes "
-                          "the hosts over",
-                          "fenced by %s at %" PRId64, *n->holder ? n->holder : "nobody", n->fence);
-    }
+    if (c->q.epoch != n->fence || (n->fence && !*n->holder))
+        return fenced(n);
     kp_sim_claim *before = kp_sim_claim_find(sim, c->node, c->q.op_id);
     if (before) {
         before->asked++;
@@ -387,6 +422,9 @@ kp_err *kp_sim_perform(kp_sim *sim, const kp_sim_call *c)
         break;
     case KP_A_FENCE:
         e = fence(sim, c);
+        break;
+    case KP_A_UNFENCE:
+        e = unfence(sim, c);
         break;
     default:
         e = claimed(sim, c);

@@ -187,7 +187,10 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const 
                       "restarts", kp_int(a, n->restarts), NULL));
     kp_map_add(&b, "fence",
                kp_map(a, "epoch", kp_int(a, n->fence), "holder",
-                      *n->holder ? kp_text(a, n->holder) : NULL, NULL));
+                      *n->holder ? kp_text(a, n->holder) : NULL, "last",
+                      *n->last ? kp_text(a, n->last) : NULL, "by",
+                      *n->fence_by ? kp_text(a, n->fence_by) : NULL, "since",
+                      n->fence ? kp_int(a, kp_sim_utc(sim, n->fence_at)) : NULL, NULL));
     kp_map_add(&b, "free", kp_int(a, DISK_BYTES - (int64_t)n->boot_bytes));
     return kp_map_end(&b);
 }

@@ -124,7 +124,10 @@ typedef struct kp_sim_node {
     bool service_failed;
 
     int64_t fence;
-    char holder[KP_SIM_HOLDER];
+    char holder[KP_SIM_HOLDER]; /* "": nobody */
+    char last[KP_SIM_HOLDER];   /* who gave it back, when nobody holds it */
+    char fence_by[KP_SIM_HOLDER];
+    kp_us fence_at;
 
     kp_us started_at, stop_asked_at, stop_tries_until;
     kp_us stop_landed_at; /* of the last stop by our hand */

@@ -188,6 +188,8 @@ static void add_node(uint64_t *h, const kp_sim *sim, const kp_sim_node *n)
         *h = (*h ^ (unsigned char)sim->pool[t->off + i]) * 0x100000001b3u;
     for (const char *c = n->holder; *c; c++)
         add(h, *c);
+    for (const char *c = n->last; *c; c++)
+        add(h, *c);
 }
 
 static uint64_t whole_digest(const kp_sim *sim)

@@ -10,6 +10,7 @@ static const char *const names[KP_REQS] = {
     [KP_A_START] = "start",   [KP_A_LINK] = "link",         [KP_A_FILE] = "write_file",
     [KP_A_JOB] = "job",       [KP_Q_JOB] = "job_state",     [KP_A_ELECT] = "elect",
     [KP_A_CONFIG] = "alter_config",
+    [KP_A_UNFENCE] = "unfence",
 };
 
 const char *kp_req_name(kp_req q)

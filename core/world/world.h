@@ -77,7 +77,10 @@ typedef enum kp_req {
      *     gets on} (from `since` on)
      *   pids: all of them, when several run the file; script: what runs is a shell, the start
      *     script and not the node yet
-     *   service = {state, restarts, ...}, fence = {epoch, holder}, free (bytes, smallest log dir)
+     *   service = {state, restarts, ...}, free (bytes, smallest log dir)
+     *   fence = {epoch (0: never raised), holder (the run that may act; nil: nobody), last (the run
+     *     that gave the host back, when nobody holds it), by (who raised it or gave it back), since
+     *     (UTC; nil: not known)}
      * With `dirs` given they are looked at instead of those of the file or process. */
 
     KP_Q_FILE, /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
@@ -108,8 +111,10 @@ typedef enum kp_req {
     /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal
        the host's. ---- */
 
-    KP_A_FENCE, /* raise the host's fencing epoch to `epoch` for `holder`; refused when it is not
-                   higher and not ours */
+    KP_A_FENCE, /* raise the host's fencing epoch to `epoch` for `holder`, a run; refused when it is
+                   not higher and not ours, and when another run than `over` holds the host */
+    KP_A_UNFENCE, /* give the host back: nobody holds it, at that same epoch; refused when `holder`
+                     does not hold it at `epoch` */
     KP_A_STOP,  /* ask the node's process to stop (SIGTERM or the service manager); never SIGKILL */
     KP_A_START, /* start the node's service */
     KP_A_LINK,  /* point layout.current at the staged release `version` */
@@ -151,6 +156,8 @@ typedef struct kp_request {
     const char *op_id;
     int64_t epoch;
     const char *holder;
+    const char *over; /* KP_A_FENCE: the run that the host may be taken from; NULL: none */
+    const char *who;  /* KP_A_FENCE, KP_A_UNFENCE: the person, "ops@bastion1"; NULL: not known */
     const char *version;
     const char *expect;
     const char *bytes;

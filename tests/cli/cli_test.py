@@ -9,6 +9,7 @@ Everything runs on simulated clusters in a directory of its own; nothing of the 
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,45 @@ def test_hard_rows_and_no_reasons_are_refused_at_once():
         expect(p.run("run", "--demo", "--yes", "rolling.lua", "--force", "offline", "--reason", "I know better"), 2,
                "the guard's row offline takes no override")
         expect(p.run("run", "--demo", "--yes", "rolling.lua", "--force", "min-isr", "--reason", "x"), 2, "that is no reason: \"x\"")
+
+
+def test_taking_over_needs_a_reason():
+    with Place() as p:
+        for command in ("run", "resume"):
+            expect(p.run(command, "--help"), 0, "--take-over RUN", "gone for good; needs --reason", "for --force and --take-over")
+        words = ("run", "--demo", "--yes", "rolling.lua")
+        expect(p.run(*words, "--take-over", "1124-ffff"), 2, "--take-over needs a reason", "--reason TEXT")
+        expect(p.run(*words, "--take-over", "1124-ffff", "--reason", "x"), 2, "that is no reason: \"x\"")
+        expect(p.run(*words, "--reason", "I know better"), 2, "--reason without --force or --take-over")
+        expect(p.run(*words, "--take-over", "1124-ffff", "--reason", "bastion 1 burnt down"), 3,
+               "--take-over 1124-ffff: it holds no host here; nobody does", "leave --take-over out: kplay resume")
+
+
+def test_hosts_are_held_by_the_run_of_another_bastion():
+    """Two directories of runs on one simulated cluster, which is handed from one to the other."""
+    with Place() as p:
+        def roll(runs: str, **env: str) -> str:
+            p.run("run", "--demo", "--runs", runs, "rolling.lua", "--yes", **env)
+            return next(d.name for d in (p.dir / runs).iterdir() if d.is_dir())
+
+        def cluster_of(runs: str, to: str) -> None:
+            shutil.copy(p.dir / runs / "cluster.sim", p.dir / to / "cluster.sim")
+
+        whole = (p.dir / "whole" / roll("whole") / "journal.jsonl").read_text().splitlines()
+        stops = [r["n"] for r in map(json.loads, whole) if (r["k"], r.get("fn")) == ("intent", "stop_broker")]
+        one = roll("one", KPLAY_CRASH=f"record:{stops[1] - 1}")
+        two = roll("two", KPLAY_CRASH="record:6")
+        cluster_of("one", "two")
+        second = ("resume", "--demo", "--runs", "two", "--yes")
+        expect(p.run(*second), 3, f"fenced: run {one} holds all 6 hosts, by ", ", since 2026-01-05T09:",
+               "broker 1, broker 2, broker 3, controller 3001", f"when it has ended: kplay resume --demo --runs two {two}",
+               f"when it is gone for good: kplay resume --demo --runs two {two} --take-over {one} --reason TEXT")
+        expect(p.run(*second, "--take-over", one, "--reason", "bastion 1 burnt down"), 0, f"taken over: run {one} holds all 6 hosts",
+               "reason: bastion 1 burnt down", f"override  fence: bastion 1 burnt down (run {one} holds all 6 hosts")
+        cluster_of("two", "one")
+        expect(p.run("resume", "--demo", "--runs", "one", "--yes"), 3, f"run {two} had taken over all 6 hosts, and has given them back",
+               f"--take-over {two} --reason TEXT")
+        expect(p.run("journal", "show", one, "--demo", "--runs", "one"), 0, f"run {two} had taken over all 6 hosts")
 
 
 def test_what_is_left_down_is_said():

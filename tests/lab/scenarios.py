@@ -63,6 +63,13 @@ class Shared:
             lab, self.lab = self.lab, None
             lab.__exit__(type(problem) if problem else None, problem, None)
 
+    def free_hosts(self) -> None:
+        """A run that a scenario leaves unfinished holds the hosts; those of the next one are kept
+        elsewhere, and are to find hosts as no kplay has used them."""
+        for node in self.lab.nodes if self.lab else ():
+            for fence in (node.dir / "releases" / ".kplay").glob("*/epoch"):
+                fence.unlink()
+
     def healthy(self) -> bool:
         try:
             if self.lab:
@@ -99,6 +106,7 @@ def run(one: base.Scenario, shared: Shared, binary: Path) -> bool:
         shared.end(failed)
         raise
     ctx.close()
+    shared.free_hosts()
     print(f"{'FAILED' if problem else 'ok':6}  {one.name:40} {watch():6.1f} s", flush=True)
     for figure in ctx.figures:
         print(f"        {figure}", flush=True)

@@ -6,7 +6,9 @@
         ctx.say(f"refused: {done.stderr.strip()}")
 
 Scenarios with the same cluster key share one lab, which is built when the first of them asks for
-ctx.lab, and is taken down after the last; they run in the order of their `order`.  A scenario that
+ctx.lab, and is taken down after the last; they run in the order of their `order`; what a run of one
+holds of the hosts is free for the next (one scenario with several directories of runs must see to
+that itself).  A scenario that
 fails, that says ctx.spoil(), or that leaves partitions out of sync takes the lab with it: the next
 one gets another.  So each must cope both with a new lab and with what those before it left behind.
 """

@@ -198,7 +198,7 @@ static kp_err *edit(kp_run *r, const kp_value *args)
 {
     (void)args;
     twist_on(session == 1);
-    twist_after(3); /* before, probe and ask */
+    twist_after(5); /* before and probe, again when the hosts are ours, and ask */
     return call(r, "set_properties", "[1,{\"num.io.threads\":\"9\"}]", NULL);
 }
 

@@ -70,13 +70,61 @@ static void a_fence_lets_only_its_epoch_act(void **state)
     }
     told(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .epoch = 4, .op_id = "x" });
     assert_true(until_off(&c, 2, KP_MINUTE) >= 0);
-    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 2, .epoch = 5, .holder = "run-b" });
+    kp_request other = { .kind = KP_A_FENCE, .node = 2, .epoch = 5, .holder = "run-b" };
+    e = refused(&c, other); /* a higher number alone takes nothing from a run that holds it */
+    assert_string_equal(e->what, "fenced by run-a at 4");
+    kp_err_drop(e);
+    other.over = "run-a";
+    told(&c, other);
     e = refused(&c, (kp_request) { .kind = KP_A_START, .node = 2, .epoch = 4, .op_id = "y" });
     kp_err_drop(e);
     const kp_value *n = kp_sim_host_counts(c.a, c.sim, 2);
     assert_int_equal(kp_get_int(n, "fences", -1), 2);
-    assert_int_equal(kp_get_int(n, "refused", -1), 6);
+    assert_int_equal(kp_get_int(n, "refused", -1), 7);
     assert_int_equal(kp_get_int(n, "starts", -1), 0);
+    cluster_close(&c);
+}
+
+/* As on a real host (tests/unit/host/test_fence.c, test_giving_back). */
+static void a_host_that_is_given_back_is_nobodys(void **state)
+{
+    cluster c = cluster_of(KRAFT);
+    kp_request fence = { .kind = KP_A_FENCE, .node = 2, .epoch = 5, .holder = "run-a" };
+    kp_request back = { .kind = KP_A_UNFENCE, .node = 2, .epoch = 5, .holder = "run-a" };
+    (void)state;
+    fence.who = "ops@a";
+    kp_err *e = refused(&c, back);
+    assert_non_null(strstr(e->what, "no kplay has taken this host over"));
+    kp_err_drop(e);
+    told(&c, fence);
+    kp_ms since = kp_get_int(kp_get(host_of(&c, 2), "fence"), "since", 0);
+    assert_true(since > 0 && since <= kp_now(c.w));
+    static const struct {
+        int64_t epoch;
+        const char *holder;
+    } no[] = { { 4, "run-a" }, { 6, "run-a" }, { 5, "run-b" } };
+    for (size_t i = 0; i < KP_COUNT(no); i++) {
+        kp_request q = back;
+        q.epoch = no[i].epoch;
+        q.holder = no[i].holder;
+        e = refused(&c, q);
+        assert_string_equal(e->what, "fenced by run-a at 5");
+        kp_err_drop(e);
+    }
+    told(&c, back);
+    told(&c, back); /* again */
+    const kp_value *f = kp_get(host_of(&c, 2), "fence");
+    assert_int_equal(kp_get_int(f, "epoch", 0), 5);
+    assert_null(kp_get(f, "holder"));
+    assert_string_equal(kp_get_text(f, "last", ""), "run-a");
+    e = refused(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .epoch = 5, .op_id = "x" });
+    assert_string_equal(e->what, "fenced: nobody holds this host since run-a gave it back at 5");
+    kp_err_drop(e);
+    fence.holder = "run-b";
+    kp_err_drop(refused(&c, fence)); /* a number is used once */
+    fence.epoch = 6;
+    told(&c, fence);
+    assert_string_equal(kp_get_text(kp_get(host_of(&c, 2), "fence"), "holder", ""), "run-b");
     cluster_close(&c);
 }
 
@@ -342,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_op_id_acts_once),
         cmocka_unit_test(a_fence_lets_only_its_epoch_act),
+        cmocka_unit_test(a_host_that_is_given_back_is_nobodys),
         cmocka_unit_test(a_file_is_replaced_only_if_it_is_the_one_read),
         cmocka_unit_test(many_large_files_fit_and_a_full_disk_is_said),
         cmocka_unit_test(a_link_goes_to_staged_releases_only),

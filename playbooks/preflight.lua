@@ -22,21 +22,23 @@ return {
   },
 
   run = function(args)
-    local found = {}
-    step("health")
-    gate.collect(found, gate.health_findings())
-    step("availability")
-    for _, id in ipairs(order.brokers(args.skip)) do
-      gate.collect(found, gate.roll_findings(id))
+    local refuse = 0
+    local function tell(line, next, refuses)
+      warn(line)
+      if next then log("next  " .. next) end
+      if refuses then refuse = refuse + 1 end
     end
     if args.to then
       step("release")
-      gate.collect(found, skew.findings(args.to, args.rules))
-      gate.collect(found, gate.staged_findings(order.all(args.skip), args.to))
+      for _, line in ipairs(skew.findings(args.to, args.rules)) do tell(line, nil, true) end
     end
-    for _, line in ipairs(found) do warn(line) end
-    if #found > 0 then
-      fail(#found .. " finding(s) would stop a roll", { next = "mend them, then run preflight again", final = true })
+    step("nodes")
+    for _, f in ipairs(gate.node_findings(order.all(args.skip), args.to)) do
+      local refuses = f.severity == "refuse" and not f.covered
+      tell(gate.line(f) .. (f.covered and "; overridden: " .. f.covered or ""), f.next, refuses)
+    end
+    if refuse > 0 then
+      fail(refuse .. " finding(s) would stop a roll", { next = "mend them, then run preflight again", final = true })
     end
     log("nothing stands in the way")
   end,

@@ -1,7 +1,8 @@
 --- Restart every node once, or upgrade it to another release: one at a time, controllers first.
 --
 -- Refuses to begin on an unhealthy cluster, on a release that must not follow the
--- running one, and when the release is not staged everywhere.  Never stops a node
+-- running one, and when anything would stand in the way of any node later: every row
+-- of the guard is judged for every node before the first one is stopped.  Never stops a node
 -- while a partition is under-replicated, and goes on only when the node is back in
 -- every ISR it was in before.  A resumed run continues with the node it was
 -- interrupted on; a second run skips the nodes that are on the target already.
@@ -29,12 +30,9 @@ return {
 
   --- Questions only.  Decides whether the run may start at all.
   check = function(args)
+    if args.to then skew.allows(args.to, args.rules) end
     gate.healthy()
-    gate.can_roll(order.brokers(args.skip))
-    if args.to then
-      skew.allows(args.to, args.rules)
-      gate.staged(order.all(args.skip), args.to)
-    end
+    gate.can_take(order.all(args.skip), args.to)
   end,
 
   run = function(args)

@@ -48,10 +48,24 @@ local function pin(id)
   if cluster().mode == "zookeeper" and is_broker(id) then set_ibp(id, ibp(id)) end
 end
 
+--- The process that was started runs something else: what, and what to do about it.
+local function runs_another(id, started, to)
+  local jars = started.releases or {}
+  if started.release and started.release ~= to then
+    return { what = ("%s was started and runs %s, not %s"):format(node.name(id), started.release, to),
+      next = "its start command names another release than the link: let it use layout.current, then: kplay resume" }
+  elseif #jars > 1 then
+    return { what = ("%s has the jars of %s in one class path"):format(node.name(id), table.concat(jars, " and ")),
+      next = "take the other release's jars out of its class path (CLASSPATH, libs), then: kplay resume" }
+  end
+end
+
 local function forward(id, to, settle)
   stop(id)
   if to then switch_release(id, to) end
-  start(id)
+  local started = start(id)
+  local wrong = to and runs_another(id, started, to)
+  if wrong then return wrong end
   wait_in_sync(id, { stall = settle })
 end
 
@@ -71,11 +85,12 @@ function node.roll(id, to, settle)
   gate.before(id, settle)
   if to then pin(id) end
   local ok, err = pcall(forward, id, to, settle)
-  if ok then return end
+  if ok and not err then return end
   if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what, err.detail) == "back_out" then
     back_out(id, from, settle)
     fail(node.name(id) .. " is back on " .. from .. ": " .. err.what, { next = err.next, detail = err.detail, final = true })
   end
+  if ok then fail(err.what, { next = err.next }) end
   error(err, 0)
 end
 

@@ -176,8 +176,8 @@ typedef struct kp_run_spec {
 
 /* Runs a playbook to its end.  ret_report (in `a`, may be NULL) is set in every case:
  *   {run, state = "done"|"paused"|"failed"|"refused", records, requests, took_ms, stops = [...],
- * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...], warnings,
- *    closed (for good: it can not be resumed)} */
+ * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...],
+ *    accepted = [{before, accepted}], warnings, closed (for good: it can not be resumed)} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
 kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
                       const kp_value **ret_report) KP_MUST_USE;

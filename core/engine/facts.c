@@ -37,10 +37,8 @@ kp_node_facts *kp_facts_of(kp_facts *f, int node)
 void kp_facts_host(kp_facts *f, int node, const kp_value *state)
 {
     kp_node_facts *one = kp_facts_of(f, node);
-    if (one)
-        one->host = (kp_fact) { .asked = true,
-                                .v = state,
-                                .why = state ? NULL : "the host does not answer" };
+    if (one && state)
+        one->host = (kp_fact) { .asked = true, .v = state };
 }
 
 /* ---- one round of questions, and where each answer goes ---- */

@@ -42,6 +42,9 @@ typedef struct kp_facts {
     kp_run *r;
     kp_arena *a;
     const char *version;  /* the release that is to come; NULL: none */
+    /* Judged before the first stop: the nodes still run, and what the playbook does before a start
+     * (a pin) is not done yet. */
+    bool ahead;
     unsigned have;        /* KP_F_* asked so far */
     kp_node_facts *nodes; /* as the inventory's */
     size_t n_nodes;
@@ -52,7 +55,7 @@ typedef struct kp_facts {
 
 /* Begins a round about these nodes; nothing is asked yet. */
 kp_facts *kp_facts_begin(kp_run *r, kp_arena *a, const int *scope, size_t n, const char *version);
-/* What is already known of a node's host: the answer of a moment ago; NULL: it does not answer. */
+/* What is already known of a node's host: the answer of a moment ago; NULL: it is to be asked. */
 void kp_facts_host(kp_facts *f, int node, const kp_value *state);
 /* Asks what of it was not asked yet, in one round trip beside the view's. */
 void kp_facts_need(kp_facts *f, unsigned what);

@@ -28,12 +28,18 @@ const kp_guard_row kp_guard_rows[] = {
       "in ZooKeeper mode all brokers name the same controller" },
     { "quorum", KP_BEFORE_DISRUPTIVE, true, true, KP_F_QUORUM | KP_F_SAID, kp_judge_quorum,
       "without the controller a caught-up majority of the quorum remains" },
+    { "voters", KP_BEFORE_DISRUPTIVE, false, false, KP_F_QUORUM, kp_judge_voters,
+      "the controllers of the cluster file are the voters of the quorum" },
+    { "unlisted", KP_BEFORE_DISRUPTIVE, false, false, KP_F_VIEW, kp_judge_unlisted,
+      "every live broker is in the cluster file" },
     { "fresh-view", KP_BEFORE_DISRUPTIVE, false, true, KP_F_VIEW, kp_judge_fresh_view,
       "two brokers, neither just restarted, agree about every ISR and leader" },
     { "offline", KP_BEFORE_DISRUPTIVE, true, true, KP_F_VIEW, kp_judge_offline,
       "every partition keeps a leader" },
     { "min-isr", KP_BEFORE_DISRUPTIVE, true, false, KP_F_VIEW, kp_judge_min_isr,
       "no partition falls below min.insync.replicas" },
+    { "leaderless", KP_BEFORE_DISRUPTIVE, false, false, KP_F_VIEW, kp_judge_leaderless,
+      "every partition has a leader" },
     { "unclean-election", KP_BEFORE_DISRUPTIVE, true, false, KP_F_VIEW, kp_judge_unclean,
       "no partition of the node allows unclean leader election" },
     { "under-replicated", KP_BEFORE_DISRUPTIVE, false, false, KP_F_VIEW, kp_judge_under_replicated,
@@ -44,6 +50,14 @@ const kp_guard_row kp_guard_rows[] = {
       "every leader has a listener of the name by which kplay asks" },
     { "staged", KP_BEFORE_START, true, true, KP_F_HOST, kp_judge_staged,
       "the release is staged on the host" },
+    { "config-in-release", KP_BEFORE_START, true, true, KP_F_HOST, kp_judge_config_place,
+      "server.properties does not lie inside a release's directory, which the switch would swap" },
+    { "config", KP_BEFORE_START, true, false, KP_F_HOST, kp_judge_config,
+      "server.properties says what it means: nothing in it keeps Kafka from starting" },
+    { "java", KP_BEFORE_START, true, false, KP_F_HOST | KP_F_PROOF, kp_judge_java,
+      "the node's Java is new enough for the release" },
+    { "way-back", KP_BEFORE_START, true, false, KP_F_HOST, kp_judge_way_back,
+      "the release that runs is staged too, so that the node can be put back" },
     { "config-unchanged", KP_BEFORE_START, true, true, KP_F_FILE, kp_judge_unchanged,
       "server.properties is still the file this run wrote" },
     { "needs-kraft", KP_BEFORE_START, true, true, KP_F_FILE, kp_judge_needs_kraft,
@@ -55,16 +69,28 @@ const kp_guard_row kp_guard_rows[] = {
       "running broker speaks, or all of them know it" },
     { "supports-features", KP_BEFORE_START, true, true, KP_F_FILE, kp_judge_features,
       "the binary supports the finalised metadata.version" },
+    { "proof", KP_BEFORE_START, true, false, KP_F_FILE | KP_F_HOST, kp_judge_proof,
+      "the staged release itself takes the node's server.properties (StorageTool info)" },
     { "all-upgraded", KP_BEFORE_IRREVERSIBLE, false, true, KP_F_VIEW | KP_F_EVERYBODY,
       kp_judge_all_upgraded,
       "every registered broker runs a binary that supports the new level" },
     { NULL, 0, false, false, 0, NULL, NULL },
 };
 
+const kp_guard_row *kp_guard_row_named(const char *name)
+{
+    for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
+        if (kp_streq(row->name, name))
+            return row;
+    return NULL;
+}
+
 void kp_find_add(kp_findings *fs, kp_finding f)
 {
-    f.row = fs->row->name;
-    f.hard = fs->row->hard;
+    if (fs->row) {
+        f.row = fs->row->name;
+        f.hard = fs->row->hard;
+    }
     if (!f.detail)
         f.detail = "";
     if (!f.next)
@@ -82,7 +108,7 @@ void kp_find_add(kp_findings *fs, kp_finding f)
 
 /* ---- judging ---- */
 
-void kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs)
+kp_facts *kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs)
 {
     kp_facts *f = kp_facts_begin(r, r->call, c->nodes, c->n, c->version);
     unsigned needs = 0;
@@ -97,6 +123,67 @@ void kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_fi
         if (row->when == when)
             row->judge(f, c, fs);
     }
+    return f;
+}
+
+/* Once each: what several nodes have in common, and what a row says twice. */
+static bool found_before(const kp_findings *fs, size_t from, const kp_finding *f)
+{
+    for (size_t i = 0; i < from; i++)
+        if (kp_streq(fs->f[i].row, f->row) && kp_streq(fs->f[i].text, f->text) &&
+            fs->f[i].node.is == f->node.is && fs->f[i].node.id == f->node.id)
+            return true;
+    return false;
+}
+
+/* A row about one node, taken alone: what it finds is about that node. */
+static void judge_node(kp_facts *f, const kp_guard_row *row, int node, kp_findings *all)
+{
+    size_t from = all->n;
+
+    row->judge(f,
+               &(kp_guard_case) {
+                   .doing = "", .nodes = &node, .n = 1, .version = f->version },
+               all);
+    for (size_t i = from; i < all->n; i++)
+        if (!all->f[i].node.is)
+            all->f[i].node = kp_somebody(node);
+}
+
+void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                    const kp_value *rows, kp_findings *fs)
+{
+    kp_facts *f = kp_facts_begin(r, a, nodes->id, nodes->n, version);
+    kp_findings all = { .a = a };
+    unsigned needs = 0;
+
+    f->ahead = true;
+    for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
+        if (row->when != KP_BEFORE_IRREVERSIBLE && (!rows || kp_list_has_text(rows, row->name)))
+            needs |= row->needs;
+    kp_facts_need(f, needs);
+    for (const kp_guard_row *row = kp_guard_rows; row->name; row++) {
+        all.row = row;
+        if (row->when == KP_BEFORE_IRREVERSIBLE || (rows && !kp_list_has_text(rows, row->name)))
+            continue;
+        if (!row->node)
+            row->judge(f, &(kp_guard_case) { .doing = "" }, &all);
+        for (size_t i = 0; row->node && i < nodes->n; i++)
+            judge_node(f, row, nodes->id[i], &all);
+    }
+    for (size_t i = 0; i < all.n; i++)
+        if (!found_before(&all, i, &all.f[i])) {
+            fs->row = NULL;
+            kp_find_add(fs, all.f[i]);
+        }
+}
+
+const char *kp_guard_covered(const kp_run *r, const kp_finding *f)
+{
+    for (size_t i = 0; i < r->spec->n_overrides; i++)
+        if (!f->hard && kp_streq(r->spec->overrides[i].guard, f->row))
+            return r->spec->overrides[i].reason;
+    return NULL;
 }
 
 /* Whether a person has overridden the row.  It is told, and journaled with its reason, once in
@@ -128,6 +215,24 @@ static kp_err *forced(kp_run *r, const kp_guard_case *c, const kp_finding *f, ui
     return NULL;
 }
 
+/* What is accepted is lost all the same: told at each stop, journaled and reported. */
+static kp_err *tell_accepted(kp_run *r, kp_facts *f, const kp_guard_case *c)
+{
+    const char *loss = kp_accepted_loss(f, c);
+
+    if (!loss)
+        return NULL;
+    const kp_value *what = kp_map(r->a, "before", kp_text(r->a, c->doing), "accepted",
+                                  kp_text(r->a, loss), NULL);
+    kp_list_add(&r->accepted, what);
+    kp_tell(r, (kp_event) { .kind = KP_E_WARN,
+                            .text = kp_printf(r->call, "accepted, %s: %s", c->doing, loss) });
+    return kp_record_add(r, KP_K_NOTE,
+                         kp_map(r->call, "m", kp_text(r->call, "accepted"), "before",
+                                kp_text(r->call, c->doing), "accepted", kp_text(r->call, loss),
+                                NULL));
+}
+
 static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
 {
     const kp_finding *f = &fs->f[0];
@@ -147,11 +252,17 @@ kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state)
 {
     kp_facts *f = kp_facts_begin(r, r->call, NULL, 0, NULL);
     kp_findings fs = { .a = r->call, .row = &kp_guard_rows[0] };
+    bool idle = false;
 
     for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
         kp_facts_host(f, r->inv->nodes[i].id, state[i].value);
-        kp_judge_process(f, &f->nodes[i], &fs);
+        f->nodes[i].in_scope = kp_get_int(state[i].value, "pid", 0) == 0;
+        idle = idle || f->nodes[i].in_scope;
     }
+    if (idle) /* somebody else may answer for it */
+        kp_facts_need(f, KP_F_SAID);
+    for (uint32_t i = 0; i < r->inv->n_nodes; i++)
+        kp_judge_process(f, &f->nodes[i], &fs);
     if (fs.n == 0)
         return NULL;
     return kp_run_end(r, refusal(&(kp_guard_case) { .doing = "the first action" }, &fs));
@@ -165,12 +276,14 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
 
     for (;;) {
         kp_findings all = { .a = r->call }, fs = { .a = r->call };
-        kp_guard_judge(r, when, c, &all);
+        kp_facts *f = kp_guard_judge(r, when, c, &all);
 
         bool heals = true;
         int64_t sum = 0;
         for (size_t i = 0; i < all.n; i++) {
             bool so;
+            if (all.f[i].warns)
+                continue;
             KP_TRY(forced(r, c, &all.f[i], &told, &so));
             if (so)
                 continue;
@@ -180,7 +293,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
         }
         fs.f = all.f; /* what is left of them, in their order */
         if (fs.n == 0)
-            return NULL;
+            return when == KP_BEFORE_DISRUPTIVE ? tell_accepted(r, f, c) : NULL;
         if (sum < measure) {
             measure = sum;
             moved = kp_mono(r->w);

@@ -15,6 +15,7 @@ struct kp_finding {
     const char *row;    /* guard name */
     kp_maybe_id node;   /* whom it is about; nobody: the cluster */
     bool hard;          /* no override */
+    bool warns;         /* to be known, and no reason to refuse */
     bool heals;         /* its cause can go away by itself: an ISR being rejoined */
     int64_t measure;    /* gets smaller while it heals */
     const char *text;   /* one line */
@@ -25,12 +26,23 @@ struct kp_findings {
     kp_arena *a;
     kp_finding *f;
     size_t n, cap;
-    const struct kp_guard_row *row; /* being judged */
+    const struct kp_guard_row *row; /* being judged; NULL: findings come with theirs */
 };
-void kp_find_add(kp_findings *fs, kp_finding f); /* of the row that is being judged */
+void kp_find_add(kp_findings *fs, kp_finding f);
 
-/* Every row before `when`, on fresh facts. */
-void kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs);
+/* Every row before `when`, on fresh facts; gives them back. */
+kp_facts *kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs);
+/* Every row that can refuse a stop, a switch, a start or the way back of these nodes, each node
+ * alone, before the first of them is touched.  version NULL: they are only restarted.  rows: a list
+ * of names; NULL: all of them. */
+void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                    const kp_value *rows,
+                    kp_findings *fs);
+const kp_guard_row *kp_guard_row_named(const char *name); /* NULL: there is none */
+/* A finding as playbooks see it (ops_guard.c). */
+const kp_value *kp_finding_value(kp_arena *a, const kp_run *r, const kp_finding *f);
+/* The reason of the override that covers a finding; NULL: none does. */
+const char *kp_guard_covered(const kp_run *r, const kp_finding *f);
 
 typedef void (*kp_judge)(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
@@ -53,6 +65,8 @@ void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_one_controller(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_voters(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_unlisted(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 /* Whether the process on a node's host is that node, by what its host says of it. */
 void kp_judge_process(kp_facts *f, const kp_node_facts *node, kp_findings *fs);
 
@@ -61,9 +75,19 @@ void kp_judge_fresh_view(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_offline(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_min_isr(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_unclean(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+/* What the stop takes from partitions that policy.accept names, in one line; NULL: nothing. */
+const char *kp_accepted_loss(kp_facts *f, const kp_guard_case *c);
+void kp_judge_leaderless(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_topic_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_leader_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+
+/* ---- guard_release.c ---- */
+void kp_judge_config_place(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_config(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_proof(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_way_back(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 /* ---- guard_start.c ---- */
 void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);

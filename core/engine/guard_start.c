@@ -8,6 +8,7 @@
 #include "engine/guard.h"
 
 #include "cluster/release.h"
+#include "cluster/server_config.h"
 
 #define IBP "inter.broker.protocol.version"
 
@@ -59,30 +60,24 @@ void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
-typedef struct text {
-    const char *s;
-    size_t n;
-} text;
-
-/* The node's properties; false: not to be had, which the row `config-unchanged` finds. */
-static bool file_of(const kp_node_facts *one, text *ret)
+/* What the node's properties mean; NULL: they are not to be had, which the row `config-unchanged`
+ * finds. */
+static const kp_server_config *file_of(const kp_facts *f, const kp_node_facts *one)
 {
     const kp_value *bytes = kp_get(one->file.v, "bytes");
-    *ret = (text) { .s = kp_as_text(bytes, ""), .n = bytes ? bytes->n : 0 };
-    return one->file.v != NULL;
-}
-
-static bool is_kraft(kp_arena *a, text file)
-{
-    return kp_get(kp_properties_parse(a, file.s, file.n), "process.roles") != NULL;
+    if (!one->file.v)
+        return NULL;
+    return kp_server_config_read(
+        f->a, &(kp_config_source) { .text = kp_as_text(bytes, ""), .n = bytes ? bytes->n : 0 });
 }
 
 /* What is to be judged of a node's file and release; false: another row finds why not. */
-static bool starting(kp_facts *f, const kp_node_facts *one, text *ret_file,
+static bool starting(kp_facts *f, const kp_node_facts *one, const kp_server_config **ret_file,
                      const char **ret_release, kp_version *ret_binary)
 {
-    return !(f->version && kp_release_lacks(one->host.v, f->version)) &&
-           binary_of(f, one, ret_release, ret_binary) && file_of(one, ret_file);
+    *ret_file = file_of(f, one);
+    return *ret_file && !(f->version && kp_release_lacks(one->host.v, f->version)) &&
+           binary_of(f, one, ret_release, ret_binary);
 }
 
 void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
@@ -116,9 +111,9 @@ void kp_judge_needs_kraft(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         const char *release;
         kp_version binary;
-        text file;
+        const kp_server_config *file;
         if (starting(f, one, &file, &release, &binary) && binary.major >= 4 &&
-            !is_kraft(f->a, file))
+            !file->kraft)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(c->nodes[i]),
                                 .text = kp_printf(
@@ -178,23 +173,25 @@ typedef struct speaks {
     int level;       /* -1: no version kplay knows */
 } speaks;
 
-/* False: not in ZooKeeper mode, or a switch, which the pin comes after. */
+/* False: not in ZooKeeper mode, or a switch, which the pin comes after.  Ahead of everything: what
+ * the file says already; where it says nothing the playbook pins it. */
 static bool speaks_of(kp_facts *f, int id, speaks *ret)
 {
     const kp_node_facts *one = kp_facts_of(f, id);
     const char *release;
     kp_version binary;
-    text file;
+    const kp_server_config *file;
 
-    if (f->version || !starting(f, one, &file, &release, &binary) || binary.major >= 4 ||
-        is_kraft(f->a, file))
+    if ((f->version && !f->ahead) || !starting(f, one, &file, &release, &binary) ||
+        binary.major >= 4 || file->kraft)
         return false;
-    const char *set = kp_get_text(kp_properties_parse(f->a, file.s, file.n), IBP, NULL);
+    if (f->version && file->ibp_set == 0)
+        return false;
     *ret = (speaks) { .node = one->node,
                       .binary = binary,
-                      .times = kp_properties_count(file.s, file.n, IBP),
-                      .set = set,
-                      .level = set ? kp_ibp_level(set) : kp_release_ibp_level(binary) };
+                      .times = file->ibp_set,
+                      .set = file->ibp,
+                      .level = file->ibp ? kp_ibp_level(file->ibp) : kp_release_ibp_level(binary) };
     return true;
 }
 
@@ -307,8 +304,8 @@ void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         const char *release;
         kp_version binary;
-        text file;
-        if (!starting(f, one, &file, &release, &binary) || !is_kraft(f->a, file))
+        const kp_server_config *file;
+        if (!starting(f, one, &file, &release, &binary) || !file->kraft)
             continue;
         kp_facts_need(f, KP_F_FEATURES);
         if (f->features.v)
@@ -324,29 +321,9 @@ void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 
 /* ---- what can not be undone ---- */
 
-/* A registration nobody answers for blocks features and hides an old binary. */
-static void strangers(kp_facts *f, kp_findings *fs)
-{
-    if (!f->view) {
-        kp_find_add(fs, (kp_finding) { .text = f->view_why });
-        return;
-    }
-    for (uint32_t i = 0; i < f->view->n_brokers; i++) {
-        const kp_view_broker *b = &f->view->brokers[i];
-        if (b->alive && !kp_inventory_node(f->r->inv, b->id))
-            kp_find_add(
-                fs, (kp_finding) { .node = kp_somebody(b->id),
-                                   .text = kp_printf(
-                                       f->a, "broker %d is registered and not in the cluster file",
-                                       b->id),
-                                   .next = "add it to the cluster file" });
-    }
-}
-
 void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     kp_version need;
-    (void)c;
 
     if (!f->version || !kp_version_parse(f->version, &need)) {
         kp_find_add(fs, (kp_finding) { .text = "it is not known which release it needs" });
@@ -365,5 +342,8 @@ void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                                   need.major, need.minor),
                                 .next = "upgrade every node first" });
     }
-    strangers(f, fs);
+    /* A registration nobody answers for blocks features and hides an old binary. */
+    if (!f->view)
+        kp_find_add(fs, (kp_finding) { .text = f->view_why });
+    kp_judge_unlisted(f, c, fs);
 }

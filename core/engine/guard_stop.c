@@ -21,8 +21,25 @@ void kp_judge_process(kp_facts *f, const kp_node_facts *one, kp_findings *fs)
     const char *config = kp_get_text(process, "config", NULL);
     int64_t id = kp_get_int(process, "node_id", -1);
 
-    if (kp_get_int(one->host.v, "pid", 0) == 0)
-        return; /* nothing runs there */
+    if (kp_get_int(one->host.v, "pid", 0) == 0) {
+        /* Nothing runs there; then nobody may answer for it from elsewhere. */
+        if (one->host.v && one->said.v)
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(node->id),
+                                .heals = true,
+                                .measure = 1,
+                                .text = kp_printf(a,
+                                                  "%s answers on %s, and no process of it runs on "
+                                                  "%s",
+                                                  word_of(f, node->id),
+                                                  *node->kafka ? node->kafka : node->controller,
+                                                  node->host),
+                                .next = kp_printf(a,
+                                                  "correct the host of node %d, or how its process "
+                                                  "is found there (service, layout.config: %s)",
+                                                  node->id, node->where) });
+        return;
+    }
     if (id != node->id)
         kp_find_add(
             fs, (kp_finding) { .node = kp_somebody(node->id),
@@ -51,6 +68,7 @@ void kp_judge_identity(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                 .node = kp_somebody(c->nodes[i]),
                                 .text = kp_printf(f->a, "the host of %s does not answer",
                                                   word_of(f, c->nodes[i])),
+                                .detail = kp_printf(f->a, "  %s\n", one->host.why),
                                 .next = "make the host reachable, then: kplay resume" });
     }
 }
@@ -160,6 +178,22 @@ void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                             .next = "wait for the reassignment to end, then run it again" });
 }
 
+void kp_judge_unlisted(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    (void)c;
+    for (uint32_t i = 0; f->view && i < f->view->n_brokers; i++) {
+        const kp_view_broker *b = &f->view->brokers[i];
+        if (b->alive && !kp_inventory_node(f->r->inv, b->id))
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(b->id),
+                                .text = kp_printf(f->a,
+                                                  "broker %d at %s:%d is live and not in the "
+                                                  "cluster file",
+                                                  b->id, b->host, b->port),
+                                .next = "add it to the cluster file, or find out whose it is" });
+    }
+}
+
 /* ---- controllers ---- */
 
 /* ZooKeeper mode: a controller that only some of the brokers hear splits the control plane. */
@@ -240,6 +274,43 @@ static void majority(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                         good, n, n / 2 + 1),
                     .detail = kp_strdup(a, kp_buf_text(&lines)),
                     .next = "kplay resume (waits for them)" });
+}
+
+void kp_judge_voters(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    const kp_value *voters = kp_get(f->quorum.v, "voters");
+    kp_arena *a = f->a;
+    (void)c;
+
+    if (kp_len(voters) == 0)
+        return; /* ZooKeeper mode; or no answer, which is the row `quorum`'s */
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        const kp_node *node = f->nodes[i].node;
+        bool votes = false;
+        for (size_t k = 0; k < kp_len(voters); k++)
+            votes = votes || kp_get_int(kp_at(voters, k), "id", -1) == node->id;
+        if (kp_node_is(node, KP_CONTROLLER) && !votes)
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(node->id),
+                                .text = kp_printf(a, "controller %d is no voter of the quorum",
+                                                  node->id),
+                                .next = kp_printf(a,
+                                                  "make it one (kafka-metadata-quorum add-"
+                                                  "controller), or take it out of the cluster "
+                                                  "file (%s)",
+                                                  node->where) });
+    }
+    for (size_t k = 0; k < kp_len(voters); k++) {
+        int id = (int)kp_get_int(kp_at(voters, k), "id", -1);
+        if (!kp_inventory_node(f->r->inv, id))
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(id),
+                                .text = kp_printf(a,
+                                                  "controller %d votes in the quorum and is not in "
+                                                  "the cluster file",
+                                                  id),
+                                .next = "add it to the cluster file" });
+    }
 }
 
 void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs)

@@ -135,6 +135,34 @@ void kp_judge_unclean(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                 "a topic by name: policy.accept in the cluster file" });
 }
 
+/* The first names of those in `all` that are accepted, with what happens to them. */
+static void add_accepted(kp_facts *f, const kp_risk_list *all, const char *what, kp_buf *b)
+{
+    size_t n = 0;
+    KP_AUTO_BUF names = KP_BUF_INIT(4096);
+
+    for (uint32_t i = 0; i < all->n && i < KP_RISK_LIST; i++)
+        if (kp_view_accepted(f->view, all->p[i], f->r->inv->accept) && n++ < SHOWN)
+            kp_buf_fmt(&names, "%s%s", n > 1 ? ", " : "", kp_view_name(f->a, f->view, all->p[i]));
+    if (n)
+        kp_buf_fmt(b, "%s%s %s%s%s", b->n ? "; " : "", kp_buf_text(&names),
+                   n > SHOWN ? "and more " : "", n == 1 ? "has " : "have ", what);
+}
+
+const char *kp_accepted_loss(kp_facts *f, const kp_guard_case *c)
+{
+    remains left;
+    KP_AUTO_BUF b = KP_BUF_INIT(16 * 1024);
+
+    if (kp_len(f->r->inv->accept) == 0 || !judge_risk(f, c, &left))
+        return NULL;
+    kp_risk_of(f->view, left.ids, left.n, NULL, &left.risk);
+    add_accepted(f, &left.risk.offline, "no leader meanwhile", &b);
+    add_accepted(f, &left.risk.below_min, "fewer than min.insync.replicas in sync meanwhile", &b);
+    add_accepted(f, &left.risk.unclean, "unclean leader election allowed", &b);
+    return b.n ? kp_strdup(f->a, kp_buf_text(&b)) : NULL;
+}
+
 /* ---- what is behind already ---- */
 
 /* Whether only nodes that this call has stopped are missing from its ISR. */
@@ -145,6 +173,29 @@ static bool by_this_call(const kp_guard_case *c, const kp_view *v, uint32_t p)
             !kp_among(c->gone, c->n_gone, kp_view_replica_id(v, p, k)))
             return false;
     return c->n_gone > 0;
+}
+
+void kp_judge_leaderless(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    const kp_view *v = f->view;
+    kp_risk_list l = { 0 };
+    (void)c;
+
+    for (uint32_t p = 0; v && v->counts.offline > 0 && p < v->n_parts; p++) {
+        if (v->leader[p] != KP_VIEW_NO_LEADER || kp_view_accepted(v, p, f->r->inv->accept))
+            continue;
+        if (l.n < KP_RISK_LIST)
+            l.p[l.n] = p;
+        l.n++;
+    }
+    if (l.n)
+        kp_find_add(fs, (kp_finding) { .heals = true,
+                                       .measure = l.n,
+                                       .text = kp_printf(f->a, "%u partition%s %s no leader", l.n,
+                                                         kp_plural(l.n), l.n == 1 ? "has" : "have"),
+                                       .detail = partition_lines(f, &l, NULL, 0),
+                                       .next = "start the brokers that hold them   |   accept them "
+                                               "by name: policy.accept in the cluster file" });
 }
 
 /* Under-replicated and not accepted by name; healthy: and worse than when the run began. */

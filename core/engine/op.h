@@ -130,6 +130,7 @@ struct kp_step {
     kp_maybe_id node;  /* the child's node; nobody: it acts on the cluster */
     const void *args;
     const kp_value *canonical;
+    const kp_value *host; /* its host, as `before` has just seen it; NULL: not in this process */
     const kp_value *pre; /* what `before` remembered, as it stands in the intent */
     bool intended;       /* its intent is on disk, of this session or an earlier one */
     bool asked;          /* by this process */

@@ -21,6 +21,7 @@ const kp_op *const kp_ops[] = {
     &kp_op_lag,
     &kp_op_features,
     &kp_op_config,
+    &kp_op_findings,
     /* questions about a node */
     &kp_op_version,
     &kp_op_releases,

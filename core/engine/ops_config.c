@@ -101,6 +101,10 @@ static void file_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->r, s->node.id);
     (void)args;
+    /* What was proved with the file as it was holds for kplay's own pin. */
+    bool pin = kp_streq(s->op->name, "set_ibp");
+    if (k && pin && k->proved_sha && kp_streq(k->proved_sha, kp_get_text(s->pre, "sha256", "")))
+        k->proved_sha = kp_strdup(s->r->a, kp_get_text(s->pre, "to", ""));
     if (k && kp_get(s->pre, "to"))
         k->written_sha = kp_strdup(s->r->a, kp_get_text(s->pre, "to", NULL));
 }

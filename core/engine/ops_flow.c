@@ -137,7 +137,7 @@ static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
                            : "mend it, then: kplay resume";
     kp_err *e = kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED, next, "%s",
                            a->what);
-    return kp_run_end(r, a->detail ? kp_err_detail(e, "%s", a->detail) : e);
+    return kp_run_end(r, a->detail && *a->detail ? kp_err_detail(e, "%s", a->detail) : e);
 }
 
 /* ---- confirm ---- */

@@ -59,6 +59,7 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
         int slot = kp_view_slot(v, s->node.id);
         leaders = slot >= 0 ? v->leads[slot] : 0;
     }
+    s->host = state;
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind",
                       kp_len(behind) ? behind : NULL, "leaders", kp_int(s->a, leaders), NULL);
     if (r->confirmed_at >= 0)
@@ -221,6 +222,7 @@ static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_p
     const kp_value *state;
     (void)args;
     KP_TRY(kp_ask_host(s->r, s->a, s->node.id, -1, &state, NULL));
+    s->host = state;
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
     return NULL;
 }

@@ -44,6 +44,7 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     r->assumed = kp_list_begin(a);
     r->warnings = kp_list_begin(a);
     r->overridden = kp_list_begin(a);
+    r->accepted = kp_list_begin(a);
     r->n_known = r->inv->n_nodes;
     r->known = KP_NEW_ARRAY(a, r->n_known + 1, kp_known);
     for (size_t i = 0; i < r->n_known; i++)
@@ -255,7 +256,8 @@ static const kp_value *report(kp_run *r, const kp_err *e, bool closed)
                   kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began),
                   "stops", kp_list_end(&r->stops), "down", kp_left_down(r), "assumed",
                   kp_list_end(&r->assumed), "warnings", kp_list_end(&r->warnings), "overrides",
-                  kp_list_end(&r->overridden), "unused_effects", effects_value(a, unused),
+                  kp_list_end(&r->overridden), "accepted",
+                  kp_list_end(&r->accepted), "unused_effects", effects_value(a, unused),
                   "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
                   "acted", kp_bool(r->acted), "closed", kp_bool(closed), NULL);
 }

@@ -53,6 +53,8 @@ typedef struct kp_known {
     kp_life life;     /* of the process that its last start brought */
     bool down;        /* not listed in the newest view */
     bool stopped;     /* this run stopped it, and has not started it since */
+    /* The release that has proved its file, and the file's sha256 then; NULL: none has. */
+    const char *proved_release, *proved_sha;
     const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
 } kp_known;
 
@@ -138,7 +140,7 @@ struct kp_run {
     const kp_value *question; /* arguments of what the run pauses for a person's answer to */
     const kp_value *ask;      /* that question, for its pause record; see people.c */
     const kp_value *saved;    /* baseline_save */
-    kp_builder stops, assumed, warnings, overridden; /* for the report */
+    kp_builder stops, assumed, warnings, overridden, accepted; /* for the report */
     kp_ms began;
     kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
                            stop */
@@ -223,7 +225,7 @@ typedef struct kp_guard_case { /* what is about to happen */
     const char *doing; /* "stopping broker 3" */
     const int *nodes;
     size_t n;
-    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: none */
+    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: it is asked */
     bool beforehand; /* nothing is done yet: it will be judged again before it is */
     const int *gone; /* other nodes of the same call: it has stopped them, or is doing so */
     size_t n_gone;

@@ -304,7 +304,7 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
     for (size_t i = 0; i < n; i++)
         if (c[i].wants && c[i].s.node.is) {
             nodes[m] = c[i].s.node.id;
-            state[m++] = kp_get(c[i].s.pre, "host") ? kp_get(c[i].s.pre, "host") : c[i].s.pre;
+            state[m++] = c[i].s.host;
         } else if (c[i].s.node.is && !c[i].err) {
             gone[n_gone++] = c[i].s.node.id;
         }

@@ -72,6 +72,10 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
         printf("%soverride  %s: %s (%s)\n", prefix, kp_get_text(kp_at(overrides, i), "guard", "?"),
                kp_get_text(kp_at(overrides, i), "reason", "?"),
                kp_get_text(kp_at(overrides, i), "was", "?"));
+    const kp_value *accepted = kp_get(v, "accepted");
+    for (size_t i = 0; i < kp_len(accepted); i++)
+        printf("%saccepted  %s: %s\n", prefix, kp_get_text(kp_at(accepted, i), "before", "?"),
+               kp_get_text(kp_at(accepted, i), "accepted", "?"));
     if (spec->rehearsal)
         verdict(a, e, prefix);
     if (e->err && !spec->rehearsal &&

@@ -398,6 +398,14 @@ const char *kp_get_text(const kp_value *map, const char *key, const char *otherw
     return kp_as_text(kp_get(map, key), otherwise);
 }
 
+bool kp_list_has_text(const kp_value *list, const char *text)
+{
+    for (size_t i = 0; i < kp_len(list); i++)
+        if (kp_streq(kp_as_text(kp_at(list, i), NULL), text))
+            return true;
+    return false;
+}
+
 bool kp_list_has_int(const kp_value *list, int64_t i)
 {
     for (size_t at = 0; kp_is(list, KP_LIST) && at < list->n; at++)

@@ -76,6 +76,7 @@ int64_t kp_as_int(const kp_value *v, int64_t otherwise);
 const char *kp_as_text(const kp_value *v, const char *otherwise);
 bool kp_is(const kp_value *v, kp_type type);
 bool kp_list_has_int(const kp_value *list, int64_t i);
+bool kp_list_has_text(const kp_value *list, const char *text);
 
 /* Equal as written: 1 and 1.0 differ, 0.0 and -0.0 differ, nan equals nan; NULL is nil. */
 bool kp_value_equal(const kp_value *a, const kp_value *b);

@@ -29,7 +29,8 @@ typedef struct guard_row {
     kp_guard_level level;
     const char *config; /* what the inventory says of broker 2's layout.config; NULL: the truth */
     const char *fault;
-    bool alone; /* overriding it lets the call through */
+    kp_maybe_id left_out; /* of the inventory */
+    bool alone;           /* overriding it lets the call through */
 } guard_row;
 
 #define STOP                                                                                       \
@@ -209,7 +210,8 @@ static const guard_row rows[] = {
       .says = "release 3.3 does not know inter.broker.protocol.version=3.4",
       .spec = "{" ZK "\"release\":\"3.4.1\",\"ibp\":\"3.4\"" NO_TOPICS
               ",\"staged\":[\"3.4.1\",\"3.3.2\"]}",
-      .before = { STOP, { "switch_release", "[2,\"3.3.2\"]" } },
+      .before = { STOP },
+      .t = { { KP_Q_HOST, 2, "link_release", "\"3.3.2\"" } },
       .last = { "start_broker", "[2]" } },
     { .row = "needs-kraft",
       .says = "release 4.0.0 has no ZooKeeper mode",
@@ -232,6 +234,58 @@ static const guard_row rows[] = {
       .says = "runs 3.4, it takes 3.7",
       .spec = "{" ZK "\"release\":\"3.4.1\",\"ibp\":\"3.4\"" NO_TOPICS "}",
       .last = { "set_ibp", "[2,\"3.7\"]" } },
+    { .row = "leaderless",
+      .says = "6 partitions have no leader",
+      .spec = "{" KRAFT TOPIC("3", "1", "") "}",
+      .t = { { KP_Q_VIEW, 0, "leader", "255" } },
+      .last = STOP,
+      .alone = true },
+    { .row = "unlisted",
+      .says = "is live and not in the cluster file",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .left_out = { true, 3 },
+      .last = STOP,
+      .alone = true },
+    { .row = "voters",
+      .says = "controller 3003 is no voter of the quorum",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .t = { { KP_Q_QUORUM, 0, "voters",
+               "[{\"id\":3001,\"caught_up_ms\":0},{\"id\":3002,\"caught_up_ms\":0}]" } },
+      .last = STOP,
+      .alone = true },
+    { .row = "voters",
+      .says = "controller 9 votes in the quorum and is not in the cluster file",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .t = { { KP_Q_QUORUM, 0, "voters",
+               "[{\"id\":9},{\"id\":3001},{\"id\":3002},{\"id\":3003}]" } },
+      .last = STOP,
+      .alone = true },
+    { .row = "identity",
+      .says = "answers on broker2:9092, and no process of it runs on broker2",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .t = { { KP_Q_HOST, 2, "pid", "0" } },
+      .last = { "stop_broker", "[3]" } },
+    { .row = "config-in-release",
+      .says = "lies inside the release kafka_2.13-3.7.2",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .before = DOWN_2,
+      .t = { { KP_Q_HOST, 2, "config", "{\"path_inside_release\":\"kafka_2.13-3.7.2\"}" } },
+      .last = { "switch_release", "[2,\"3.9.1\"]" } },
+    { .row = "config",
+      .says = "server.properties of broker 2: log.dirs is empty",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .before = DOWN_2,
+      .t = { { KP_Q_HOST, 2, "config",
+               "{\"problems\":[{\"what\":\"log.dirs is empty\",\"stops\":true}]}" } },
+      .last = { "switch_release", "[2,\"3.9.1\"]" },
+      .alone = true },
+    { .row = "proof",
+      .says = "release 3.9.1 would not start broker 2: no such key",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .before = DOWN_2,
+      .t = { { KP_Q_PROOF, 2, NULL, "{\"kind\":\"config\",\"problem\":\"no such key\"}" } },
+      .last = { "switch_release", "[2,\"3.9.1\"]" },
+      .alone = true },
     { .row = "fresh-view",
       .says = "the state of the partitions is unknown: only broker",
       .spec = "{" KRAFT NO_TOPICS "}",
@@ -275,6 +329,15 @@ static kp_err *run_row(bench *b, const guard_row *row, const kp_override *force,
             if (nodes[i].id == 2)
                 nodes[i].layout.config = row->config;
         inv->nodes = nodes;
+    }
+    if (row->left_out.is) {
+        kp_node *nodes = KP_NEW_ARRAY(b->a, inv->n_nodes, kp_node);
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < inv->n_nodes; i++)
+            if (!kp_is_node(row->left_out, inv->nodes[i].id))
+                nodes[n++] = inv->nodes[i];
+        inv->nodes = nodes;
+        inv->n_nodes = n;
     }
     b->spec.inventory = inv;
     if (row->fault) {
@@ -331,6 +394,111 @@ static void every_row_refuses(void **state)
     }
 }
 
+/* ---- before anything is touched ---- */
+
+static const struct ahead_row {
+    const char *row, *who, *says;
+    const char *spec, *args; /* of findings */
+    twist t;
+    const char *accept;
+} ahead[] = {
+    { "offline", "broker 1", "would have no leader (replication factor 1)",
+      "{" KRAFT TOPIC("1", "1", "") "}", "[]", { 0 }, NULL },
+    { "min-isr", "broker 3", "would fall below min.insync.replicas",
+      "{" KRAFT TOPIC("3", "3", "") "}", "[]", { 0 }, NULL },
+    { "quorum", "controller 3001", "it is the only controller",
+      "{\"brokers\":3,\"controllers\":1" NO_TOPICS "}", "[]", { 0 }, NULL },
+    { "staged", "controller 3002", "is not staged on",
+      "{" KRAFT NO_TOPICS ",\"staged\":[\"3.7.2\"]}", "[{\"to\":\"3.9.1\"}]", { 0 }, NULL },
+    { "supports-features", "broker 2", "release 4.0 needs at least 7",
+      "{" KRAFT NO_TOPICS ",\"metadata_version\":\"5\"}", "[{\"to\":\"4.0.0\"}]", { 0 }, NULL },
+    { "ibp-pinned", "broker 1", "is set 2 times",
+      "{" ZK "\"release\":\"3.4.1\"" NO_TOPICS "}", "[{\"to\":\"3.5.2\"}]",
+      { KP_Q_FILE, 1, "bytes",
+        "\"inter.broker.protocol.version=3.4\\ninter.broker.protocol.version=3.4\\n\"" },
+      NULL },
+    { "needs-kraft", "broker 2", "has no ZooKeeper mode", /* an empty list of roles is none */
+      "{" ZK "\"release\":\"3.9.1\",\"ibp\":\"3.9\"" NO_TOPICS "}", "[{\"to\":\"4.0.0\"}]",
+      { KP_Q_FILE, 2, "bytes", "\"process.roles= \\nbroker.id=2\\n\"" }, NULL },
+    { "way-back", "broker 2", "is not staged on broker2",
+      "{" KRAFT NO_TOPICS "}", "[{\"to\":\"3.9.1\"}]",
+      { KP_Q_HOST, 2, "releases", "[\"3.9.1\"]" }, NULL },
+    { "java", "broker 2", "runs on Java 11, release 4.0.0 takes 17 or newer",
+      "{" KRAFT NO_TOPICS ",\"java\":\"11\"}", "[{\"to\":\"4.0.0\"}]",
+      { KP_Q_HOST, 2, "process", "{\"node_id\":2,\"java\":\"/usr/bin/java\"}" }, NULL },
+    { "java", "broker 2", "which Java broker 2 runs on is not known",
+      "{" KRAFT NO_TOPICS "}", "[{\"to\":\"4.0.0\"}]",
+      { KP_Q_HOST, 2, "process", "{\"node_id\":2}" }, NULL },
+    { "identity", "broker 2", "no process of it runs on broker2",
+      "{" KRAFT NO_TOPICS "}", "[]", { KP_Q_HOST, 2, "pid", "0" }, NULL },
+    { "under-replicated", NULL, "are under-replicated",
+      "{" KRAFT TOPIC("3", "1", "") ",\"faults\":[{\"fault\":\"crash\",\"node\":3}]}", "[]", { 0 },
+      NULL },
+};
+
+static const struct ahead_row *looked_for;
+
+static kp_err *ask_ahead(kp_run *r, const kp_value *args)
+{
+    const kp_value *found;
+    (void)args;
+    twist_on(true);
+    TEST_TRY(call(r, "findings", looked_for->args, &found));
+    for (size_t i = 0; i < kp_len(found); i++) {
+        const kp_value *one = kp_at(found, i);
+        if (kp_streq(kp_get_text(one, "row", ""), looked_for->row) &&
+            strstr(kp_get_text(one, "text", ""), looked_for->says) &&
+            (!looked_for->who || kp_streq(kp_get_text(one, "who", ""), looked_for->who)))
+            return NULL;
+    }
+    print_error("%s: %s\n%s\n", looked_for->row, looked_for->says, kp_json_text(r->a, found));
+    return kp_err_new(KP_FAILED, "look at it", "not found ahead");
+}
+
+/* Each is found while every node still runs. */
+static void rows_are_judged_for_every_node_before_the_first_is_touched(void **state)
+{
+    static const test_script script = { .part = { NULL, ask_ahead } };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(ahead); i++) {
+        bench b = { 0 };
+        looked_for = &ahead[i];
+        the_script = &script;
+        bench_open(&b, ahead[i].spec, NULL);
+        twist_into(&b, &ahead[i].t, ahead[i].t.json ? 1 : 0);
+        assert_null(bench_run(&b, NULL));
+        assert_int_equal(kp_len(kp_sim_acts(b.a, b.sim)), 0);
+        bench_close(&b);
+    }
+}
+
+static kp_err *find_nothing(kp_run *r, const kp_value *args)
+{
+    const kp_value *found;
+    (void)args;
+    TEST_TRY(call(r, "findings", "[{\"to\":\"3.9.1\"}]", &found));
+    if (kp_len(found))
+        print_error("%s\n", kp_json_text(r->a, found));
+    assert_int_equal(kp_len(found), 0);
+    return NULL;
+}
+
+static void a_sound_cluster_has_none(void **state)
+{
+    static const test_script script = { .part = { NULL, find_nothing } };
+    static const char *const specs[] = { "{" KRAFT TOPIC("3", "2", "") "}",
+                                         "{" ZK "\"release\":\"3.7.2\"" TOPIC("3", "2", "") "}",
+                                         "{\"mode\":\"combined\",\"first_id\":0}" };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(specs); i++) {
+        bench b = { 0 };
+        the_script = &script;
+        bench_open(&b, specs[i], NULL);
+        assert_null(bench_run(&b, NULL));
+        bench_close(&b);
+    }
+}
+
 static void no_row_is_left_out(void **state)
 {
     (void)state;
@@ -338,6 +506,8 @@ static void no_row_is_left_out(void **state)
         bool seen = false;
         for (size_t i = 0; i < KP_COUNT(rows); i++)
             seen = seen || kp_streq(rows[i].row, row->name);
+        for (size_t i = 0; i < KP_COUNT(ahead); i++)
+            seen = seen || kp_streq(ahead[i].row, row->name);
         if (!seen)
             print_error("%s is not tried\n", row->name);
         assert_true(seen);
@@ -477,6 +647,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_refuses),
         cmocka_unit_test(no_row_is_left_out),
+        cmocka_unit_test(rows_are_judged_for_every_node_before_the_first_is_touched),
+        cmocka_unit_test(a_sound_cluster_has_none),
         cmocka_unit_test(hard_rows_take_no_override),
         cmocka_unit_test(the_others_do_and_it_is_reported),
         cmocka_unit_test(an_override_is_journaled_with_its_reason),

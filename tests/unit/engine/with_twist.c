@@ -51,7 +51,12 @@ static const kp_view *bent_view(const kp_view *from, const char *key, const char
         min_isr[p] = (uint16_t)atoi(json);
         flags[p] = (uint8_t)atoi(json);
     }
-    if (kp_streq(key, "min_isr"))
+    if (kp_streq(key, "leader")) { /* 255: none of them has one */
+        void *none = kp_alloc(here.a, from->n_parts * sizeof *from->leader);
+        memset(none, atoi(json), from->n_parts * sizeof *from->leader);
+        v->leader = none;
+        v->counts.offline = from->n_parts;
+    } else if (kp_streq(key, "min_isr"))
         v->min_isr = min_isr;
     else
         v->flags = flags;

@@ -1,0 +1,75 @@
+/* findings: the guard's rows as a question, before anything is touched. */
+#include "engine/guard.h"
+#include "engine/ops.h"
+
+typedef struct findings_args {
+    kp_nodes nodes;
+    const char *to;
+    const kp_value *rows;
+} findings_args;
+static const kp_arg findings_arg[] = {
+    KP_ARG(findings_args, nodes, "nodes", "nil",
+           "a node's id, or a list of ids: those that are to be taken, each alone; all when left "
+           "out"),
+    KP_ARG(findings_args, to, "version", "nil",
+           "the release that is to come; left out, they are only restarted"),
+    KP_ARG(findings_args, rows, "list", "nil",
+           "names of rows (kplay doc guard); all when left out"),
+};
+
+const kp_value *kp_finding_value(kp_arena *a, const kp_run *r, const kp_finding *f)
+{
+    const char *reason = kp_guard_covered(r, f);
+    return kp_map(a, "row", kp_text(a, f->row), "node", f->node.is ? kp_int(a, f->node.id) : NULL,
+                  "who", f->node.is ? kp_text(a, kp_node_word(a, r, f->node.id)) : NULL,
+                  "text", kp_text(a, f->text), "detail", *f->detail ? kp_text(a, f->detail) : NULL,
+                  "next", kp_text(a, f->next), "hard", f->hard ? kp_bool(true) : NULL, "severity",
+                  kp_text(a, f->warns ? "warn" : "refuse"), "covered",
+                  reason ? kp_text(a, reason) : NULL, NULL);
+}
+
+static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const findings_args *x = args;
+    kp_run *r = s->r;
+    kp_nodes nodes = x->nodes;
+    kp_findings fs = { .a = s->a };
+    kp_builder b = kp_list_begin(s->a);
+
+    for (size_t i = 0; i < kp_len(x->rows); i++)
+        if (!kp_guard_row_named(kp_as_text(kp_at(x->rows, i), "")))
+            return kp_err_new(KP_PLAYBOOK, "kplay doc guard lists them",
+                              "findings: the guard has no row \"%s\"",
+                              kp_as_text(kp_at(x->rows, i), "?"));
+    if (!nodes.id) {
+        int *all = KP_NEW_ARRAY(s->a, r->inv->n_nodes + 1, int);
+        for (uint32_t i = 0; i < r->inv->n_nodes; i++)
+            all[i] = r->inv->nodes[i].id;
+        nodes = (kp_nodes) { .id = all, .n = r->inv->n_nodes };
+    }
+    kp_guard_ahead(r, s->a, &nodes, x->to, x->rows, &fs);
+    for (size_t i = 0; i < fs.n; i++)
+        kp_list_add(&b, kp_finding_value(s->a, r, &fs.f[i]));
+    *ret_v = kp_list_end(&b);
+    return NULL;
+}
+
+const kp_op kp_op_findings = {
+    .name = "findings",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "What the guard's rows find, for every node before the first one is touched.\n"
+           "Each row that can refuse a node's stop, switch, start or way back is judged as if that "
+           "node\n"
+           "were the only one taken.  severity \"refuse\": the guard would say no; \"warn\": to be "
+           "known.\n"
+           "covered: the reason of the --force that covers it.  What policy.accept names is left "
+           "out.",
+    .result = "{{row, node, who, text, detail, next, severity, hard, covered}, ...}",
+    .example = "#findings{ to = \"3.9.1\" }",
+    .args = findings_arg,
+    .n_args = KP_COUNT(findings_arg),
+    .args_size = sizeof(findings_args),
+    .read = findings_read,
+};

@@ -49,43 +49,52 @@ typedef struct counts {
     uint64_t offline, below, at, urp;
 } counts;
 
-static void look(const kp_view *v, const uint8_t *isr, uint32_t b, counts *c)
+static void look(const kp_view *v, uint32_t b, counts *c)
 {
     for (uint32_t i = v->by_broker_first[b]; i < v->by_broker_first[b + 1]; i++) {
-        uint32_t p = v->by_broker[i] >> 3, slot = v->by_broker[i] & 7;
-        int left = __builtin_popcount(isr[p] & ~(1u << slot));
+        uint32_t p = v->by_broker[i];
+        uint32_t left = kp_view_isr_size(v, p) - kp_view_in_sync(v, p, kp_view_replica_on(v, p, b));
         c->offline += left == 0;
         c->below += left < v->min_isr[p];
         c->at += left == v->min_isr[p];
     }
 }
 
-static void change(const kp_view *v, uint8_t *isr, uint8_t *leader, uint32_t b, bool in, counts *c)
+static void change(const kp_view *v, uint64_t *isr, uint16_t *leader, uint32_t b, bool in,
+                   counts *c)
 {
     for (uint32_t i = v->by_broker_first[b]; i < v->by_broker_first[b + 1]; i++) {
-        uint32_t p = v->by_broker[i] >> 3, slot = v->by_broker[i] & 7;
-        isr[p] = (uint8_t)(in ? isr[p] | 1u << slot : isr[p] & ~(1u << slot));
-        if (!in && leader[p] == slot)
-            leader[p] = isr[p] ? (uint8_t)__builtin_ctz(isr[p]) : KP_VIEW_NO_LEADER;
-        c->urp += (uint32_t)__builtin_popcount(isr[p]) < kp_view_rf(v, p);
+        uint32_t p = v->by_broker[i], k = kp_view_replica_on(v, p, b), at = v->first_rep[p] + k;
+        uint64_t bit = (uint64_t)1 << (at % 64);
+        isr[at / 64] = in ? isr[at / 64] | bit : isr[at / 64] & ~bit;
+        uint64_t bits = kp_view_isr_bits(v, p, 0);
+        if (!in && leader[p] == k)
+            leader[p] = bits ? (uint16_t)__builtin_ctzll(bits) : KP_VIEW_NO_LEADER;
+        c->urp += kp_view_isr_size(v, p) < kp_view_rf(v, p);
     }
 }
 
-/* CPU of one pass over every broker; 0 when it did not find what is there. */
-static double bare_pass(kp_arena *a, const kp_view *v)
+/* CPU of one pass over every broker, on arrays of its own; 0 when it did not find what is there. */
+static double bare_pass(kp_arena *a, const kp_view *from)
 {
-    uint8_t *isr = kp_memdup(a, v->isr, v->n_parts), *leader = kp_memdup(a, v->leader, v->n_parts);
-    uint64_t replicas = v->first_rep[v->n_parts];
+    uint64_t replicas = from->first_rep[from->n_parts];
+    size_t isr_size = (replicas / 64 + 2) * sizeof(uint64_t);
+    uint64_t *isr = kp_memdup(a, from->isr, isr_size);
+    uint16_t *leader = kp_memdup(a, from->leader, from->n_parts * sizeof *leader);
+    kp_view v = *from;
     counts c = { 0 };
-    double before = cpu_ms();
 
-    for (uint32_t b = 0; b < v->n_brokers; b++) {
-        look(v, isr, b, &c);
-        change(v, isr, leader, b, false, &c);
-        change(v, isr, leader, b, true, &c);
+    v.isr = isr;
+    v.leader = leader;
+    double before = cpu_ms();
+    for (uint32_t b = 0; b < v.n_brokers; b++) {
+        look(&v, b, &c);
+        change(&v, isr, leader, b, false, &c);
+        change(&v, isr, leader, b, true, &c);
     }
     double took = cpu_ms() - before;
-    return c.offline == 0 && c.urp == replicas && memcmp(isr, v->isr, v->n_parts) == 0 ? took : 0;
+    bool same = memcmp(isr, from->isr, replicas / 64 * sizeof *isr) == 0;
+    return c.offline == 0 && c.urp == replicas && same ? took : 0;
 }
 
 /* Adds passes until they have cost `enough`. */

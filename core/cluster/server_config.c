@@ -172,7 +172,7 @@ static void read_lines(reading *r)
     size_t n = from->n < KP_PROPERTIES_LIMIT ? from->n : KP_PROPERTIES_LIMIT;
     kp_property *file = kp_properties_lines(r->a, from->text, n, &r->n_in_file);
     if (n < from->n)
-        find(r, "", "the file is longer than kplay reads",
+        find(r, "", "the file is longer than is read",
              "check that this is a server.properties");
     r->line = KP_NEW_ARRAY(r->a, r->n_in_file + kp_len(from->overrides) + 1, kp_property);
     memcpy(r->line, file, r->n_in_file * sizeof *file);

@@ -55,9 +55,13 @@ static int java_of(const char *release)
     return kp_version_parse(release, &v) ? kp_release_java(v) : 0;
 }
 
+/* Ahead only: a node that is down shows no Java, and the row `proof` has asked the one it has. */
 void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
-    for (size_t i = 0; f->version && i < c->n; i++) {
+    if (!f->version || !f->ahead)
+        return;
+    kp_facts_need(f, KP_F_PROOF);
+    for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         int needs = java_of(f->version);
         int has = (int)kp_get_int(one->proof.v, "java_major", 0);
@@ -74,7 +78,7 @@ void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                             .next = "install a newer Java on its host, let the service use it" });
         /* Which Java the service starts is seen by the process that runs; where it is not seen and
          * the release takes a newer one than the running release, it is not known to fit. */
-        else if (f->ahead && !known && kp_get_int(one->host.v, "pid", 0) && needs > java_of(from))
+        else if (!known && kp_get_int(one->host.v, "pid", 0) && needs > java_of(from))
             kp_find_add(fs,
                         (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),

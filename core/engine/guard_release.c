@@ -142,7 +142,7 @@ void kp_judge_way_back(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         const char *from = kp_get_text(one->host.v, "running_release",
                                        kp_get_text(one->host.v, "link_release", ""));
-        if (!*from || kp_list_has_text(kp_get(one->host.v, "releases"), from))
+        if (!*from || !kp_release_lacks(one->host.v, from))
             continue;
         kp_find_add(fs,
                     (kp_finding) {

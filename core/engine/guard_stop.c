@@ -127,6 +127,24 @@ void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
+/* A config provider gives them where only the process knows it. */
+void kp_judge_log_dirs(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        if (kp_node_is(one->node, KP_BROKER) && kp_get_int(one->host.v, "pid", 0) &&
+            kp_get_int(one->host.v, "dirs", 0) == 0)
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(c->nodes[i]),
+                                .text = kp_printf(f->a,
+                                                  "the log dirs of %s are not known: its clean "
+                                                  "stop could not be proved",
+                                                  word_of(f, c->nodes[i])),
+                                .next = "write log.dirs into its server.properties as it is, or let "
+                                        "become.files see the files its process holds" });
+    }
+}
+
 /* ---- the others ---- */
 
 /* A broker that was killed is listed until its session ends; it does not answer. */

@@ -295,7 +295,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
         }
         fs.f = all.f; /* what is left of them, in their order */
         if (fs.n == 0)
-            return when == KP_BEFORE_DISRUPTIVE ? tell_accepted(r, f, c) : NULL;
+            return when == KP_BEFORE_DISRUPTIVE && !c->beforehand ? tell_accepted(r, f, c) : NULL;
         if (sum < measure) {
             measure = sum;
             moved = kp_mono(r->w);

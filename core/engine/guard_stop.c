@@ -140,8 +140,8 @@ void kp_judge_log_dirs(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                                   "the log dirs of %s are not known: its clean "
                                                   "stop could not be proved",
                                                   word_of(f, c->nodes[i])),
-                                .next = "write log.dirs into its server.properties as it is, or let "
-                                        "become.files see the files its process holds" });
+                                .next = "write log.dirs into its server.properties as it is, or "
+                                        "let become.files see the files its process holds" });
     }
 }
 

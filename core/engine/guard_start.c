@@ -298,6 +298,14 @@ static void level_fits(kp_facts *f, int node, kp_version binary, kp_findings *fs
                     .next = "use a release that supports the cluster's metadata.version" });
 }
 
+static bool is_only_broker(const kp_facts *f, int node)
+{
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (kp_node_is(f->nodes[i].node, KP_BROKER) && f->nodes[i].node->id != node)
+            return false;
+    return true;
+}
+
 void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -308,6 +316,8 @@ void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         if (!starting(f, one, &file, &release, &binary) || !file->kraft)
             continue;
         kp_facts_need(f, KP_F_FEATURES);
+        if (!f->features.v && is_only_broker(f, c->nodes[i]))
+            f->features.v = f->r->met; /* nobody is left to ask; it said so when the run began */
         if (f->features.v)
             level_fits(f, c->nodes[i], binary, fs);
         else

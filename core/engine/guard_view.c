@@ -109,6 +109,9 @@ void kp_judge_min_isr(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                 ? "lower their min.insync.replicas or raise their replication "
                                   "factor   |   accept a topic by name: policy.accept in the "
                                   "cluster file"
+                            : f->ahead
+                                ? "wait until they are in sync, then run it again   |   accept a "
+                                  "topic by name: policy.accept in the cluster file"
                                 : "kplay resume (waits for them)   |   accept a topic by name: "
                                   "policy.accept in the cluster file" });
     if (risk->unknown_min.n)
@@ -238,9 +241,9 @@ void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings 
                                           worse ? "worse than when the run began"
                                                 : "under-replicated"),
                         .detail = partition_lines(f, &bad, NULL, 0),
-                        .next = f->r->acted || worse ? "kplay resume (waits for them)"
-                                                     : "kplay resume (waits for them)   |   "
-                                                       "policy.guard: healthy" });
+                        .next = f->ahead ? "wait until they are in sync, then run it again   |   "
+                                           "policy.guard: healthy"
+                                         : "kplay resume (waits for them)" });
 }
 
 /* ---- what the brokers do not tell ---- */

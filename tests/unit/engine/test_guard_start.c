@@ -22,6 +22,7 @@ static struct {
     size_t n;
     int stranger; /* a registered broker that is not in the cluster file; 0: none */
     kp_ms now;
+    const char *met; /* what the first broker said when the run began; NULL: nothing */
     kp_reply open[16], last;
     size_t n_open;
 } here;
@@ -134,6 +135,7 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
     };
     kp_run r = { .w = &here.w,
                  .inv = inv,
+                 .met = here.met ? json(here.met) : NULL,
                  .a = here.a,
                  .call = here.a,
                  .spec = &spec,
@@ -318,6 +320,25 @@ static void a_switch_is_not_judged_by_the_pin_that_comes_before_the_start(void *
 
 #define ROLES "process.roles=broker\\n"
 
+/* While it is down nobody is left to ask. */
+static void the_only_broker_is_judged_by_what_it_said_before(void **state)
+{
+    static const told t[] = { { KP_Q_FILE, 1, "{'bytes':'" ROLES "','sha256':'now'}" },
+                              { KP_Q_NODE, 0, NULL } };
+    (void)state;
+    here.met = "{'metadata_version':19}";
+    assert_string_equal(
+        found(KP_BEFORE_START, t, 2, &alone, "{'link_release':'3.9.1'}", NULL, NULL), "");
+    assert_string_equal(
+        found(KP_BEFORE_START, t, 2, &alone, "{'link_release':'3.6.1'}", NULL, NULL),
+        "supports-features: the cluster's metadata.version is level 19, release 3.6 knows only up "
+        "to 14: broker 1 could not register\n");
+    assert_string_equal(
+        found(KP_BEFORE_START, t, 2, &both, "{'link_release':'3.9.1'}", NULL, NULL),
+        "supports-features: no node says which metadata.version is finalised\n");
+    here.met = NULL;
+}
+
 static void a_release_must_know_the_finalised_level(void **state)
 {
     static const start_row rows[] = {
@@ -449,6 +470,7 @@ int main(void)
         cmocka_unit_test(of_several_brokers_the_oldest_decides),
         cmocka_unit_test(a_switch_is_not_judged_by_the_pin_that_comes_before_the_start),
         cmocka_unit_test(a_release_must_know_the_finalised_level),
+        cmocka_unit_test(the_only_broker_is_judged_by_what_it_said_before),
         cmocka_unit_test(a_release_must_be_there),
         cmocka_unit_test(a_file_that_is_not_as_kplay_left_it_is_a_finding),
         cmocka_unit_test(every_node_must_run_what_it_takes),

@@ -215,7 +215,7 @@ def spare(lab: Lab, node: Node) -> Node:
     parts = node.host.split(".")
     twin = Node(name, ".".join((*parts[:2], "4", parts[3])), lab.dir / "nodes" / name, lab.owner,
                 node.roles, node.id, node.rack)
-    for each in (node.dir / "releases").iterdir():
+    for each in (lab.dir / "releases").iterdir():
         releases.install(each, twin.dir / "releases")
     known = nodes.build(twin, lab.ledger, release_dir(twin, node.release()),
                         lab.dir / "ssh" / "authorized_keys")

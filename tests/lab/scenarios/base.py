@@ -37,7 +37,8 @@ TOPICS = (*DEFAULT_TOPICS, Topic("audit", 6, 2, 1))
 clusters: dict[str, Spec] = {
     "zookeeper-3.4.1": Spec("zookeeper", "3.4.1", also=("3.5.2",), topics=TOPICS, first_id=0),
     "kraft-3.7.2": Spec("kraft", "3.7.2", also=("3.9.1", "4.0.1"), topics=TOPICS, first_id=0),
-    "combined-3.9.1": Spec("combined", "3.9.1", topics=TOPICS, auto_leader_rebalance=True),
+    "combined-3.9.1": Spec("combined", "3.9.1", also=("4.0.1",), metadata_version="3.3-IV1",
+                           topics=TOPICS, auto_leader_rebalance=True),
 }
 
 Done = subprocess.CompletedProcess

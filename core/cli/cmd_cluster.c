@@ -7,6 +7,7 @@
 #include "live/live.h"
 
 static const kp_option options[] = {
+    { "to", 0, "RELEASE", "of check: judge what would stand in the way of that release" },
     { "sudoers", 0, NULL, "of check: print what sudo must allow on each host, and contact none" },
     KP_OPT_CLUSTER,         KP_OPT_DEMO, KP_OPT_MODE, KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP,
     { NULL, 0, NULL, NULL }
@@ -105,6 +106,37 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
     return worst;
 }
 
+/* What the guard's rows find of every node, as a run would before its first action. */
+static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
+{
+    kp_run_spec spec = { .world = c->world,
+                         .simulated = c->simulated,
+                         .inventory = c->inventory,
+                         .who = kp_who(a) };
+    const kp_value *found;
+    kp_class worst = 0;
+    kp_err *e = kp_run_findings(a, &spec, to, &found);
+
+    if (e) { /* no broker answers: said of each of them already */
+        worst = e->cls;
+        kp_err_drop(e);
+        return worst;
+    }
+    for (size_t i = 0; i < kp_len(found); i++) {
+        const kp_value *f = kp_at(found, i);
+        bool refuses = kp_streq(kp_get_text(f, "severity", ""), "refuse");
+        const char *who = kp_get_text(f, "who", ""), *text = kp_get_text(f, "text", "");
+        worst = refuses ? KP_SAFETY : worst;
+        if (json)
+            puts(kp_json_text(a, kp_map(a, "finding", f, NULL)));
+        else
+            printf("%-9s %s%s%s\n%snext      %s\n", refuses ? "refused" : "warning",
+                   strstr(text, who) ? "" : who, strstr(text, who) ? "" : ": ", text,
+                   kp_get_text(f, "detail", ""), kp_hint(a, kp_get_text(f, "next", "")));
+    }
+    return worst;
+}
+
 static int cluster_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json");
@@ -126,6 +158,10 @@ static int cluster_main(kp_arena *a, const kp_line *line)
         show(a, c.inventory, json);
     else
         worst = check(a, &c, json);
+    if (kp_streq(what, "check") && !kp_flag(line, "sudoers")) {
+        kp_class found = rows(a, &c, kp_opt(line, "to"), json);
+        worst = worst ? worst : found;
+    }
     kp_cluster_close(&c);
     if (worst)
         return kp_cli_fail(

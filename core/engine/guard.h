@@ -39,8 +39,9 @@ void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *v
                     const kp_value *rows,
                     kp_findings *fs);
 const kp_guard_row *kp_guard_row_named(const char *name); /* NULL: there is none */
-/* A finding as playbooks see it (ops_guard.c). */
-const kp_value *kp_finding_value(kp_arena *a, const kp_run *r, const kp_finding *f);
+/* The findings ahead as playbooks see them (ops_guard.c).  nodes NULL: all of the inventory. */
+const kp_value *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                              const kp_value *rows);
 /* The reason of the override that covers a finding; NULL: none does. */
 const char *kp_guard_covered(const kp_run *r, const kp_finding *f);
 

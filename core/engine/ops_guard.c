@@ -17,7 +17,7 @@ static const kp_arg findings_arg[] = {
            "names of rows (kplay doc guard); all when left out"),
 };
 
-const kp_value *kp_finding_value(kp_arena *a, const kp_run *r, const kp_finding *f)
+static const kp_value *finding_value(kp_arena *a, const kp_run *r, const kp_finding *f)
 {
     const char *reason = kp_guard_covered(r, f);
     return kp_map(a, "row", kp_text(a, f->row), "node", f->node.is ? kp_int(a, f->node.id) : NULL,
@@ -28,29 +28,36 @@ const kp_value *kp_finding_value(kp_arena *a, const kp_run *r, const kp_finding 
                   reason ? kp_text(a, reason) : NULL, NULL);
 }
 
+const kp_value *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                              const kp_value *rows)
+{
+    kp_findings fs = { .a = a };
+    kp_builder b = kp_list_begin(a);
+    kp_nodes all = { .n = r->inv->n_nodes };
+
+    if (!nodes) {
+        int *ids = KP_NEW_ARRAY(a, all.n + 1, int);
+        for (size_t i = 0; i < all.n; i++)
+            ids[i] = r->inv->nodes[i].id;
+        all.id = ids;
+        nodes = &all;
+    }
+    kp_guard_ahead(r, a, nodes, version, rows, &fs);
+    for (size_t i = 0; i < fs.n; i++)
+        kp_list_add(&b, finding_value(a, r, &fs.f[i]));
+    return kp_list_end(&b);
+}
+
 static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const findings_args *x = args;
-    kp_run *r = s->r;
-    kp_nodes nodes = x->nodes;
-    kp_findings fs = { .a = s->a };
-    kp_builder b = kp_list_begin(s->a);
 
     for (size_t i = 0; i < kp_len(x->rows); i++)
         if (!kp_guard_row_named(kp_as_text(kp_at(x->rows, i), "")))
             return kp_err_new(KP_PLAYBOOK, "kplay doc guard lists them",
                               "findings: the guard has no row \"%s\"",
                               kp_as_text(kp_at(x->rows, i), "?"));
-    if (!nodes.id) {
-        int *all = KP_NEW_ARRAY(s->a, r->inv->n_nodes + 1, int);
-        for (uint32_t i = 0; i < r->inv->n_nodes; i++)
-            all[i] = r->inv->nodes[i].id;
-        nodes = (kp_nodes) { .id = all, .n = r->inv->n_nodes };
-    }
-    kp_guard_ahead(r, s->a, &nodes, x->to, x->rows, &fs);
-    for (size_t i = 0; i < fs.n; i++)
-        kp_list_add(&b, kp_finding_value(s->a, r, &fs.f[i]));
-    *ret_v = kp_list_end(&b);
+    *ret_v = kp_guard_list(s->r, s->a, x->nodes.id ? &x->nodes : NULL, x->to, x->rows);
     return NULL;
 }
 

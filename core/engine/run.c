@@ -8,6 +8,7 @@
  * The OPENED event's value: {cluster, run, playbook, path, effects = [..], args = {..}, origin =
  * {..}, brokers, controllers, mode, releases = {id -> release}, partitions, simulated, who}
  */
+#include "engine/guard.h"
 #include "engine/run.h"
 
 #include <stdio.h>
@@ -449,6 +450,18 @@ kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_
 {
     kp_run *r = kp_run_new(a, spec);
     kp_err *e = first(r, ret_report);
+    kp_run_done(r);
+    return e;
+}
+
+kp_err *kp_run_findings(kp_arena *a, const kp_run_spec *spec, const char *to,
+                        const kp_value **ret_list)
+{
+    kp_run *r = kp_run_new(a, spec);
+    kp_err *e = meet(r);
+
+    if (!e)
+        *ret_list = kp_value_copy(a, kp_guard_list(r, a, NULL, to, NULL));
     kp_run_done(r);
     return e;
 }

@@ -193,8 +193,8 @@ void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                             .measure = n,
                             .text = kp_printf(f->a, "%u partition%s %s being reassigned", n,
                                               kp_plural(n), n == 1 ? "is" : "are"),
-                            .next = "wait for it to end, or cancel it "
-                                    "(kafka-reassign-partitions --cancel), then run it again" });
+                            .next = "wait for it to end, or cancel it with "
+                                    "kafka-reassign-partitions, then run it again" });
 }
 
 void kp_judge_unlisted(kp_facts *f, const kp_guard_case *c, kp_findings *fs)

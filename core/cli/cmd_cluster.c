@@ -117,7 +117,7 @@ static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
     kp_class worst = 0;
     kp_err *e = kp_run_findings(a, &spec, to, &found);
 
-    if (e) { /* no broker answers: said of each of them already */
+    if (e) { /* no broker, or a host, does not answer: said of each of them already */
         worst = e->cls;
         kp_err_drop(e);
         return worst;

@@ -162,6 +162,11 @@ void kp_facts_need(kp_facts *f, unsigned what)
         kp_err *e = reply[i].err;
         o.to[i]->v = e ? NULL : reply[i].value ? reply[i].value : kp_nil();
         o.to[i]->why = e ? kp_strdup(f->a, e->what) : NULL;
+        if (e && o.q[i].kind == KP_Q_HOST && !f->unreached) {
+            if (!*e->where)
+                e = kp_err_at(e, "%s", kp_node_word(f->a, f->r, o.q[i].node));
+            f->unreached = kp_err_value(f->a, e);
+        }
         kp_err_drop(e);
     }
 }

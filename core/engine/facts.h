@@ -51,6 +51,7 @@ typedef struct kp_facts {
     const kp_view *view;  /* NULL: `view_why`, and `view_next` what to do */
     const char *view_why, *view_next;
     kp_fact moves, quorum, features;
+    const kp_value *unreached; /* why the first host that was asked gave no answer; NULL: all did */
 } kp_facts;
 
 /* Begins a round about these nodes; nothing is asked yet. */

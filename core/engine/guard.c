@@ -152,8 +152,8 @@ static void judge_node(kp_facts *f, const kp_guard_row *row, int node, kp_findin
             all->f[i].node = kp_somebody(node);
 }
 
-void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                    const kp_value *rows, kp_findings *fs)
+kp_err *kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                       const kp_value *rows, kp_findings *fs)
 {
     kp_facts *f = kp_facts_begin(r, a, nodes->id, nodes->n, version);
     kp_findings all = { .a = a };
@@ -164,6 +164,8 @@ void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *v
         if (row->when != KP_BEFORE_IRREVERSIBLE && (!rows || kp_list_has_text(rows, row->name)))
             needs |= row->needs;
     kp_facts_need(f, needs);
+    if (f->unreached)
+        return kp_err_from_value(f->unreached);
     for (const kp_guard_row *row = kp_guard_rows; row->name; row++) {
         all.row = row;
         if (row->when == KP_BEFORE_IRREVERSIBLE || (rows && !kp_list_has_text(rows, row->name)))
@@ -178,6 +180,7 @@ void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *v
             fs->row = NULL;
             kp_find_add(fs, all.f[i]);
         }
+    return NULL;
 }
 
 const char *kp_guard_covered(const kp_run *r, const kp_finding *f)

@@ -33,15 +33,14 @@ void kp_find_add(kp_findings *fs, kp_finding f);
 /* Every row before `when`, on fresh facts; gives them back. */
 kp_facts *kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs);
 /* Every row that can refuse a stop, a switch, a start or the way back of these nodes, each node
- * alone, before the first of them is touched.  version NULL: they are only restarted.  rows: a list
- * of names; NULL: all of them. */
-void kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                    const kp_value *rows,
-                    kp_findings *fs);
+ * alone, before the first of them is touched.  A host that can not be asked is the error.
+ * version NULL: they are only restarted.  rows: a list of names; NULL: all of them. */
+kp_err *kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                       const kp_value *rows, kp_findings *fs) KP_MUST_USE;
 const kp_guard_row *kp_guard_row_named(const char *name); /* NULL: there is none */
 /* The findings ahead as playbooks see them (ops_guard.c).  nodes NULL: all of the inventory. */
-const kp_value *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                              const kp_value *rows);
+kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                      const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
 /* The reason of the override that covers a finding; NULL: none does. */
 const char *kp_guard_covered(const kp_run *r, const kp_finding *f);
 

@@ -179,6 +179,16 @@ void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
+/* "orders-3, orders-7, ..." */
+static const char *first_names(kp_arena *a, const kp_value *list)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(4096);
+    for (size_t i = 0; i < kp_len(list) && i < 3; i++)
+        kp_buf_fmt(&b, "%s%s-%" PRId64, i ? ", " : "", kp_get_text(kp_at(list, i), "topic", "?"),
+                   kp_get_int(kp_at(list, i), "partition", -1));
+    return kp_printf(a, "%s%s", kp_buf_text(&b), kp_len(list) > 3 ? ", ..." : "");
+}
+
 void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     uint32_t n = (uint32_t)kp_len(f->moves.v);
@@ -191,8 +201,9 @@ void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         kp_find_add(fs, (kp_finding) {
                             .heals = true,
                             .measure = n,
-                            .text = kp_printf(f->a, "%u partition%s %s being reassigned", n,
-                                              kp_plural(n), n == 1 ? "is" : "are"),
+                            .text = kp_printf(f->a, "%u partition%s %s being reassigned: %s", n,
+                                              kp_plural(n), n == 1 ? "is" : "are",
+                                              first_names(f->a, f->moves.v)),
                             .next = "wait for it to end, or cancel it with "
                                     "kafka-reassign-partitions, then run it again" });
 }

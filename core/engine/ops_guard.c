@@ -28,8 +28,8 @@ static const kp_value *finding_value(kp_arena *a, const kp_run *r, const kp_find
                   reason ? kp_text(a, reason) : NULL, NULL);
 }
 
-const kp_value *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                              const kp_value *rows)
+kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                      const kp_value *rows, const kp_value **ret_list)
 {
     kp_findings fs = { .a = a };
     kp_builder b = kp_list_begin(a);
@@ -42,10 +42,11 @@ const kp_value *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, con
         all.id = ids;
         nodes = &all;
     }
-    kp_guard_ahead(r, a, nodes, version, rows, &fs);
+    KP_TRY(kp_guard_ahead(r, a, nodes, version, rows, &fs));
     for (size_t i = 0; i < fs.n; i++)
         kp_list_add(&b, finding_value(a, r, &fs.f[i]));
-    return kp_list_end(&b);
+    *ret_list = kp_list_end(&b);
+    return NULL;
 }
 
 static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -57,8 +58,7 @@ static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_
             return kp_err_new(KP_PLAYBOOK, "kplay doc guard lists them",
                               "findings: the guard has no row \"%s\"",
                               kp_as_text(kp_at(x->rows, i), "?"));
-    *ret_v = kp_guard_list(s->r, s->a, x->nodes.id ? &x->nodes : NULL, x->to, x->rows);
-    return NULL;
+    return kp_guard_list(s->r, s->a, x->nodes.id ? &x->nodes : NULL, x->to, x->rows, ret_v);
 }
 
 const kp_op kp_op_findings = {

@@ -461,7 +461,7 @@ kp_err *kp_run_findings(kp_arena *a, const kp_run_spec *spec, const char *to,
     kp_err *e = meet(r);
 
     if (!e)
-        *ret_list = kp_value_copy(a, kp_guard_list(r, a, NULL, to, NULL));
+        e = kp_guard_list(r, a, NULL, to, NULL, ret_list);
     kp_run_done(r);
     return e;
 }

@@ -71,7 +71,7 @@ def errors_of_releases(ctx: Context) -> None:
     refuses(ctx, 3, ("3.8.1 is not staged",), *rolling(ctx, "release", "--to", "3.8.1"))
     node = ctx.lab.brokers()[1]
     with acts.without_release(node, "3.9.1"):
-        refuses(ctx, 3, (f"3.9.1 is not staged on the host of node {node.id}",),
+        refuses(ctx, 3, (f"3.9.1 is not staged on {node.host}",),
                 *rolling(ctx, "release", "--to", "3.9.1"))
 
 

@@ -200,7 +200,7 @@ def refuses_hosts_that_are_mixed_up(ctx: Context) -> None:
     second, third = ctx.lab.brokers()[1:]
     file = ctx.lab.dir / "mixed-up.yaml"
     file.write_text(inventory.text(ctx.lab, hosts={second.id: third, third.id: second}))
-    refuses(ctx, 3, ("refused before the first action: the process on",),
+    refuses(ctx, 3, ("the process on",),
             "run", "--yes", "-c", file, "--runs", runs_of(ctx, "mixed-up"), "rolling.lua")
     with untouched(ctx):
         expect(ctx.kplay("cluster", "check", "-c", file), 3,

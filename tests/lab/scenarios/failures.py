@@ -13,10 +13,12 @@ from lab.node import Node
 from lab.observer import read_counters
 
 from .base import Context, expect, scenario, stopwatch, told
-from .refusals import complaint, no_controllers, relink, rolling, runs_of
+from .refusals import complaint, no_controllers, refuses, relink, rolling, runs_of
 from .upgrades import nothing_lost, runs_release
 
 NEWER = "3.9.1"
+# The release itself says beforehand that it will not take the file: a person goes on all the same.
+ALL_THE_SAME = ("--force", "proof", "--reason", "to see what a start that fails leaves")
 
 
 @contextlib.contextmanager
@@ -72,11 +74,12 @@ def a_release_that_does_not_start(ctx: Context) -> None:
     broker = lab.brokers()[0]
     key = acts.poison(broker, NEWER)
     before = ctx.counters()
+    roll = rolling(ctx, "poison", "--to", NEWER, *no_controllers(ctx))
     try:
+        refuses(ctx, 3, (f"release {NEWER} would not start broker {broker.id}",), *roll)
         with load_on(ctx, "poisoned") as load:
             watch = stopwatch()
-            done = expect(ctx.kplay(*rolling(ctx, "poison", "--to", NEWER, *no_controllers(ctx))),
-                          4)
+            done = expect(ctx.kplay(*roll, *ALL_THE_SAME), 4)
             took = watch()
             others_serve(ctx, broker)
             assert load.flows(), "nothing is acknowledged any more"
@@ -106,7 +109,8 @@ def back_on_the_old_release(ctx: Context) -> None:
     try:
         watch = stopwatch()
         done = expect(ctx.kplay("run", "--yes", "-c", file, "--runs", runs_of(ctx, "back-out"),
-                                "rolling.lua", "--to", NEWER, *no_controllers(ctx)), 4)
+                                "rolling.lua", "--to", NEWER, *no_controllers(ctx),
+                                *ALL_THE_SAME), 4)
         took = watch()
         line = complaint(done)
         assert f"broker {broker.id} is back on {lab.spec.release}" in line, told(done)
@@ -166,7 +170,8 @@ def a_crash_loop_under_a_supervisor(ctx: Context) -> None:
     try:
         with supervised(ctx, broker) as file:
             done = expect(ctx.kplay("run", "--yes", "-c", file, "--runs", runs_of(ctx, "loop"),
-                                    "rolling.lua", "--to", NEWER, *no_controllers(ctx)), 4,
+                                    "rolling.lua", "--to", NEWER, *no_controllers(ctx),
+                                    *ALL_THE_SAME), 4,
                           "its process has died", "times since it was started")
             starts = ctx.since(before)[broker.name].count("start")
         assert key in done.stderr, f"its log is not shown\n{told(done)}"

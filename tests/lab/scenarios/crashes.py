@@ -80,7 +80,7 @@ def killed_at_two_records(ctx: Context) -> None:
                 f"{touched}); resumed in {watch():.1f} s")
 
 
-@scenario(cluster="kraft-3.7.2", order=61)
+@scenario(cluster="kraft-3.7.2", order=61, long=True)
 def killed_at_some_time(ctx: Context) -> None:
     """A kill at a random time of a roll of every node: of the time that its first stops took, for
     how long a roll takes is the machine's."""

@@ -165,6 +165,38 @@ def release_dir(node: Node, release: str) -> Path:
     return node.dir / "releases" / releases.directory_name(release)
 
 
+def relink(node: Node, release: str) -> None:
+    """By hand: the node's link names that release."""
+    fresh = node.dir / "current.by-hand"
+    fresh.symlink_to(Path("releases") / releases.directory_name(release))
+    if node.owner.uid != os.getuid():
+        os.chown(fresh, node.owner.uid, node.owner.gid, follow_symlinks=False)
+    fresh.rename(node.dir / "current")
+
+
+def runs_release(node: Node, release: str) -> bool:
+    """The process has that release's jars on its class path."""
+    return f"/kafka-clients-{release}.jar" in Path(f"/proc/{running(node).pid}/cmdline").read_text()
+
+
+@contextlib.contextmanager
+def put_back(lab: Lab, node: Node) -> Iterator[None]:
+    """Whatever becomes of this node in the block: after it the file is as it was, the process is one
+    of the release that the link named, and every partition is in sync."""
+    release = node.release()
+    try:
+        with as_it_was(node.properties, node.service):
+            yield
+    finally:
+        relink(node, release)
+        with contextlib.suppress(RuntimeError, OSError):  # it is none, or ends of itself
+            if not runs_release(node, release):
+                kill(node)
+        if not node.process():
+            node.start()
+        lab.wait_in_sync()
+
+
 def without_release(node: Node, release: str) -> contextlib.AbstractContextManager[None]:
     """The release directory of this node is not there in the block."""
     return away(node, release_dir(node, release))

@@ -13,8 +13,8 @@ from lab.node import Node
 from lab.observer import read_counters
 
 from .base import Context, expect, scenario, stopwatch, told
-from .refusals import complaint, no_controllers, refuses, relink, rolling, runs_of
-from .upgrades import nothing_lost, runs_release
+from .refusals import complaint, no_controllers, refuses, rolling, runs_of
+from .upgrades import nothing_lost
 
 NEWER = "3.9.1"
 # The release itself says beforehand that it will not take the file: a person goes on all the same.
@@ -72,10 +72,10 @@ def a_release_that_does_not_start(ctx: Context) -> None:
     """The roll ends at that broker; the others serve, and are not touched."""
     lab = ctx.lab
     broker = lab.brokers()[0]
-    key = acts.poison(broker, NEWER)
     before = ctx.counters()
     roll = rolling(ctx, "poison", "--to", NEWER, *no_controllers(ctx))
-    try:
+    with acts.put_back(lab, broker):
+        key = acts.poison(broker, NEWER)
         refuses(ctx, 3, (f"release {NEWER} would not start broker {broker.id}",), *roll)
         with load_on(ctx, "poisoned") as load:
             watch = stopwatch()
@@ -89,12 +89,6 @@ def a_release_that_does_not_start(ctx: Context) -> None:
         assert ctx.since(before) == {broker.name: ["stop", "start"]}, ctx.since(before)
         ctx.say(f"{line} (after {took:.0f} s)")
         nothing_lost(ctx, load)
-    finally:
-        acts.edit(broker, key, None)
-        if broker.process() is None:
-            relink(broker, lab.spec.release)
-            broker.start()
-        lab.wait_in_sync()
 
 
 @scenario(cluster="kraft-3.7.2", order=31)
@@ -104,9 +98,9 @@ def back_on_the_old_release(ctx: Context) -> None:
     broker = lab.brokers()[0]
     file = lab.dir / "back-out.yaml"
     file.write_text(inventory.text(lab, on_failure="back_out"))
-    key = acts.poison(broker, NEWER)
     before = ctx.counters()
-    try:
+    with acts.put_back(lab, broker):
+        key = acts.poison(broker, NEWER)
         watch = stopwatch()
         done = expect(ctx.kplay("run", "--yes", "-c", file, "--runs", runs_of(ctx, "back-out"),
                                 "rolling.lua", "--to", NEWER, *no_controllers(ctx),
@@ -116,15 +110,9 @@ def back_on_the_old_release(ctx: Context) -> None:
         assert f"broker {broker.id} is back on {lab.spec.release}" in line, told(done)
         lab.wait_in_sync(patience.SPREAD)
         assert broker.release() == lab.spec.release
-        assert runs_release(lab, broker.name, lab.spec.release)
+        assert acts.runs_release(broker, lab.spec.release)
         assert ctx.since(before) == {broker.name: ["stop", "start", "start"]}, ctx.since(before)
         ctx.say(f"{line} (after {took:.0f} s)")
-    finally:
-        acts.edit(broker, key, None)
-        if broker.process() is None:
-            relink(broker, lab.spec.release)
-            broker.start()
-        lab.wait_in_sync()
 
 
 SUPERVISED = """#!/bin/sh
@@ -165,9 +153,9 @@ def a_crash_loop_under_a_supervisor(ctx: Context) -> None:
     in the words of its log."""
     lab = ctx.lab
     broker = lab.brokers()[0]
-    key = acts.poison(broker, NEWER)
     before = ctx.counters()
-    try:
+    with acts.put_back(lab, broker):
+        key = acts.poison(broker, NEWER)
         with supervised(ctx, broker) as file:
             done = expect(ctx.kplay("run", "--yes", "-c", file, "--runs", runs_of(ctx, "loop"),
                                     "rolling.lua", "--to", NEWER, *no_controllers(ctx),
@@ -178,17 +166,11 @@ def a_crash_loop_under_a_supervisor(ctx: Context) -> None:
         assert list(ctx.since(before)) == [broker.name], ctx.since(before)
         assert 2 <= starts < 20, f"{starts} starts before kplay gave up"
         ctx.say(f"{complaint(done)} ({starts} starts)")
-    finally:
-        acts.edit(broker, key, None)
-        if broker.process() is None:
-            relink(broker, lab.spec.release)
-            broker.start()
-        lab.wait_in_sync()
 
 
 # Interrupted by somebody
 
-@scenario(cluster="kraft-3.7.2", order=33)
+@scenario(cluster="kraft-3.7.2", order=34)
 def a_signal_finishes_the_node(ctx: Context) -> None:
     """SIGTERM with a broker down: it is started and in sync before the run pauses; the run goes on
     with the next one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lab import acts, patience
@@ -37,12 +36,6 @@ def nodes_of(lab: Lab) -> list[str]:
 def active_controller(lab: Lab) -> int:
     """The leader of the quorum, as one of the brokers tells."""
     return lab.ask(lab.brokers()[0].id).quorum()[0]
-
-
-def runs_release(lab: Lab, name: str, release: str) -> bool:
-    """The process has that release's jars on its class path."""
-    pid = acts.running(lab.node(name)).pid
-    return f"/kafka-clients-{release}.jar" in Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def once_each(ctx: Context, before: dict[str, list[tuple[float, str]]], names: list[str]) -> None:
@@ -176,7 +169,7 @@ def zookeeper_upgrade_and_restart(ctx: Context) -> None:
         upgrade = roll(ctx, "--to", "3.5.2")
         for broker in lab.brokers():
             assert acts.ibp(broker) in (["3.4"], ["3.4-IV0"]), (broker.name, acts.ibp(broker))
-            assert runs_release(lab, broker.name, "3.5.2"), f"{broker.name} runs something else"
+            assert acts.runs_release(broker, "3.5.2"), f"{broker.name} runs something else"
         restarted = roll(ctx)
     nothing_lost(ctx, load)
     as_rehearsed(ctx, sim, upgrade)
@@ -197,7 +190,7 @@ def kraft_upgrades(ctx: Context) -> None:
             active = active_controller(lab)
             one = roll(ctx, "--to", to)
             for name in nodes_of(lab):
-                assert runs_release(lab, name, to), f"{name} does not run {to}"
+                assert acts.runs_release(lab.node(name), to), f"{name} does not run {to}"
             rolls.append((to, sim, active, one))
     nothing_lost(ctx, load)
     for to, sim, active, one in rolls:

@@ -184,6 +184,13 @@ kp_err *kp_err_retriable(kp_err *e)
     return e;
 }
 
+kp_err *kp_err_certain(kp_err *e)
+{
+    if (e)
+        e->certain = true;
+    return e;
+}
+
 kp_err *kp_err_class(kp_err *e, kp_class cls)
 {
     if (e)

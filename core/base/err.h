@@ -26,6 +26,7 @@ typedef enum kp_class {
 typedef struct kp_err {
     kp_class cls;
     bool retriable;      /* set where the fact is known, never guessed above */
+    bool certain;        /* of an action, too: nothing was done by it, and nothing will be */
     const char *where;   /* "file:line:col", a node, a topic-partition; "" when there is no place */
     const char *what;    /* one line, no full stop */
     const char *next;    /* what the reader can do; never empty */
@@ -36,13 +37,14 @@ typedef struct kp_err {
 /* A new error.  `next` says what to do and is not optional. */
 kp_err *kp_err_new(kp_class cls, const char *next, const char *fmt, ...) KP_PRINTF(3, 4);
 
-/* The same error with a place, more lines, a cause (taken over), the retriable mark, another class,
- * another next.  Each returns its first argument's successor: e = kp_err_at(e, ...).  NULL stays
+/* The same error with a place, more lines, a cause (taken over), a mark, another class, another
+ * next.  Each returns its first argument's successor: e = kp_err_at(e, ...).  NULL stays
  * NULL, but kp_err_because(NULL, cause) is the cause; a second cause goes behind the first. */
 kp_err *kp_err_at(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
 kp_err *kp_err_detail(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
 kp_err *kp_err_because(kp_err *e, kp_err *cause);
 kp_err *kp_err_retriable(kp_err *e);
+kp_err *kp_err_certain(kp_err *e);
 kp_err *kp_err_class(kp_err *e, kp_class cls);
 kp_err *kp_err_next(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
 

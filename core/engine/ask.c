@@ -1,9 +1,9 @@
 /* Requests and the one pause: how everything in the engine talks to its world.
  *
  * A question is sent and waited for; several questions are sent together and cost one round trip.
- * An action is sent and not waited for: its answer is never believed, the verb's probe looks
- * instead. kp_pause is the only place where a run lets time pass without a question of its own
- * open.
+ * An action is sent and not waited for: that it was done is never believed, the verb's probe looks
+ * instead; what refuses it is kept for the step, whenever it comes. kp_pause is the only place
+ * where a run lets time pass without a question of its own open.
  *
  * How long a run pauses between two looks follows from what the last look cost those who answered,
  * not from how long it took: on a busy machine a round trip is mostly waiting.  An answer costs its
@@ -75,11 +75,38 @@ kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q, const kp_value
     return NULL;
 }
 
-void kp_send_only(kp_run *r, const kp_request *q)
+static void answered(void *ud, kp_reply *reply)
 {
-    r->acted = true;
+    kp_run *r = ud;
+    kp_sent *s = r->sent;
+
+    while (s && s->ticket != reply->ticket)
+        s = s->next;
+    if (s && !s->no)
+        s->no = reply->err;
+    else
+        kp_err_drop(reply->err);
+}
+
+void kp_send_only(kp_step *s, const kp_request *q)
+{
+    kp_run *r = s->r;
+
+    r->acted++;
+    r->w->stray = answered;
+    r->w->stray_ud = r;
     /* It may be under way when the call, or a detached run, has ended. */
-    (void)kp_send(r->w, r->a, q);
+    s->sent.ticket = kp_send(r->w, r->a, q);
+    s->sent.next = r->sent;
+    r->sent = &s->sent;
+}
+
+void kp_sent_forget(kp_run *r)
+{
+    for (kp_sent *s = r->sent; s; s = s->next)
+        kp_err_drop(s->no);
+    r->sent = NULL;
+    r->w->stray = NULL;
 }
 
 kp_err *kp_pause(kp_run *r, kp_ms d)
@@ -91,6 +118,6 @@ kp_err *kp_pause(kp_run *r, kp_ms d)
             return NULL;
         kp_reply *stray = kp_wait(r->w, until);
         if (stray)
-            kp_err_drop(stray->err);
+            kp_world_stray(r->w, stray);
     }
 }

@@ -117,6 +117,14 @@ typedef struct kp_life {
     kp_ms duplicate_since, listed_since; /* monotonic; 0: it is not so */
 } kp_life;
 
+/* What was asked for and how it was answered (ask.c).  The answer never says that it is so; a no is
+ * heard. */
+typedef struct kp_sent {
+    uint64_t ticket; /* 0: nothing was sent */
+    kp_err *no;      /* NULL: not answered yet, or handed over.  Owned here */
+    struct kp_sent *next;
+} kp_sent;
+
 /* One action on one node (or on the cluster) while it is being done.  Verbs read it and set
  * the fields of the last group; memory is the step arena `a`, which ends with the call. */
 struct kp_step {
@@ -136,6 +144,7 @@ struct kp_step {
     bool asked;          /* by this process */
     kp_ms asked_at; /* world monotonic time; for an older process' intent, when its landing time
                        began */
+    kp_sent sent;   /* by `ask` */
 
     /* set by probe */
     const kp_value *result; /* of the verb, when so */

@@ -64,7 +64,7 @@ static kp_err *write(kp_step *s, const kp_value *edits)
                      .expect = kp_get_text(s->pre, "sha256", ""),
                      .bytes = text,
                      .n_bytes = n };
-    kp_send_only(s->r, &q);
+    kp_send_only(s, &q);
     return NULL;
 }
 
@@ -352,7 +352,7 @@ static kp_err *alter_ask(kp_step *s, const void *args)
                      .resource = a->topic ? "topic" : "broker",
                      .names = kp_list_end(&names),
                      .edits = a->set };
-    kp_send_only(s->r, &q);
+    kp_send_only(s, &q);
     return NULL;
 }
 

@@ -56,7 +56,7 @@ static kp_err *ask(kp_step *s, const void *args)
                      .holder = s->r->id,
                      .partitions = ((const elect_args *)args)->partitions,
                      .within = KP_MINUTE };
-    kp_send_only(s->r, &q);
+    kp_send_only(s, &q);
     return NULL;
 }
 

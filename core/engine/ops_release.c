@@ -70,7 +70,7 @@ static kp_err *switch_ask(kp_step *s, const void *args)
                      .epoch = s->r->epoch,
                      .holder = s->r->id,
                      .version = a->version };
-    kp_send_only(s->r, &q);
+    kp_send_only(s, &q);
     return NULL;
 }
 

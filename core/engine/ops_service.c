@@ -75,7 +75,7 @@ static void host_act(kp_step *s, kp_req kind)
                      .epoch = s->r->epoch,
                      .holder = s->r->id,
                      .within = KP_MINUTE };
-    kp_send_only(s->r, &q);
+    kp_send_only(s, &q);
 }
 
 static kp_err *stop_ask(kp_step *s, const void *args)
@@ -96,12 +96,30 @@ static kp_err *stop_ask(kp_step *s, const void *args)
     return NULL;
 }
 
-typedef enum claim { CLAIM_NONE, CLAIM_RUNNING, CLAIM_DONE } claim;
+typedef enum claim { CLAIM_UNKNOWN, CLAIM_NONE, CLAIM_RUNNING, CLAIM_DONE } claim;
+
+/* What a command that failed has said, for a person: its exit status decides nothing.  NULL: it did
+ * not fail. */
+static const char *complaint(kp_step *s, const kp_value *job)
+{
+    int64_t rc = kp_get_int(job, "rc", 0);
+    const kp_value *out = kp_get(job, "output");
+    if (rc == 0)
+        return NULL;
+    size_t n = kp_is(out, KP_BYTES) ? out->n : 0, from;
+    while (n > 0 && (unsigned char)out->u.s[n - 1] <= ' ')
+        n--;
+    for (from = n; from > 0 && out->u.s[from - 1] != '\n' && n - from < 300;)
+        from--;
+    return kp_printf(s->a, "its command ended with exit code %" PRId64 "%s%s", rc, n ? ": " : "",
+                     n ? kp_printable(s->a, out->u.s + from, n - from) : "");
+}
 
 /* How far the host is with this op id.  A command leaves a claim; a service manager says what it is
- * doing. */
-static claim claimed(kp_step *s, const kp_value *state)
+ * doing.  Unknown: it was asked and did not say. */
+static claim claimed(kp_step *s, const kp_value *state, const char **ret_complaint)
 {
+    *ret_complaint = NULL;
     const char *doing = kp_get_text(kp_get(state, "service"), "state", "");
     if (kp_streq(doing, "deactivating") || kp_streq(doing, "activating"))
         return CLAIM_RUNNING;
@@ -110,8 +128,9 @@ static claim claimed(kp_step *s, const kp_value *state)
     kp_err *e = kp_ask_value(s->r, s->a, &q, &job);
     if (e) {
         kp_err_drop(e);
-        return CLAIM_NONE;
+        return CLAIM_UNKNOWN;
     }
+    *ret_complaint = complaint(s, job);
     const char *so = kp_get_text(job, "state", "none");
     return kp_streq(so, "none") ? CLAIM_NONE : kp_streq(so, "running") ? CLAIM_RUNNING : CLAIM_DONE;
 }
@@ -159,11 +178,15 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
                     kp_int(s->a, dirs), NULL);
 
     if (same && !rebooted) {
-        if (s->intended && claimed(s, state) != CLAIM_NONE) {
-            s->say = "shutting down";
-            return KP_UNDER_WAY;
-        }
-        return KP_NOT_YET;
+        const char *words;
+        claim how = s->intended ? claimed(s, state, &words) : CLAIM_NONE;
+        if (how == CLAIM_NONE)
+            return KP_NOT_YET;
+        s->blind = how == CLAIM_UNKNOWN;
+        s->say = s->blind ? "its host does not say whether it is being stopped"
+                 : words  ? kp_printf(s->a, "its process is still there, and %s", words)
+                          : "shutting down";
+        return KP_UNDER_WAY;
     }
     if (pid != 0) {
         s->why = kp_printf(s->a,
@@ -266,7 +289,8 @@ static bool listed(kp_step *s, const kp_node *node)
 /* No process: not begun, under way, or come and gone. */
 static kp_verdict none_runs(kp_step *s, const kp_value *state)
 {
-    claim how = s->intended ? claimed(s, state) : CLAIM_NONE;
+    const char *words = NULL;
+    claim how = s->intended ? claimed(s, state, &words) : CLAIM_NONE;
     kp_ms now = kp_mono(s->r->w);
 
     if (how == CLAIM_DONE && s->gone_since == 0)
@@ -276,8 +300,10 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     bool gave_up = how == CLAIM_NONE && s->asked &&
                    kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "failed");
     if (gone || gave_up) {
-        s->why = gone ? "it was started and its process is gone again"
-                      : "the service manager gave up starting it";
+        s->why = !gone ? "the service manager gave up starting it"
+                 : words
+                     ? kp_printf(s->a, "it was started and its process is gone again; %s", words)
+                     : "it was started and its process is gone again";
         s->next = "read its log; when it is mended: kplay resume";
         s->detail = kp_log_lines(s->a, kp_get(state, "signs"));
         kp_start_is_second(s, state, true);
@@ -285,8 +311,10 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     }
     if (how == CLAIM_NONE)
         return KP_NOT_YET;
-    s->say = kp_life_deaths(&s->life) ? "its process has died; perhaps it is started again"
-                                      : "its process is not there yet";
+    s->blind = how == CLAIM_UNKNOWN;
+    s->say = s->blind                 ? "its host does not say whether it is being started"
+             : kp_life_deaths(&s->life) ? "its process has died; perhaps it is started again"
+                                        : "its process is not there yet";
     return KP_UNDER_WAY;
 }
 

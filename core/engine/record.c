@@ -72,8 +72,8 @@ kp_err *kp_err_copy(const kp_err *e)
         c = kp_err_at(c, "%s", e->where);
     if (*e->detail)
         c = kp_err_detail(c, "%s", e->detail);
-    if (e->retriable)
-        c = kp_err_retriable(c);
+    c->retriable = e->retriable;
+    c->certain = e->certain;
     return kp_err_because(c, kp_err_copy(e->cause));
 }
 

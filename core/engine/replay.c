@@ -65,16 +65,39 @@ static bool only_told(const kp_call_record *c)
            (c->first->kind == KP_K_NOTE && !kp_streq(c->fn, "baseline_save"));
 }
 
+/* It failed in a way that nothing catches, so that ended the run. */
+static bool ended_it(const kp_record *done)
+{
+    kp_class cls;
+    const kp_value *err = failed(done) ? kp_get(done->body, "err") : NULL;
+    return err && kp_class_parse(kp_get_text(err, "class", ""), &cls) && cls == KP_REFUSED;
+}
+
+/* retry: what failed last is tried as a new attempt; else only what was refused. */
 static void look_again(kp_run *r, bool retry)
 {
     while (r->n_calls > 0 && only_told(&r->calls[r->n_calls - 1]))
         r->n_calls--;
-    if (!retry || r->n_calls == 0)
+    if (r->n_calls == 0)
         return;
     kp_call_record *c = &r->calls[r->n_calls - 1];
-    c->reopened = failed(c->done);
+    c->reopened = retry && failed(c->done);
     for (uint32_t i = 0; i < c->n_children; i++)
-        c->child[i].retry = failed(c->child[i].done);
+        c->child[i].retry = retry ? failed(c->child[i].done) : ended_it(c->child[i].done);
+}
+
+int kp_replay_acted(const kp_journal *j)
+{
+    int n = 0;
+    for (int64_t i = 1; i <= kp_journal_n(j); i++) {
+        const kp_record *rec = kp_journal_at(j, i);
+        if (rec && rec->kind == KP_K_INTENT)
+            n++;
+        else if (rec && rec->kind == KP_K_DONE &&
+                 kp_streq(kp_get_text(rec->body, "via", ""), "refused"))
+            n--;
+    }
+    return n;
 }
 
 const char *kp_part_prefix(kp_part part)
@@ -113,7 +136,6 @@ static void index_one(kp_run *r, kp_call_record *c, const char *path, const kp_r
         k->intent = rec;
         k->done = NULL;
         k->retry = false;
-        r->acted = true;
         break;
     }
     case KP_K_DONE:

@@ -260,7 +260,7 @@ static const kp_value *report(kp_run *r, const kp_err *e, bool closed)
                   kp_list_end(&r->overridden), "accepted",
                   kp_list_end(&r->accepted), "unused_effects", effects_value(a, unused),
                   "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
-                  "acted", kp_bool(r->acted), "closed", kp_bool(closed), NULL);
+                  "acted", kp_bool(r->acted > 0), "closed", kp_bool(closed), NULL);
 }
 
 /* Exit codes 2 and 6 say that nothing was changed.  Once this run has asked for an action, in
@@ -278,16 +278,6 @@ static kp_err *true_class(const kp_run *r, kp_err *e)
     else if (!strstr(e->next, "kplay resume"))
         e = kp_err_next(e, "%s; then: kplay resume %s", e->next, r->id);
     return kp_err_class(e, KP_FAILED);
-}
-
-static bool has_acted(const kp_journal *j)
-{
-    for (int64_t i = 1; i <= kp_journal_n(j); i++) {
-        const kp_record *rec = kp_journal_at(j, i);
-        if (rec && rec->kind == KP_K_INTENT)
-            return true;
-    }
-    return false;
 }
 
 /* The last record of a session, and the event that goes with it.  Gives back what the caller
@@ -375,7 +365,7 @@ static kp_err *clear_way(kp_run *r, bool close)
                               info[i].pid);
         KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, info[i].run, &old));
         kp_err *e = NULL;
-        if (has_acted(old) && !named) {
+        if (kp_replay_acted(old) && !named) {
             e = kp_err_new(KP_REFUSED, "go on with it",
                            "run %s of %s is unfinished (%s): no other acts on this cluster",
                            info[i].run, info[i].playbook, info[i].state);
@@ -565,7 +555,7 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     kp_run_spec *spec = kp_memdup(r->a, r->spec, sizeof *r->spec);
 
     r->id = kp_strdup(r->a, run);
-    r->acted = has_acted(r->j);
+    r->acted = kp_replay_acted(r->j);
     r->spec = spec;
     spec->playbook = kp_get_text(open, "playbook", "");
     if (last->kind == KP_K_CLOSE)

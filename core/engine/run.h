@@ -117,7 +117,8 @@ struct kp_run {
     int interrupts_seen, interrupts_told;
     const char *under_way; /* actions that were asked for and have not settled; NULL: none */
     char waits_for[160];   /* the newest progress, "" after it: told to who interrupts */
-    bool acted; /* an action was asked for in this run (any session) */
+    int acted; /* actions that this run (in any session) asked for and that nobody refused */
+    kp_sent *sent; /* whose answers are listened for */
 
     const kp_view *view; /* the newest whole view; NULL where a world's views do not last (sim) */
     const kp_value *baseline; /* what was under-replicated when the run began; kp_view_short_list */
@@ -188,8 +189,10 @@ kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q,
 /* What a host (KP_Q_HOST) lacks of a release: NULL when it is staged there whole, "" when it is not
  * there at all, else the jar that is missing in it. */
 const char *kp_release_lacks(const kp_value *state, const char *version);
-void kp_send_only(
-    kp_run *r, const kp_request *q); /* an action: its answer is not believed, so not waited for */
+/* An action: that it was done is not believed, so its answer is not waited for.  A no that comes is
+ * in s->sent until kp_sent_forget. */
+void kp_send_only(kp_step *s, const kp_request *q);
+void kp_sent_forget(kp_run *r); /* of all steps: what still comes is dropped */
 /* Waits `d`.  KP_PAUSED or KP_DETACHED when a signal says that it must not go on. */
 kp_err *kp_pause(kp_run *r, kp_ms d) KP_MUST_USE;
 void kp_pace_add(kp_pace *p, const kp_reply *reply); /* kp_ask_all does, with each answer */
@@ -245,6 +248,7 @@ const char *kp_node_word(kp_arena *a, const kp_run *r,
 /* r->calls from the opened journal: of KP_PART_RUN in all sessions, of another part as it was
  * last asked. */
 void kp_replay_index(kp_run *r, kp_part part);
+int kp_replay_acted(const kp_journal *j); /* see kp_run.acted */
 const char *kp_part_prefix(kp_part part); /* of its calls' paths: "", "@check:", "@verify:" */
 /* The record of this call, NULL when it is new; KP_REFUSED when the playbook asks something else
  * than it did. */

@@ -9,7 +9,8 @@
  *                              (a session's first: guard, fence, and from "remember" again)
  *            wait
  *
- * A step is done when its probe says so; no answer to a request is believed.  A verb that takes a
+ * A step is done when its probe says so; no answer to a request is believed, but for a no that is
+ * certain: when it is not so then, the step has failed.  A verb that takes a
  * list of nodes has one child per node, each with its own intent and done; the guard judges them
  * together, they are asked together, and the call returns when all have settled.
  */
@@ -203,12 +204,23 @@ bool kp_nearer(int64_t progress, int64_t *best)
     return true;
 }
 
+/* Who was asked said no, and it is not so: in its own words, at once. */
+static kp_err *refused(kp_run *r, child *c, const kp_err *no)
+{
+    r->acted--;
+    c->err = kp_err_copy(no);
+    if (c->s.node.is)
+        c->err = kp_err_at(c->err, "%s", kp_node_word(r->call, r, c->s.node.id));
+    return finish(r, c, KP_DID_FAIL, "refused");
+}
+
 /* One look at one child. */
 static kp_err *look(kp_run *r, child *c)
 {
     const kp_op *op = c->s.op;
     c->s.intended = c->open;
     c->s.blind = false;
+    const kp_err *no = c->s.sent.no; /* known before it is looked */
     kp_verdict v = op->probe(&c->s, c->s.args);
     kp_ms now = kp_mono(r->w);
     if (r->over) /* the hosts are another run's by now */
@@ -242,9 +254,12 @@ static kp_err *look(kp_run *r, child *c)
     case KP_UNKNOWN:
         return put_to_human(r, c);
     case KP_NOT_YET:
+        if (no && no->certain)
+            return refused(r, c, no);
         if (c->s.asked && now - c->s.asked_at > op->landing) {
-            c->s.why = kp_printf(r->call, "it was asked for and had no effect within %s",
-                                 kp_duration_text(r->call, op->landing, false));
+            c->s.why = kp_printf(r->call, "it was asked for and had no effect within %s%s%s",
+                                 kp_duration_text(r->call, op->landing, false), no ? ": " : "",
+                                 no ? no->what : "");
             return finish(r, c, KP_DID_FAIL, "ask");
         }
         c->wants = !c->s.asked &&
@@ -497,6 +512,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
     }
 
     kp_err *e = settle_all(r, op, args, c, n);
+    kp_sent_forget(r);
     r->under_way = NULL;
     if (!e)
         e = join_errors(r, op, c, n);

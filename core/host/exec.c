@@ -355,6 +355,7 @@ static kp_exec *exec_new(kp_host *h, kp_arena *a, kp_host_fn fn, void *ud)
 kp_ticket kp_exec_wrong(kp_host *h, kp_arena *a, kp_err *e, kp_host_fn fn, void *ud)
 {
     kp_exec *x = exec_new(h, a, fn, ud);
+    e = kp_err_certain(e); /* it was not sent */
     finish(x, *e->where ? e : kp_err_at(e, "%s", h->spec.name));
     return x->ticket;
 }

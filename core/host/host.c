@@ -176,7 +176,9 @@ kp_err *kp_host_err_copy(const kp_err *e)
         copy = kp_err_detail(copy, "%s", e->detail);
     if (e->cause)
         copy = kp_err_because(copy, kp_host_err_copy(e->cause));
-    return e->retriable ? kp_err_retriable(copy) : copy;
+    copy->retriable = e->retriable;
+    copy->certain = e->certain;
+    return copy;
 }
 
 /* ---- sudoers ---- */

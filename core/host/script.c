@@ -315,6 +315,13 @@ static const char *first_line(kp_arena *a, const char *err)
     return kp_printable(a, err, n < 300 ? n : 300);
 }
 
+/* Whether it is certain that nothing was done: a script that says no has ended, and says it before
+ * it acts or because what it tried was not let. */
+static bool says_no(int64_t rc)
+{
+    return rc == SCRIPT_FENCED || rc == SCRIPT_REFUSED || rc == SCRIPT_BUSY || rc == SCRIPT_FAILED;
+}
+
 static kp_err *read_failure(kp_arena *a, int64_t rc, const kp_said *s)
 {
     const char *err = first_line(a, s->err);
@@ -352,6 +359,8 @@ static void on_answer(void *ud, kp_err *err, const kp_value *v)
         read_said(c->a, out->u.s, out->n, &s);
         int64_t rc = kp_get_int(v, "rc", -1);
         err = rc ? read_failure(c->a, rc, &s) : c->decode(c->h, c->a, &s, &result);
+        if (says_no(rc))
+            err = kp_err_certain(err);
         if (err && !*err->where)
             err = kp_err_at(err, "%s", c->h->spec.name);
     }

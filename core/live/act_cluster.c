@@ -8,6 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What was answered is certain, unless it may pass or the node did not know itself. */
+static kp_err *said(kp_task *t, int listener, int code, const char *message)
+{
+    kp_err *e = kp_answer_err(t, listener, code, message);
+    kp_kafka_code c = kp_kafka_code_of(code);
+    bool known = code > 0 && !kp_streq(c.name, "UNKNOWN");
+    return known && !c.retriable ? kp_err_certain(e) : e;
+}
+
 /* ---- elections (ElectLeaders, KIP-460) ---- */
 
 typedef struct place {
@@ -68,7 +77,7 @@ static int elect_code(const void *response)
 static void on_elected(kp_task *t, int listener, kp_err *e, const void *response)
 {
     if (!e && elect_code(response))
-        e = kp_answer_err(t, listener, elect_code(response), NULL);
+        e = said(t, listener, elect_code(response), NULL);
     if (e)
         kp_task_fail(t, e);
     else
@@ -83,7 +92,7 @@ void kp_live_act_elect(kp_task *t)
     request->topic_partitions.n = KP_NULL_LIST;
     kp_err *e = t->q.partitions ? elect_topics(t, request) : NULL;
     if (e)
-        kp_task_fail(t, e);
+        kp_task_fail(t, kp_err_certain(e));
     else
         kp_task_controller_call(t, KP_ELECT_LEADERS, request, elect_code, on_elected);
 }
@@ -95,8 +104,7 @@ static void on_altered(kp_task *t, int listener, kp_err *e, const void *response
     const kp_incremental_alter_configs_response *r = response;
     for (int32_t i = 0; !e && i < r->responses.n; i++)
         if (r->responses.v[i].error_code)
-            e = kp_answer_err(t, listener, r->responses.v[i].error_code,
-                              r->responses.v[i].error_message);
+            e = said(t, listener, r->responses.v[i].error_code, r->responses.v[i].error_message);
     if (e)
         kp_task_fail(t, e);
     else
@@ -133,7 +141,7 @@ void kp_live_act_config(kp_task *t)
     if (!e)
         e = edits_of(t, one);
     if (e) {
-        kp_task_fail(t, e);
+        kp_task_fail(t, kp_err_certain(e));
         return;
     }
     one->resource_type = to.type;

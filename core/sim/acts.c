@@ -431,5 +431,5 @@ kp_err *kp_sim_perform(kp_sim *sim, const kp_sim_call *c)
         break;
     }
     kp_sim_settle(sim);
-    return e;
+    return e && !e->retriable ? kp_err_certain(e) : e; /* what may pass is a lost connection */
 }

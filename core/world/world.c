@@ -23,6 +23,14 @@ kp_ms kp_req_within(kp_req q)
     return q == KP_Q_PROOF ? KP_MINUTE : 10 * KP_SECOND;
 }
 
+void kp_world_stray(kp_world *w, kp_reply *reply)
+{
+    if (w->stray)
+        w->stray(w->stray_ud, reply);
+    else
+        kp_err_drop(reply->err);
+}
+
 void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
                       kp_reply *ret_replies)
 {
@@ -58,7 +66,7 @@ void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
         while (i < n && ticket[i] != reply->ticket)
             i++;
         if (i == n) {
-            kp_err_drop(reply->err); /* the answer to an action */
+            kp_world_stray(w, reply);
             continue;
         }
         ret_replies[i] = *reply;

@@ -7,7 +7,8 @@
  * `send` never blocks and never fails: a failure is a reply.  `wait` is the one place where kplay
  * blocks.  Every request is answered exactly once, at the latest when its `within` is over.  The
  * answer to an action says that it was handed over (or was not), never that it had its effect:
- * effects are seen by asking again.
+ * effects are seen by asking again.  A no can be believed: an error with `certain` says that
+ * nothing was done by this action, and nothing will be.
  */
 #ifndef KP_WORLD_H
 #define KP_WORLD_H
@@ -195,6 +196,10 @@ typedef struct kp_world_class {
 struct kp_world {
     const kp_world_class *c;
     int64_t n_requests; /* sent so far, for the report */
+    /* Who is told of answers to requests that nobody waits for (kp_world_stray), and owns their
+     * errors then; NULL: they are dropped. */
+    void (*stray)(void *ud, kp_reply *reply);
+    void *stray_ud;
 };
 
 static inline uint64_t kp_send(kp_world *w, kp_arena *a, const kp_request *q)
@@ -203,9 +208,11 @@ static inline uint64_t kp_send(kp_world *w, kp_arena *a, const kp_request *q)
     return w->c->send(w, a, q);
 }
 /* Sends all and waits for all; replies in the order of the questions, each with its own err (owned
- * by the caller).  Answers to other requests that come meanwhile are dropped. */
+ * by the caller).  Answers to other requests that come meanwhile are strays. */
 void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
                       kp_reply *ret_replies);
+/* An answer that came while another is awaited. */
+void kp_world_stray(kp_world *w, kp_reply *reply);
 
 static inline kp_reply *kp_wait(kp_world *w, kp_ms until)
 {

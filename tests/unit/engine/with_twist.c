@@ -24,14 +24,19 @@ static struct {
 static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
 {
     (void)w;
-    uint64_t ticket = kp_send(here.below, a, q);
+    kp_request sent = *q;
+    size_t first = here.n_open;
     for (size_t i = 0; here.on && i < here.n; i++)
         if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node) &&
             here.spared-- <= 0) {
             assert_true(here.n_open < OPEN_MOST);
-            here.open[here.n_open].ticket = ticket;
             here.open[here.n_open++].t = &here.t[i];
+            if (!kp_req_is_question(q->kind) && !kp_streq(here.t[i].key, "no, but done"))
+                sent.kind = KP_Q_JOB; /* something harmless, for its answer's sake */
         }
+    uint64_t ticket = kp_send(here.below, a, &sent);
+    for (size_t i = first; i < here.n_open; i++)
+        here.open[i].ticket = ticket;
     return ticket;
 }
 
@@ -67,6 +72,13 @@ static void bend(kp_reply *reply, const twist *t)
 {
     const kp_value *v;
 
+    if (!kp_req_is_question(t->kind)) {
+        kp_err_drop(reply->err);
+        reply->err = kp_err_new(KP_HOST, "look at the host", "%s", t->json);
+        if (!kp_streq(t->key, "lost"))
+            reply->err = kp_err_certain(reply->err);
+        return;
+    }
     if (!t->json) {
         kp_err_drop(reply->err);
         reply->err = kp_err_new(KP_CLUSTER, "look at it", "no answer within 5 s");

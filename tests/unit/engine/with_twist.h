@@ -12,7 +12,9 @@ typedef struct twist {
     int node; /* 0: whichever */
     const char
         *key; /* the key to replace (of a view: "min_isr", "flags", "bad"); NULL: the whole answer */
-    const char *json; /* by this; NULL: the question fails */
+    const char *json; /* by this; NULL: the question fails.  Of an action: what is said, in plain
+                         text, by key "no" (and it is not done), "no, but done" or "lost" (it never
+                         arrives) */
 } twist;
 
 void twist_into(bench *b, const twist *t, size_t n); /* before bench_run; off at first */

@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-all="packages build house unit specs cli journals proof benches fuzz lab urp"
+all="packages build house unit specs cli journals mutants proof benches fuzz lab urp"
 
 usage() {
     echo "run.sh: $1; it takes --long, --quick and --part NAME" >&2
@@ -81,6 +81,9 @@ for part in $parts; do
         say "journals: an archive of runs, replayed"
         build asan
         python3 tests/journals/journals_test.py build/asan/kplay ;;
+    mutants)
+        say "mutants: broken on purpose, each caught by its test"
+        python3 tests/mutants/mutants.py build/mutants $long ;;
     proof)
         say "real Java: how it reads a properties file"
         build asan

@@ -34,6 +34,20 @@ kp_node_facts *kp_facts_of(kp_facts *f, int node)
     return NULL;
 }
 
+bool kp_facts_has_quorum(const kp_facts *f)
+{
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (kp_node_is(f->nodes[i].node, KP_CONTROLLER))
+            return true;
+    return !f->r->zookeeper;
+}
+
+bool kp_says_zookeeper(const kp_node_facts *one)
+{
+    const char *mode = kp_get_text(one->said.v, "mode", "");
+    return kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
+}
+
 void kp_facts_host(kp_facts *f, int node, const kp_value *state)
 {
     kp_node_facts *one = kp_facts_of(f, node);
@@ -152,7 +166,7 @@ void kp_facts_need(kp_facts *f, unsigned what)
     add_hosts(&o, what);
     if (what & KP_F_MOVES)
         add(&o, &f->moves, (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE });
-    if ((what & KP_F_QUORUM) && !f->r->zookeeper)
+    if ((what & KP_F_QUORUM) && kp_facts_has_quorum(f))
         add(&o, &f->quorum, (kp_request) { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE });
     if (what & KP_F_FEATURES)
         add(&o, &f->features,

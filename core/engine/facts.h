@@ -18,7 +18,7 @@ enum { /* what a round can ask */
     KP_F_HOST = 1 << 2,     /* KP_Q_HOST of the nodes in scope */
     KP_F_FILE = 1 << 3,     /* KP_Q_FILE of the nodes in scope */
     KP_F_MOVES = 1 << 4,    /* running reassignments */
-    KP_F_QUORUM = 1 << 5,   /* the controller quorum; not asked in ZooKeeper mode */
+    KP_F_QUORUM = 1 << 5,   /* the controller quorum, where there is one */
     KP_F_IBP = 1 << 6,      /* the effective protocol version of every broker */
     KP_F_FEATURES = 1 << 7, /* KP_Q_NODE of any node: the finalised levels */
     KP_F_EVERYBODY = 1 << 9, /* KP_Q_NODE of every node */
@@ -61,5 +61,8 @@ void kp_facts_host(kp_facts *f, int node, const kp_value *state);
 /* Asks what of it was not asked yet, in one round trip beside the view's. */
 void kp_facts_need(kp_facts *f, unsigned what);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */
+/* Mode is a node's: while a cluster migrates there are a quorum and brokers in ZooKeeper mode. */
+bool kp_facts_has_quorum(const kp_facts *f);
+bool kp_says_zookeeper(const kp_node_facts *one); /* the node itself, with the migration flag or not */
 
 #endif

@@ -226,15 +226,15 @@ void kp_judge_unlisted(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 
 /* ---- controllers ---- */
 
-/* ZooKeeper mode: a controller that only some of the brokers hear splits the control plane. */
+/* A controller that only some of the brokers in ZooKeeper mode hear splits the control plane. */
 void kp_judge_one_controller(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     int64_t named = -1;
     (void)c;
 
-    for (size_t i = 0; f->r->zookeeper && i < f->n_nodes; i++) {
-        if (!kp_node_is(f->nodes[i].node, KP_BROKER) || !f->nodes[i].said.v)
-            continue; /* a broker that is down has its own row */
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        if (!kp_node_is(f->nodes[i].node, KP_BROKER) || !kp_says_zookeeper(&f->nodes[i]))
+            continue; /* KRaft; or it is down, which has its own row */
         int64_t other = kp_get_int(f->nodes[i].said.v, "controller", -1);
         if (named < 0)
             named = other;
@@ -313,7 +313,7 @@ void kp_judge_voters(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     (void)c;
 
     if (kp_len(voters) == 0)
-        return; /* ZooKeeper mode; or no answer, which is the row `quorum`'s */
+        return; /* there is none; or no answer, which is the row `quorum`'s */
     for (size_t i = 0; i < f->n_nodes; i++) {
         const kp_node *node = f->nodes[i].node;
         bool votes = false;
@@ -347,7 +347,7 @@ void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     bool touched = false;
 
-    if (f->r->zookeeper)
+    if (!kp_facts_has_quorum(f))
         return;
     for (size_t i = 0; i < c->n; i++)
         touched = touched ||

@@ -238,7 +238,8 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
     }
     const kp_value *signs = kp_get(state, "signs");
     bool refused = kp_get_bool(signs, "mis_pinned", false) ||
-                   (r->zookeeper && kp_get_bool(signs, "fetch_errors", false) && k->restarted &&
+                   (kp_streq(kp_get_text(kp_get(state, "process"), "mode", ""), "zookeeper") &&
+                    kp_get_bool(signs, "fetch_errors", false) && k->restarted &&
                     now - k->restarted > 30 * KP_SECOND);
     if (refused) {
         s->why = kp_printf(

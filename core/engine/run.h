@@ -126,7 +126,7 @@ struct kp_run {
     bool fresh_config;
     int64_t fresh_requests;
     kp_ms fresh_at;
-    bool zookeeper; /* the cluster's mode, learnt at the start */
+    bool zookeeper; /* the mode of the first broker it met */
     const char *cluster_id;
     const kp_value *met;   /* what the first broker said of itself */
     int lock_fd;           /* of the cluster's lock; 0: none */

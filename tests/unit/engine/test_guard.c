@@ -31,6 +31,7 @@ typedef struct guard_row {
     const char *fault;
     kp_maybe_id left_out; /* of the inventory */
     bool alone;           /* overriding it lets the call through */
+    bool bent;            /* from the beginning */
 } guard_row;
 
 #define STOP                                                                                       \
@@ -78,6 +79,20 @@ static const guard_row rows[] = {
       .says = "is of cluster other",
       .spec = "{" KRAFT NO_TOPICS "}",
       .t = { { KP_Q_NODE, 2, "cluster_id", "\"other\"" } },
+      .last = STOP },
+    /* A cluster that migrates: brokers in ZooKeeper mode, and a quorum. */
+    { .row = "quorum",
+      .says = "only 1 of 3 controllers would remain",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .t = { { KP_Q_NODE, 0, "mode", "\"hybrid\"" } },
+      .bent = true,
+      .fault = "{\"fault\":\"crash\",\"node\":3003}",
+      .last = { "stop_controller", "[3001]" } },
+    { .row = "quorum",
+      .says = "the controller quorum has no leader",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .t = { { KP_Q_NODE, 0, "mode", "\"hybrid\"" }, { KP_Q_QUORUM, 0, "leader", "-1" } },
+      .bent = true,
       .last = STOP },
     { .row = "offline",
       .says = "would have no leader (replication factor 1)",
@@ -353,6 +368,7 @@ static kp_err *run_row(bench *b, const guard_row *row, const kp_override *force,
     while (n < KP_COUNT(row->t) && (row->t[n].json || row->t[n].kind || row->t[n].node))
         n++;
     twist_into(b, row->t, n);
+    twist_on(row->bent);
     b->spec.overrides = force;
     b->spec.n_overrides = force ? 1 : 0;
     return bench_run(b, ret_report);

@@ -4,7 +4,8 @@
 -- version is pinned before the new binary starts, or it would speak its newest one
 -- and never rejoin an ISR.
 
-local gate = require "gate"
+local gate     = require "gate"
+local versions = require "versions"
 
 local node = {}
 
@@ -54,6 +55,9 @@ local function runs_another(id, started, to)
   if started.release and started.release ~= to then
     return { what = ("%s was started and runs %s, not %s"):format(node.name(id), started.release, to),
       next = "its start command names another release than the link: let it use layout.current, then: kplay resume" }
+  elseif started.answers_as and started.answers_as ~= versions.parse(to).line then
+    return { what = ("%s was started with the jars of %s and answers as %s"):format(node.name(id), to, started.answers_as),
+      next = "find out what listens there, and with which classes, then: kplay resume" }
   elseif #jars > 1 then
     return { what = ("%s has the jars of %s in one class path"):format(node.name(id), table.concat(jars, " and ")),
       next = "take the other release's jars out of its class path (CLASSPATH, libs), then: kplay resume" }

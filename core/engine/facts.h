@@ -63,6 +63,6 @@ void kp_facts_need(kp_facts *f, unsigned what);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */
 /* Mode is a node's: while a cluster migrates there are a quorum and brokers in ZooKeeper mode. */
 bool kp_facts_has_quorum(const kp_facts *f);
-bool kp_says_zookeeper(const kp_node_facts *one); /* the node itself, with the migration flag or not */
+bool kp_says_zookeeper(const kp_node_facts *one); /* of itself, with the migration flag or not */
 
 #endif

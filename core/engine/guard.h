@@ -61,6 +61,7 @@ extern const kp_guard_row kp_guard_rows[]; /* ends with a NULL name */
 void kp_judge_identity(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_cluster_id(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_release(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_log_dirs(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs);

@@ -127,6 +127,25 @@ void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
+/* Two sources for one fact: the class path, by which Java takes the first jar, and the protocol. */
+void kp_judge_release(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
+        const char *jars = kp_get_text(one->host.v, "running_release", NULL);
+        const char *line = kp_get_text(one->said.v, "release", NULL);
+        kp_version by_jar, by_wire;
+        if (!jars || !line || !kp_version_parse(jars, &by_jar) ||
+            !kp_version_parse(line, &by_wire) || kp_version_line_cmp(by_jar, by_wire) == 0)
+            continue;
+        kp_find_add(fs, (kp_finding) {
+                            .node = kp_somebody(c->nodes[i]),
+                            .text = kp_printf(f->a, "%s has the jars of %s and answers as %s",
+                                              word_of(f, c->nodes[i]), jars, line),
+                            .next = "find out what listens there, and with which classes" });
+    }
+}
+
 /* A config provider gives them where only the process knows it. */
 void kp_judge_log_dirs(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {

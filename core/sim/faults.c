@@ -21,6 +21,7 @@ static const char *const names[KP_SIM_F_NAMES + 1] = {
     [KP_SIM_F_DOES_NOT_REJOIN] = "does_not_rejoin",
     [KP_SIM_F_CRASH_LOOP] = "crash_loop",
     [KP_SIM_F_REGISTERED_ELSEWHERE] = "registered_elsewhere",
+    [KP_SIM_F_STARTS_OLD_RELEASE] = "starts_old_release",
 };
 
 /* ---- stale metadata: a view of its own, beside the block ---- */
@@ -114,6 +115,8 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_LOOPING;
     case KP_SIM_F_REGISTERED_ELSEWHERE:
         return KP_SIM_ELSEWHERE;
+    case KP_SIM_F_STARTS_OLD_RELEASE:
+        return KP_SIM_OLD_RELEASE;
     default:
         return 0;
     }

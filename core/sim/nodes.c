@@ -211,7 +211,8 @@ static void launch(kp_sim *sim, int32_t node)
 
     n->pid = sim->h->next_pid;
     sim->h->next_pid += 7;
-    n->running = n->link;
+    if (!(n->troubles & KP_SIM_OLD_RELEASE))
+        n->running = n->link;
     n->started_at = sim->h->now;
     n->stop_asked_at = 0;
     n->again = false;

@@ -137,7 +137,8 @@ void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been
  *   crash_loop          the process dies in start-up, and its supervisor starts it again, until it
  *                       is stopped or the fault ends
  *   registered_elsewhere  KRaft: another process registers as this broker while it is down, and
- *                       goes on: the others list it, and its own registration is refused */
+ *                       goes on: the others list it, and its own registration is refused
+ *   starts_old_release  its start script names the release it last ran, whatever the link says */
 kp_err *kp_sim_fault(kp_sim *sim, const kp_value *fault) KP_MUST_USE;
 
 /* ---- what was done, on the simulated truth ---- */

@@ -90,6 +90,7 @@ enum {
     KP_SIM_NO_REJOIN = 128,
     KP_SIM_LOOPING = 256,   /* dies in start-up; its supervisor starts it again */
     KP_SIM_ELSEWHERE = 512, /* another process is registered as this broker */
+    KP_SIM_OLD_RELEASE = 1024, /* its start script names the release it last ran */
 };
 
 typedef struct kp_sim_text {
@@ -184,6 +185,7 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_DOES_NOT_REJOIN,
     KP_SIM_F_CRASH_LOOP,
     KP_SIM_F_REGISTERED_ELSEWHERE,
+    KP_SIM_F_STARTS_OLD_RELEASE,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 

@@ -179,6 +179,15 @@ describe("rolling.lua with a fault", function()
     assert.equal(0, sim:counts(2).stops)
   end)
 
+  it("ends at the first node whose start script names the old release", function()
+    local sim = cluster()
+    sim:fault { fault = "starts_old_release", node = 1 }
+    local r = sim:run("rolling.lua", { to = "3.9.1", skip = "3001,3002,3003" })
+    assert.equal(4, r.exit)
+    assert.truthy(r.error.what:find("broker 1 was started and runs 3.7.2, not 3.9.1", 1, true), r.error.what)
+    assert.equal(0, sim:counts(2).stops)
+  end)
+
   it("notices an unclean stop", function()
     local sim = cluster()
     sim:fault { fault = "unclean_stop", node = 2, stop = 1 }

@@ -55,7 +55,7 @@ local function runs_another(id, started, to)
   if started.release and started.release ~= to then
     return { what = ("%s was started and runs %s, not %s"):format(node.name(id), started.release, to),
       next = "its start command names another release than the link: let it use layout.current, then: kplay resume" }
-  elseif started.answers_as and started.answers_as ~= versions.parse(to).line then
+  elseif started.answers_as and versions.compare(started.answers_as, versions.parse(to).line) < 0 then
     return { what = ("%s was started with the jars of %s and answers as %s"):format(node.name(id), to, started.answers_as),
       next = "find out what listens there, and with which classes, then: kplay resume" }
   elseif #jars > 1 then

@@ -21,7 +21,7 @@ const kp_guard_row kp_guard_rows[] = {
     { "listener", KP_BEFORE_DISRUPTIVE, true, true, KP_F_HOST | KP_F_SAID, kp_judge_listener,
       "the node that answers on the listener is of the run's cluster" },
     { "release", KP_BEFORE_DISRUPTIVE, true, false, KP_F_HOST | KP_F_SAID, kp_judge_release,
-      "the node answers as the release whose jars its process has" },
+      "in KRaft the node answers as no older release than the jars of its process" },
     { "log-dirs", KP_BEFORE_DISRUPTIVE, true, true, KP_F_HOST, kp_judge_log_dirs,
       "the log dirs of the broker are known: its clean stop is proved by the marks in them" },
     { "node-down", KP_BEFORE_DISRUPTIVE, false, false, KP_F_VIEW | KP_F_SAID, kp_judge_node_down,

@@ -127,7 +127,9 @@ void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
-/* Two sources for one fact: the class path, by which Java takes the first jar, and the protocol. */
+/* Two sources for one fact: the class path, by which Java takes the first jar, and the protocol.  In
+ * ZooKeeper mode the line is only inferred from ranges of versions, and what allows unstable
+ * features answers as a newer line: neither contradicts. */
 void kp_judge_release(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -135,8 +137,8 @@ void kp_judge_release(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const char *jars = kp_get_text(one->host.v, "running_release", NULL);
         const char *line = kp_get_text(one->said.v, "release", NULL);
         kp_version by_jar, by_wire;
-        if (!jars || !line || !kp_version_parse(jars, &by_jar) ||
-            !kp_version_parse(line, &by_wire) || kp_version_line_cmp(by_jar, by_wire) == 0)
+        if (!jars || !line || kp_says_zookeeper(one) || !kp_version_parse(jars, &by_jar) ||
+            !kp_version_parse(line, &by_wire) || kp_version_line_cmp(by_wire, by_jar) >= 0)
             continue;
         kp_find_add(fs, (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),

@@ -318,16 +318,20 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     return KP_UNDER_WAY;
 }
 
-/* The release line that the node itself speaks; NULL: it does not say. */
+/* The release line that the node itself speaks; NULL: it does not say.  In ZooKeeper mode it is only
+ * inferred, which proves nothing. */
 static const kp_value *answers_as(kp_step *s)
 {
     kp_request q = { .kind = KP_Q_NODE, .node = s->node.id, .within = 2 * KP_SECOND };
     const kp_value *said;
     kp_err *e = kp_ask_value(s->r, s->a, &q, &said);
-    if (!e)
-        return kp_get(said, "release");
-    kp_err_drop(e);
-    return NULL;
+    if (e) {
+        kp_err_drop(e);
+        return NULL;
+    }
+    const char *mode = kp_get_text(said, "mode", "");
+    bool own = kp_streq(mode, "kraft") || kp_streq(mode, "controller");
+    return own ? kp_get(said, "release") : NULL;
 }
 
 static kp_verdict start_probe(kp_step *s, const void *args)

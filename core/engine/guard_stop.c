@@ -127,8 +127,8 @@ void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
-/* Two sources for one fact: the class path, by which Java takes the first jar, and the protocol.  In
- * ZooKeeper mode the line is only inferred from ranges of versions, and what allows unstable
+/* Two sources for one fact: the class path, by which Java takes the first jar, and the protocol.
+ * In ZooKeeper mode the line is only inferred from ranges of versions, and what allows unstable
  * features answers as a newer line: neither contradicts. */
 void kp_judge_release(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {

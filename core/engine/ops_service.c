@@ -318,8 +318,8 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     return KP_UNDER_WAY;
 }
 
-/* The release line that the node itself speaks; NULL: it does not say.  In ZooKeeper mode it is only
- * inferred, which proves nothing. */
+/* The release line that the node itself speaks; NULL: it does not say.  In ZooKeeper mode it is
+ * only inferred, which proves nothing. */
 static const kp_value *answers_as(kp_step *s)
 {
     kp_request q = { .kind = KP_Q_NODE, .node = s->node.id, .within = 2 * KP_SECOND };

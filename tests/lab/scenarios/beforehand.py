@@ -47,7 +47,7 @@ def refuses_what_a_host_lacks(ctx: Context) -> None:
     unpacked, no way back."""
     lab = ctx.lab
     last = lab.brokers()[-1]
-    to = ("--to", NEWER)
+    to = ("--to", NEWER, *no_controllers(ctx))
     with acts.file_in_release(last, NEWER):
         refused_with(ctx, "in-release", (f"broker {last.id} lies inside the release",), *to)
     with acts.without_jar(last, NEWER):

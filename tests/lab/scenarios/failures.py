@@ -193,7 +193,7 @@ def a_signal_finishes_the_node(ctx: Context) -> None:
 
 # Killed by somebody
 
-@scenario(cluster="kraft-3.7.2", order=40)
+@scenario(cluster="kraft-3.7.2", order=40, long=True)
 def killed_while_stopping(ctx: Context) -> None:
     """A kill -9 between the stop and its end: kplay does not take that for a clean stop."""
     lab = ctx.lab

@@ -178,14 +178,22 @@ void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
             kp_among(c->gone, c->n_gone, id))
             continue;
         int slot = f->view ? kp_view_slot(f->view, id) : -1;
+        bool runs = kp_get_int(one->host.v, "pid", 0) != 0;
         if (f->view && (slot < 0 || !f->view->brokers[slot].alive))
-            kp_find_add(fs, (kp_finding) { .node = kp_somebody(id),
-                                           .heals = true,
-                                           .measure = 1,
-                                           .text = kp_printf(f->a, "broker %d is down", id),
-                                           .next = kp_printf(f->a,
-                                                             "start broker %d, then: kplay resume",
-                                                             id) });
+            kp_find_add(fs, (kp_finding) {
+                                .node = kp_somebody(id),
+                                .heals = true,
+                                .measure = 1,
+                                .text = runs ? kp_printf(f->a,
+                                                         "broker %d runs on %s and is not "
+                                                         "registered",
+                                                         id, one->node->host)
+                                             : kp_printf(f->a, "broker %d is down", id),
+                                .next = kp_printf(f->a,
+                                                  runs ? "read the log of broker %d; when the "
+                                                         "others list it: kplay resume"
+                                                       : "start broker %d, then: kplay resume",
+                                                  id) });
         else if (one->said.asked && !one->said.v)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(id),

@@ -42,10 +42,39 @@ bool kp_facts_has_quorum(const kp_facts *f)
     return !f->r->zookeeper;
 }
 
-bool kp_says_zookeeper(const kp_node_facts *one)
+static bool is_voter(const kp_facts *f, int id)
 {
-    const char *mode = kp_get_text(one->said.v, "mode", "");
-    return kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
+    const kp_value *voters = kp_get(f->quorum.v, "voters");
+    for (size_t i = 0; i < kp_len(voters); i++)
+        if (kp_get_int(kp_at(voters, i), "id", -1) == id)
+            return true;
+    return false;
+}
+
+kp_who kp_facts_who(const kp_facts *f, const kp_node_facts *one)
+{
+    const kp_value *host = one->host.v, *said = one->said.v, *process = kp_get(host, "process");
+    const char *mode = kp_get_text(said, "mode", "");
+    int slot = f->view ? kp_view_slot(f->view, one->node->id) : -1;
+
+    return (kp_who) {
+        .looked = host != NULL,
+        .pid = kp_get_int(host, "pid", 0),
+        .process_id = kp_get_int(process, "node_id", -1),
+        .process_cluster = kp_get_text(process, "cluster_id", NULL),
+        .process_config = kp_get_text(process, "config", NULL),
+        .jars = kp_get_text(host, "running_release", NULL),
+        .java_seen = kp_get(process, "java") != NULL,
+        .linked = kp_get_text(host, "link_release", NULL),
+        .file_inside = kp_get_text(kp_get(host, "config"), "path_inside_release", NULL),
+        .log_dirs = kp_get_int(host, "dirs", 0),
+        .answers = said != NULL,
+        .cluster = kp_get_text(said, "cluster_id", NULL),
+        .line = kp_get_text(said, "release", NULL),
+        .zookeeper = kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid"),
+        .listed = slot >= 0 && f->view->brokers[slot].alive,
+        .votes = is_voter(f, one->node->id),
+    };
 }
 
 void kp_facts_host(kp_facts *f, int node, const kp_value *state)

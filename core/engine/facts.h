@@ -38,6 +38,27 @@ typedef struct kp_node_facts {
     kp_fact said, host, file, proof, ibp;
 } kp_node_facts;
 
+/* Who a node is, as far as this round has asked: one source for each field.  Texts are NULL, ids -1
+ * and the rest 0 where that source was not asked, did not answer or does not tell. */
+typedef struct kp_who {
+    /* its host */
+    bool looked;             /* it answered */
+    int64_t pid;             /* of the process that runs the node's file; 0: none does */
+    int64_t process_id;      /* whose node.id is */
+    const char *process_cluster, *process_config;
+    const char *jars;        /* release of the first main jar of its class path, as Java takes it */
+    bool java_seen;          /* the path of its java binary is known */
+    const char *linked;      /* release that the link names */
+    const char *file_inside; /* release directory that its properties file lies in */
+    int64_t log_dirs;
+    /* its listener */
+    bool answers;
+    const char *cluster, *line; /* the release line it answers as */
+    bool zookeeper;             /* in ZooKeeper mode, with the migration flag or without */
+    /* the other brokers; the controllers */
+    bool listed, votes;
+} kp_who;
+
 typedef struct kp_facts {
     kp_run *r;
     kp_arena *a;
@@ -61,8 +82,8 @@ void kp_facts_host(kp_facts *f, int node, const kp_value *state);
 /* Asks what of it was not asked yet, in one round trip beside the view's. */
 void kp_facts_need(kp_facts *f, unsigned what);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */
+kp_who kp_facts_who(const kp_facts *f, const kp_node_facts *one);
 /* Mode is a node's: while a cluster migrates there are a quorum and brokers in ZooKeeper mode. */
 bool kp_facts_has_quorum(const kp_facts *f);
-bool kp_says_zookeeper(const kp_node_facts *one); /* of itself, with the migration flag or not */
 
 #endif

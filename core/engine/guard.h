@@ -69,6 +69,8 @@ void kp_judge_one_controller(kp_facts *f, const kp_guard_case *c, kp_findings *f
 void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_voters(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_unlisted(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+/* A host that gave no answer: nothing of it is known, and it is said to be that. */
+bool kp_judge_silent_host(kp_facts *f, const kp_node_facts *node, kp_findings *fs);
 /* Whether the process on a node's host is that node, by what its host says of it. */
 void kp_judge_process(kp_facts *f, const kp_node_facts *node, kp_findings *fs);
 

@@ -16,8 +16,8 @@ void kp_judge_config_place(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; f->version && i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        const char *inside = kp_get_text(kp_get(one->host.v, "config"), "path_inside_release", "");
-        if (*inside)
+        const char *inside = kp_facts_who(f, one).file_inside;
+        if (inside)
             kp_find_add(
                 fs, (kp_finding) {
                         .node = kp_somebody(c->nodes[i]),
@@ -65,10 +65,9 @@ void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         int needs = java_of(f->version);
         int has = (int)kp_get_int(one->proof.v, "java_major", 0);
-        const char *from = kp_get_text(one->host.v, "running_release", "");
-        bool known = kp_get(kp_get(one->host.v, "process"), "java") != NULL;
+        kp_who who = kp_facts_who(f, one);
 
-        if (known && has > 0 && has < needs)
+        if (who.java_seen && has > 0 && has < needs)
             kp_find_add(fs,
                         (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),
@@ -78,7 +77,7 @@ void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                             .next = "install a newer Java on its host, let the service use it" });
         /* Which Java the service starts is seen by the process that runs; where it is not seen and
          * the release takes a newer one than the running release, it is not known to fit. */
-        else if (!known && kp_get_int(one->host.v, "pid", 0) && needs > java_of(from))
+        else if (!who.java_seen && who.pid && needs > java_of(who.jars ? who.jars : ""))
             kp_find_add(fs,
                         (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),
@@ -140,9 +139,9 @@ void kp_judge_way_back(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; f->version && f->ahead && i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        const char *from = kp_get_text(one->host.v, "running_release",
-                                       kp_get_text(one->host.v, "link_release", ""));
-        if (!*from || !kp_release_lacks(one->host.v, from))
+        kp_who who = kp_facts_who(f, one);
+        const char *from = who.jars ? who.jars : who.linked;
+        if (!from || !kp_release_lacks(one->host.v, from))
             continue;
         kp_find_add(fs,
                     (kp_finding) {

@@ -19,7 +19,8 @@
 static bool binary_of(const kp_facts *f, const kp_node_facts *one, const char **ret_text,
                       kp_version *ret_binary)
 {
-    *ret_text = f->version ? f->version : kp_get_text(one->host.v, "link_release", "");
+    const char *linked = kp_facts_who(f, one).linked;
+    *ret_text = f->version ? f->version : linked ? linked : "";
     return kp_version_parse(*ret_text, ret_binary);
 }
 
@@ -49,6 +50,8 @@ void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const char *release;
         kp_version binary;
         const char *lacks = f->version ? kp_release_lacks(one->host.v, f->version) : NULL;
+        if (kp_judge_silent_host(f, one, fs))
+            continue;
         if (lacks)
             kp_find_add(fs, not_staged(a, node, f->version, lacks));
         else if (!binary_of(f, one, &release, &binary))

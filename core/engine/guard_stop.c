@@ -17,13 +17,11 @@ void kp_judge_process(kp_facts *f, const kp_node_facts *one, kp_findings *fs)
 {
     kp_arena *a = f->a;
     const kp_node *node = one->node;
-    const kp_value *process = kp_get(one->host.v, "process");
-    const char *config = kp_get_text(process, "config", NULL);
-    int64_t id = kp_get_int(process, "node_id", -1);
+    kp_who who = kp_facts_who(f, one);
 
-    if (kp_get_int(one->host.v, "pid", 0) == 0) {
+    if (who.pid == 0) {
         /* Nothing runs there; then nobody may answer for it from elsewhere. */
-        if (one->host.v && one->said.v)
+        if (who.looked && who.answers)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(node->id),
                                 .heals = true,
@@ -40,36 +38,44 @@ void kp_judge_process(kp_facts *f, const kp_node_facts *one, kp_findings *fs)
                                                   node->id, node->where) });
         return;
     }
-    if (id != node->id)
+    if (who.process_id != node->id)
         kp_find_add(
             fs, (kp_finding) { .node = kp_somebody(node->id),
                                .text = kp_printf(a, "the process on %s is node %" PRId64 ", not %d",
-                                                 node->host, id, node->id),
+                                                 node->host, who.process_id, node->id),
                                .next = kp_printf(a, "correct the host of node %d (%s)", node->id,
                                                  node->where) });
-    else if (config && !kp_streq(config, node->layout.config))
+    else if (who.process_config && !kp_streq(who.process_config, node->layout.config))
         kp_find_add(fs,
                     (kp_finding) { .node = kp_somebody(node->id),
                                    .text = kp_printf(a, "%s runs with %s, the inventory says %s",
-                                                     word_of(f, node->id), config,
+                                                     word_of(f, node->id), who.process_config,
                                                      node->layout.config),
                                    .next = kp_printf(a, "correct layout.config of node %d (%s)",
                                                      node->id, node->where) });
+}
+
+bool kp_judge_silent_host(kp_facts *f, const kp_node_facts *one, kp_findings *fs)
+{
+    if (one->host.v)
+        return false;
+    kp_find_add(fs, (kp_finding) {
+                        .node = kp_somebody(one->node->id),
+                        .heals = true,
+                        .measure = 1,
+                        .text = kp_printf(f->a, "the host of %s does not answer",
+                                          word_of(f, one->node->id)),
+                        .detail = one->host.why ? kp_printf(f->a, "  %s\n", one->host.why) : NULL,
+                        .next = "make the host reachable, then: kplay resume" });
+    return true;
 }
 
 void kp_judge_identity(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        if (one->host.v)
+        if (!kp_judge_silent_host(f, one, fs))
             kp_judge_process(f, one, fs);
-        else
-            kp_find_add(fs, (kp_finding) {
-                                .node = kp_somebody(c->nodes[i]),
-                                .text = kp_printf(f->a, "the host of %s does not answer",
-                                                  word_of(f, c->nodes[i])),
-                                .detail = kp_printf(f->a, "  %s\n", one->host.why),
-                                .next = "make the host reachable, then: kplay resume" });
     }
 }
 
@@ -79,13 +85,13 @@ void kp_judge_cluster_id(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        const char *cluster = kp_get_text(kp_get(one->host.v, "process"), "cluster_id", "");
-        if (kp_get_int(one->host.v, "pid", 0) && *cluster && !kp_streq(cluster, f->r->cluster_id))
+        kp_who who = kp_facts_who(f, one);
+        if (who.pid && who.process_cluster && !kp_streq(who.process_cluster, f->r->cluster_id))
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(c->nodes[i]),
                                 .text = kp_printf(
                                     a, "%s belongs to cluster %s, this run is on %s",
-                                    word_of(f, c->nodes[i]), cluster, f->r->cluster_id),
+                                    word_of(f, c->nodes[i]), who.process_cluster, f->r->cluster_id),
                                 .next = kp_printf(a, "correct the host of node %d (%s)",
                                                   c->nodes[i], one->node->where) });
     }
@@ -102,26 +108,26 @@ void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         const char *address = *one->node->kafka ? one->node->kafka : one->node->controller;
-        const char *said = kp_get_text(one->said.v, "cluster_id", "");
+        kp_who who = kp_facts_who(f, one);
 
-        if (kp_get_int(one->host.v, "pid", 0) == 0)
+        if (who.pid == 0)
             continue;
         /* Its process is there and it does not answer: a frozen or half-started node.  Not known
          * to be what it says. */
-        if (!one->said.v)
+        if (!who.answers)
             kp_find_add(
                 fs, (kp_finding) {
                         .node = kp_somebody(c->nodes[i]),
                         .text = kp_printf(a, "%s runs and does not answer on %s",
                                           word_of(f, c->nodes[i]), address),
                         .next = "find out why it does not answer, then: kplay resume" });
-        else if (*said && !kp_streq(said, f->r->cluster_id))
+        else if (who.cluster && !kp_streq(who.cluster, f->r->cluster_id))
             kp_find_add(fs,
                         (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),
                             .text = kp_printf(
                                 a, "what answers as %s on %s is of cluster %s, this run is on %s",
-                                word_of(f, c->nodes[i]), address, said, f->r->cluster_id),
+                                word_of(f, c->nodes[i]), address, who.cluster, f->r->cluster_id),
                             .next = kp_printf(a, "correct the listener of node %d (%s)",
                                               c->nodes[i], one->node->where) });
     }
@@ -134,16 +140,15 @@ void kp_judge_release(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        const char *jars = kp_get_text(one->host.v, "running_release", NULL);
-        const char *line = kp_get_text(one->said.v, "release", NULL);
+        kp_who who = kp_facts_who(f, one);
         kp_version by_jar, by_wire;
-        if (!jars || !line || kp_says_zookeeper(one) || !kp_version_parse(jars, &by_jar) ||
-            !kp_version_parse(line, &by_wire) || kp_version_line_cmp(by_wire, by_jar) >= 0)
+        if (!who.jars || !who.line || who.zookeeper || !kp_version_parse(who.jars, &by_jar) ||
+            !kp_version_parse(who.line, &by_wire) || kp_version_line_cmp(by_wire, by_jar) >= 0)
             continue;
         kp_find_add(fs, (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),
                             .text = kp_printf(f->a, "%s has the jars of %s and answers as %s",
-                                              word_of(f, c->nodes[i]), jars, line),
+                                              word_of(f, c->nodes[i]), who.jars, who.line),
                             .next = "find out what listens there, and with which classes" });
     }
 }
@@ -153,8 +158,8 @@ void kp_judge_log_dirs(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        if (kp_node_is(one->node, KP_BROKER) && kp_get_int(one->host.v, "pid", 0) &&
-            kp_get_int(one->host.v, "dirs", 0) == 0)
+        kp_who who = kp_facts_who(f, one);
+        if (kp_node_is(one->node, KP_BROKER) && who.pid && who.log_dirs == 0)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(c->nodes[i]),
                                 .text = kp_printf(f->a,
@@ -177,24 +182,24 @@ void kp_judge_node_down(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         if (!kp_node_is(one->node, KP_BROKER) || kp_among(c->nodes, c->n, id) ||
             kp_among(c->gone, c->n_gone, id))
             continue;
-        int slot = f->view ? kp_view_slot(f->view, id) : -1;
-        bool runs = kp_get_int(one->host.v, "pid", 0) != 0;
-        if (f->view && (slot < 0 || !f->view->brokers[slot].alive))
+        kp_who who = kp_facts_who(f, one);
+        if (f->view && !who.listed)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(id),
                                 .heals = true,
                                 .measure = 1,
-                                .text = runs ? kp_printf(f->a,
-                                                         "broker %d runs on %s and is not "
-                                                         "registered",
-                                                         id, one->node->host)
-                                             : kp_printf(f->a, "broker %d is down", id),
+                                .text = who.pid ? kp_printf(f->a,
+                                                            "broker %d runs on %s and is not "
+                                                            "registered",
+                                                            id, one->node->host)
+                                                : kp_printf(f->a, "broker %d is down", id),
                                 .next = kp_printf(f->a,
-                                                  runs ? "read the log of broker %d; when the "
+                                                  who.pid
+                                                       ? "read the log of broker %d; when the "
                                                          "others list it: kplay resume"
                                                        : "start broker %d, then: kplay resume",
                                                   id) });
-        else if (one->said.asked && !one->said.v)
+        else if (one->said.asked && !who.answers)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(id),
                                 .heals = true,
@@ -262,7 +267,7 @@ void kp_judge_one_controller(kp_facts *f, const kp_guard_case *c, kp_findings *f
     (void)c;
 
     for (size_t i = 0; i < f->n_nodes; i++) {
-        if (!kp_node_is(f->nodes[i].node, KP_BROKER) || !kp_says_zookeeper(&f->nodes[i]))
+        if (!kp_node_is(f->nodes[i].node, KP_BROKER) || !kp_facts_who(f, &f->nodes[i]).zookeeper)
             continue; /* KRaft; or it is down, which has its own row */
         int64_t other = kp_get_int(f->nodes[i].said.v, "controller", -1);
         if (named < 0)
@@ -345,10 +350,7 @@ void kp_judge_voters(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         return; /* there is none; or no answer, which is the row `quorum`'s */
     for (size_t i = 0; i < f->n_nodes; i++) {
         const kp_node *node = f->nodes[i].node;
-        bool votes = false;
-        for (size_t k = 0; k < kp_len(voters); k++)
-            votes = votes || kp_get_int(kp_at(voters, k), "id", -1) == node->id;
-        if (kp_node_is(node, KP_CONTROLLER) && !votes)
+        if (kp_node_is(node, KP_CONTROLLER) && !kp_facts_who(f, &f->nodes[i]).votes)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(node->id),
                                 .text = kp_printf(a, "controller %d is no voter of the quorum",

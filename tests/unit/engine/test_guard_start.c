@@ -129,7 +129,7 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
     here.n = n;
     here.n_open = 0;
     here.now = 1000;
-    const kp_value *states[] = { json(state) };
+    const kp_value *states[] = { state ? json(state) : NULL };
     kp_guard_case c = {
         .doing = "starting broker 1", .nodes = node, .n = 1, .state = states, .version = version
     };
@@ -386,6 +386,18 @@ static void a_release_must_be_there(void **state)
     found_before_start(rows, KP_COUNT(rows));
 }
 
+/* Not that the release is missing there: that is not known. */
+static void a_host_that_does_not_answer_is_said_to_be_that(void **state)
+{
+    static const told quiet[] = { { KP_Q_HOST, 1, NULL },
+                                  { KP_Q_FILE, 1,
+                                    "{'bytes':'process.roles=broker\\n','sha256':'now'}" },
+                                  LEVEL("7") };
+    (void)state;
+    assert_string_equal(found(KP_BEFORE_START, quiet, 3, &both, NULL, "3.9.1", NULL),
+                        "staged: the host of broker 1 does not answer\n");
+}
+
 static void a_file_that_is_not_as_kplay_left_it_is_a_finding(void **state)
 {
     static const told kept[] = { { KP_Q_FILE, 1,
@@ -472,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_release_must_know_the_finalised_level),
         cmocka_unit_test(the_only_broker_is_judged_by_what_it_said_before),
         cmocka_unit_test(a_release_must_be_there),
+        cmocka_unit_test(a_host_that_does_not_answer_is_said_to_be_that),
         cmocka_unit_test(a_file_that_is_not_as_kplay_left_it_is_a_finding),
         cmocka_unit_test(every_node_must_run_what_it_takes),
     };

@@ -49,26 +49,28 @@ local function pin(id)
   if cluster().mode == "zookeeper" and is_broker(id) then set_ibp(id, ibp(id)) end
 end
 
---- The process that was started runs something else: what, and what to do about it.
-local function runs_another(id, started, to)
-  local jars = started.releases or {}
-  if started.release and started.release ~= to then
-    return { what = ("%s was started and runs %s, not %s"):format(node.name(id), started.release, to),
-      next = "its start command names another release than the link: let it use layout.current, then: kplay resume" }
-  elseif started.answers_as and versions.compare(started.answers_as, versions.parse(to).line) < 0 then
-    return { what = ("%s was started with the jars of %s and answers as %s"):format(node.name(id), to, started.answers_as),
-      next = "find out what listens there, and with which classes, then: kplay resume" }
-  elseif #jars > 1 then
-    return { what = ("%s has the jars of %s in one class path"):format(node.name(id), table.concat(jars, " and ")),
-      next = "take the other release's jars out of its class path (CLASSPATH, libs), then: kplay resume" }
+--- What was started runs something else: what, and what to do about it.
+-- Asked and not taken from the start's answer: a resumed run asks again, when someone has mended it.
+local function runs_another(id, to)
+  local is, said = releases(id), api_versions(id)
+  local own_word = said.mode ~= "zookeeper" and said.mode ~= "hybrid" -- there it is only inferred
+  if is.running and is.running ~= to then
+    return { what = ("%s was started and runs %s, not %s"):format(node.name(id), is.running, to),
+      next = "its start command names another release than the link: let it use layout.current and restart it, then: kplay resume" }
+  elseif own_word and said.release and versions.compare(said.release, versions.parse(to).line) < 0 then
+    return { what = ("%s was started with the jars of %s and answers as %s"):format(node.name(id), to, said.release),
+      next = "find out what listens there, and with which classes; when it is right: kplay resume" }
+  elseif is.jars and #is.jars > 1 then
+    return { what = ("%s has the jars of %s in one class path"):format(node.name(id), table.concat(is.jars, " and ")),
+      next = "take the other release's jars out of its class path (CLASSPATH, libs) and restart it, then: kplay resume" }
   end
 end
 
 local function forward(id, to, settle)
   stop(id)
   if to then switch_release(id, to) end
-  local started = start(id)
-  local wrong = to and runs_another(id, started, to)
+  start(id)
+  local wrong = to and runs_another(id, to)
   if wrong then return wrong end
   wait_in_sync(id, { stall = settle })
 end

@@ -12,6 +12,7 @@
 
 #define HEAL_STALL (2 * KP_MINUTE)
 #define ALSO_SHOWN 20
+#define ROUND_LIMIT (512 << 20) /* of the facts of one round: a view of a million partitions */
 
 const kp_guard_row kp_guard_rows[] = {
     { "identity", KP_BEFORE_DISRUPTIVE, true, true, KP_F_HOST, kp_judge_identity,
@@ -114,10 +115,10 @@ void kp_find_add(kp_findings *fs, kp_finding f)
 
 kp_facts *kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs)
 {
-    kp_facts *f = kp_facts_begin(r, r->call, c->nodes, c->n, c->version);
+    kp_facts *f = kp_facts_begin(r, fs->a, c->nodes, c->n, c->version);
     unsigned needs = 0;
 
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; c->state && i < c->n; i++)
         kp_facts_host(f, c->nodes[i], c->state[i]);
     for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
         needs |= row->when == when ? row->needs : 0;
@@ -166,11 +167,16 @@ kp_err *kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char
         if (row->when != KP_BEFORE_IRREVERSIBLE && (!rows || kp_list_has_text(rows, row->name)))
             needs |= row->needs;
     kp_facts_need(f, needs);
+    if (r->over) /* a person wants it to pause */
+        return kp_err_copy(r->over);
     if (f->unreached)
         return kp_err_from_value(f->unreached);
     for (const kp_guard_row *row = kp_guard_rows; row->name; row++) {
         all.row = row;
-        if (row->when == KP_BEFORE_IRREVERSIBLE || (rows && !kp_list_has_text(rows, row->name)))
+        /* Where no view is to be had, a row about it has nothing to judge. */
+        bool instead = (needs & KP_F_VIEW) && !f->view && row->judge == kp_judge_fresh_view;
+        if (row->when == KP_BEFORE_IRREVERSIBLE ||
+            (rows && !instead && !kp_list_has_text(rows, row->name)))
             continue;
         if (!row->node)
             row->judge(f, &(kp_guard_case) { .doing = "" }, &all);
@@ -255,35 +261,54 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
     return kp_err_detail(e, "%s", kp_buf_text(&detail));
 }
 
-kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state)
+/* No host runs another node than the inventory says, and for none that runs nothing somebody
+ * answers elsewhere; *ret_idle: some run nothing. */
+static void judge_hosts(kp_run *r, const kp_reply *state, bool again, kp_findings *fs,
+                             bool *ret_idle)
 {
     kp_facts *f = kp_facts_begin(r, r->call, NULL, 0, NULL);
-    kp_findings fs = { .a = r->call, .row = &kp_guard_rows[0] };
-    bool idle = false;
 
+    *ret_idle = false;
     for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
-        kp_facts_host(f, r->inv->nodes[i].id, state[i].value);
         f->nodes[i].in_scope = kp_get_int(state[i].value, "pid", 0) == 0;
-        idle = idle || f->nodes[i].in_scope;
+        if (!f->nodes[i].in_scope || !again)
+            kp_facts_host(f, r->inv->nodes[i].id, state[i].value);
+        *ret_idle = *ret_idle || f->nodes[i].in_scope;
     }
-    if (idle) /* somebody else may answer for it */
-        kp_facts_need(f, KP_F_SAID);
+    if (*ret_idle) /* somebody else may answer for it */
+        kp_facts_need(f, KP_F_SAID | (again ? KP_F_HOST : 0));
     for (uint32_t i = 0; i < r->inv->n_nodes; i++)
-        kp_judge_process(f, &f->nodes[i], &fs);
+        kp_judge_process(f, &f->nodes[i], fs);
+}
+
+kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state)
+{
+    kp_findings fs = { .a = r->call, .row = &kp_guard_rows[0] };
+    bool idle;
+
+    judge_hosts(r, state, false, &fs, &idle);
+    if (fs.n > 0 && idle) { /* it may have come up between the two questions: both at once */
+        fs.n = 0;
+        judge_hosts(r, state, true, &fs, &idle);
+    }
     if (fs.n == 0)
         return NULL;
     return kp_run_end(r, refusal(&(kp_guard_case) { .doing = "the first action" }, &fs));
 }
 
-kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
+kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c, bool *ret_waited)
 {
     int64_t measure = INT64_MAX;
     uint64_t told = 0;
     kp_ms moved = kp_mono(r->w);
+    kp_guard_case later = *c;
 
     for (;;) {
-        kp_findings all = { .a = r->call }, fs = { .a = r->call };
+        KP_AUTO_ARENA a = kp_arena_new("guard", ROUND_LIMIT);
+        kp_findings all = { .a = a }, fs = { .a = a };
         kp_facts *f = kp_guard_judge(r, when, c, &all);
+        if (r->over)
+            return kp_err_copy(r->over);
 
         bool heals = true;
         int64_t sum = 0;
@@ -308,8 +333,11 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c)
         if (!heals || !r->acted || kp_mono(r->w) - moved > HEAL_STALL)
             return kp_run_end(r, refusal(c, &fs));
         kp_tell(r, (kp_event) { .kind = KP_E_HELD,
-                                .text = kp_printf(r->call, "before %s: %s", c->doing, fs.f[0].text),
+                                .text = kp_printf(a, "before %s: %s", c->doing, fs.f[0].text),
                                 .took = kp_mono(r->w) - moved });
+        *ret_waited = true;
+        later.state = NULL; /* what was just read is old from now on */
+        c = &later;
         KP_TRY(kp_pause(r, 5 * KP_POLL_MS));
     }
 }

@@ -168,14 +168,17 @@ const char *kp_accepted_loss(kp_facts *f, const kp_guard_case *c)
 
 /* ---- what is behind already ---- */
 
-/* Whether only nodes that this call has stopped are missing from its ISR. */
+/* Whether only nodes that this call takes or has stopped are missing from its ISR: it loses nothing
+ * more by it. */
 static bool by_this_call(const kp_guard_case *c, const kp_view *v, uint32_t p)
 {
-    for (uint32_t k = 0; k < kp_view_rf(v, p); k++)
-        if (!kp_view_in_sync(v, p, k) &&
-            !kp_among(c->gone, c->n_gone, kp_view_replica_id(v, p, k)))
+    for (uint32_t k = 0; k < kp_view_rf(v, p); k++) {
+        int id = kp_view_replica_id(v, p, k);
+        if (!kp_view_in_sync(v, p, k) && !kp_among(c->nodes, c->n, id) &&
+            !kp_among(c->gone, c->n_gone, id))
             return false;
-    return c->n_gone > 0;
+    }
+    return c->n + c->n_gone > 0;
 }
 
 void kp_judge_leaderless(kp_facts *f, const kp_guard_case *c, kp_findings *fs)

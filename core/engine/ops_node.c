@@ -157,7 +157,8 @@ static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_
             kp_list_add(&whole, kp_at(all, i));
     *ret_v = kp_map(s->a, "running", kp_get(state, "running_release"), "current",
                     kp_get(state, "link_release"), "staged", kp_list_end(&whole), "partial",
-                    kp_get(state, "releases_partial"), NULL);
+                    kp_get(state, "releases_partial"), "jars",
+                    kp_get(kp_get(state, "process"), "releases"), NULL);
     return NULL;
 }
 
@@ -274,7 +275,7 @@ QUESTION(disk, disk_read, node_arg, sizeof(node_args),
          "disk(2).free");
 QUESTION(releases, releases_read, node_arg, sizeof(node_args),
          "The release a node runs, the one its link names, and those staged on its host.",
-         "{running, current, staged, partial}", "releases(2).staged");
+         "{running, current, staged, partial, jars}", "releases(2).staged");
 QUESTION(properties, properties_read, node_arg, sizeof(node_args),
          "A node's server.properties; secrets are blanked.", "map of name to text",
          "properties(2)[\"log.dirs\"]");

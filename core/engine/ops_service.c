@@ -318,22 +318,6 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     return KP_UNDER_WAY;
 }
 
-/* The release line that the node itself speaks; NULL: it does not say.  In ZooKeeper mode it is
- * only inferred, which proves nothing. */
-static const kp_value *answers_as(kp_step *s)
-{
-    kp_request q = { .kind = KP_Q_NODE, .node = s->node.id, .within = 2 * KP_SECOND };
-    const kp_value *said;
-    kp_err *e = kp_ask_value(s->r, s->a, &q, &said);
-    if (e) {
-        kp_err_drop(e);
-        return NULL;
-    }
-    const char *mode = kp_get_text(said, "mode", "");
-    bool own = kp_streq(mode, "kraft") || kp_streq(mode, "controller");
-    return own ? kp_get(said, "release") : NULL;
-}
-
 static kp_verdict start_probe(kp_step *s, const void *args)
 {
     const kp_node *node = node_of(s);
@@ -380,8 +364,8 @@ static kp_verdict start_probe(kp_step *s, const void *args)
     if (!already && !kp_start_is_proved(s, node, state))
         return KP_UNDER_WAY;
     s->result = kp_map(s->a, "release", kp_get(state, "running_release"), "releases",
-                       kp_get(kp_get(state, "process"), "releases"), "answers_as", answers_as(s),
-                       "already", already ? kp_bool(true) : NULL, NULL);
+                       kp_get(kp_get(state, "process"), "releases"), "already",
+                       already ? kp_bool(true) : NULL, NULL);
     return KP_SO;
 }
 
@@ -440,7 +424,7 @@ SERVICE(start_broker,
         "Starts a broker's service and waits until the other brokers list it.\n"
         "The guard first looks whether the binary supports what the cluster speaks.",
         KP_G_BROKER_RESTART, 0, broker_arg, 20 * KP_SECOND, 10 * KP_MINUTE, start_before, start_ask,
-        start_probe, start_after, "{release, releases, answers_as, already}", "start_broker(2)");
+        start_probe, start_after, "{release, releases, already}", "start_broker(2)");
 SERVICE(stop_controller,
         "Stops a KRaft controller.  Without it a caught-up majority of the quorum must remain.",
         KP_G_CONTROLLER_RESTART, KP_DISRUPTIVE, controller_arg, 20 * KP_SECOND, 2 * KP_MINUTE,
@@ -449,5 +433,5 @@ SERVICE(
     start_controller,
     "Starts a KRaft controller's service and waits until it answers and the quorum has a leader.",
     KP_G_CONTROLLER_RESTART, 0, controller_arg, 20 * KP_SECOND, 3 * KP_MINUTE, start_before,
-    start_ask, start_probe, start_after, "{release, releases, answers_as, already}",
+    start_ask, start_probe, start_after, "{release, releases, already}",
     "start_controller(3001)");

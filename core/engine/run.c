@@ -40,6 +40,7 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     r->w = spec->world;
     r->inv = spec->inventory;
     r->began = kp_mono(r->w);
+    r->interrupts_seen = kp_interrupts(r->w); /* what comes from now on is for this run */
     r->confirmed_at = -1;
     r->stops = kp_list_begin(a);
     r->assumed = kp_list_begin(a);
@@ -599,7 +600,6 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
             kp_record_add(r, KP_K_CHANGE,
                           kp_map(r->a, "who", kp_text(r->a, r->spec->who), "sources", kept, NULL)));
     }
-    r->interrupts_seen = kp_interrupts(r->w);
     KP_TRY(kp_record_add(r, KP_K_SESSION,
                          kp_map(r->a, "pid", kp_int(r->a, getpid()), "who",
                                 kp_text(r->a, r->spec->who), "after",

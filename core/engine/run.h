@@ -228,13 +228,16 @@ typedef struct kp_guard_case { /* what is about to happen */
     const char *doing; /* "stopping broker 3" */
     const int *nodes;
     size_t n;
-    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: it is asked */
+    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: it is asked.
+                                     NULL: all of them are */
     bool beforehand; /* nothing is done yet: it will be judged again before it is */
     const int *gone; /* other nodes of the same call: it has stopped them, or is doing so */
     size_t n_gone;
     const char *version;          /* switch: the release; NULL */
 } kp_guard_case;
-kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c) KP_MUST_USE;
+/* *ret_waited becomes true when it had to wait until it was so: what was seen before is old then. */
+kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c,
+                 bool *ret_waited) KP_MUST_USE;
 /* Once per session, before the first action: no host runs another node than the inventory says.
  * `state`: KP_Q_HOST's answers, one per node of the inventory. */
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;

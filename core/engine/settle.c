@@ -32,6 +32,8 @@ kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char
                                 kp_bool(done), "via", kp_text(a, "person"), "by", kp_text(a, who),
                                 "reason", kp_text(a, reason), NULL);
         const kp_value *rec = &body;
+        if (done) /* its answer is not known: a map, as those of verbs are, that can be read */
+            rec = kp_map_with(a, rec, "r", kp_map(a, "settled", kp_bool(true), NULL));
         if (!done) /* not done: it is tried again, as another attempt */
             rec = kp_map_with(a, rec, "err",
                               kp_map(a, "class", kp_text(a, "failed"), "what",

@@ -101,7 +101,7 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
         if (c->s.detail && *c->s.detail)
             c->err = kp_err_detail(c->err, "%s", c->s.detail);
     } else if (v == KP_SO) {
-        c->result = c->s.result ? c->s.result : kp_nil();
+        c->result = c->s.result ? kp_value_copy(a, c->s.result) : kp_nil();
     }
     KP_TRY(kp_record_add(r, KP_K_DONE,
                          kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name),
@@ -141,7 +141,10 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
     if (!k || !(k->intent || k->done))
         return NULL;
     const kp_value *body = k->done ? k->done->body : k->intent->body;
-    const kp_value *pre = kp_get(k->intent ? k->intent->body : body, "pre");
+    /* An attempt that found it so already has no intent, and remembered for itself. */
+    const kp_value *pre = kp_get(body, "pre");
+    if (!pre && k->intent)
+        pre = kp_get(k->intent->body, "pre");
     c->attempt = k->attempt ? k->attempt : 1;
     if (k->intent)
         kp_hold_acted(r);
@@ -221,7 +224,9 @@ static kp_err *look(kp_run *r, child *c)
     c->s.intended = c->open;
     c->s.blind = false;
     const kp_err *no = c->s.sent.no; /* known before it is looked */
+    c->s.a = r->eval;
     kp_verdict v = op->probe(&c->s, c->s.args);
+    c->s.a = r->call;
     kp_ms now = kp_mono(r->w);
     if (r->over) /* the hosts are another run's by now */
         return kp_err_copy(r->over);
@@ -303,8 +308,9 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
                          &yes);
 }
 
+/* *ret_waited: it was put right, or a person was asked, while the guard waited. */
 static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n,
-                     bool beforehand)
+                     bool beforehand, bool *ret_waited)
 {
     unsigned marks = op->marks | (op->marks_of ? op->marks_of(r, args) : 0);
     bool starts = op->grant == KP_G_RELEASE_SWITCH ||
@@ -340,13 +346,15 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
     if (op->version_of)
         what.version = op->version_of(args);
     if (marks & KP_DISRUPTIVE)
-        KP_TRY(kp_guard(r, KP_BEFORE_DISRUPTIVE, &what));
+        KP_TRY(kp_guard(r, KP_BEFORE_DISRUPTIVE, &what, ret_waited));
     if (starts)
-        KP_TRY(kp_guard(r, KP_BEFORE_START, &what));
+        KP_TRY(kp_guard(r, KP_BEFORE_START, &what, ret_waited));
     if (marks & KP_IRREVERSIBLE) {
-        KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what));
+        KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what, ret_waited));
+        const char *word = r->word;
         if (!beforehand)
             KP_TRY(word_for(r, op, &c[0]));
+        *ret_waited = *ret_waited || r->word != word;
     }
     return NULL;
 }
@@ -367,28 +375,36 @@ static void tell_progress(kp_run *r, const child *c, size_t n)
                                 .node = shown->s.node,
                                 .took = kp_mono(r->w) - shown->begun,
                                 .text = shown->s.say ? shown->s.say : "",
-                                .value = kp_map(r->call, "left", kp_int(r->call, (int64_t)left),
-                                                "of", kp_int(r->call, (int64_t)n), "eta",
+                                .value = kp_map(r->eval, "left", kp_int(r->eval, (int64_t)left),
+                                                "of", kp_int(r->eval, (int64_t)n), "eta",
                                                 kp_eta_of(r, shown->s.op), NULL) });
 }
 
-/* What may have been asked for and has not settled: "start_broker of broker 2", "... 3 nodes". */
-static const char *under_way(kp_run *r, const kp_op *op, const child *c, size_t n)
+/* What was asked for, by this process or so lately by another that it may still land, and has not
+ * settled: "start_broker of broker 2", "... 3 nodes". */
+static const char *under_way_now(kp_run *r, const kp_op *op, const child *c, size_t n)
 {
     size_t open = 0;
     const child *one = NULL;
     for (size_t i = 0; i < n; i++)
-        if (c[i].open && !c[i].settled) {
+        if (c[i].open && !c[i].settled && (c[i].s.asked || !c[i].wants)) {
             open++;
             one = &c[i];
         }
     if (open == 0)
         return NULL;
     if (open > 1)
-        return kp_printf(r->call, "%s of %zu nodes", op->name, open);
-    return one->s.node.is ? kp_printf(r->call, "%s of %s", op->name,
-                                      kp_node_word(r->call, r, one->s.node.id))
+        return kp_printf(r->eval, "%s of %zu nodes", op->name, open);
+    return one->s.node.is ? kp_printf(r->eval, "%s of %s", op->name,
+                                      kp_node_word(r->eval, r, one->s.node.id))
                           : op->name;
+}
+
+static void set_under_way(kp_run *r, const kp_op *op, const child *c, size_t n)
+{
+    const char *now = under_way_now(r, op, c, n);
+    if (!now || !kp_streq(now, r->under_way))
+        r->under_way = kp_strdup(r->call, now); /* it is told in a later round, too */
 }
 
 static kp_err *remember(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
@@ -407,25 +423,32 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
             KP_TRY(kp_fence(r));
     for (;;) {
         size_t wants = 0, left = 0;
+        kp_arena_reset(r->eval);
         for (size_t i = 0; i < n; i++)
             if (!c[i].settled) {
                 KP_TRY(look(r, &c[i]));
                 wants += !c[i].settled && c[i].wants;
             }
-        r->under_way = under_way(r, op, c, n);
+        set_under_way(r, op, c, n);
         if (wants > 0 && !r->under_way)
             KP_TRY(kp_check_interrupt(r));
         bool begins = wants > 0 && kp_urged(r) < KP_FINISH_ACTION; /* else nothing more is begun */
+        bool waited = false;
         if (begins && !r->fenced) {
             /* What is refused takes the hosts from nobody; and until they are ours another run may
              * act on them, so nothing seen before that counts. */
-            KP_TRY(guard(r, op, args, c, n, true));
+            KP_TRY(guard(r, op, args, c, n, true, &waited));
             KP_TRY(kp_fence(r));
             KP_TRY(remember(r, op, args, c, n));
             continue;
         }
+        if (begins)
+            KP_TRY(guard(r, op, args, c, n, false, &waited));
+        if (begins && waited) { /* and time has passed since it was looked */
+            KP_TRY(remember(r, op, args, c, n));
+            continue;
+        }
         if (begins) {
-            KP_TRY(guard(r, op, args, c, n, false));
             for (size_t i = 0; i < n; i++) {
                 if (c[i].settled || !c[i].wants)
                     continue;
@@ -444,7 +467,7 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
             left += !c[i].settled;
         if (left == 0)
             return NULL;
-        r->under_way = under_way(r, op, c, n);
+        set_under_way(r, op, c, n);
         tell_progress(r, c, n);
         KP_TRY(kp_pause(r, wants > 0 ? KP_POLL_MS / 4 : KP_POLL_MS));
     }

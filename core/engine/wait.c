@@ -145,6 +145,8 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         s.progress = s.left = 0;
         r->pace.cost_us = 0;
         kp_verdict v = op->probe(&s, args);
+        if (r->over) /* the hosts are another run's by now */
+            return kp_err_copy(r->over);
         w.polls++;
         if (v == KP_SO) {
             const kp_value *result = kp_value_copy(r->call, s.result ? s.result : kp_nil());

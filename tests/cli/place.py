@@ -21,6 +21,7 @@ class Place:
     def __init__(self) -> None:
         self.dir = Path(tempfile.mkdtemp(prefix="kplay-cli-"))
         self.env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "XDG_STATE_HOME": str(self.dir / "state"), "LC_ALL": "C"}
+        self.env |= {k: v for k, v in os.environ.items() if k == "KPLAY_MUTANT"}  # of tests/mutants
 
     def __enter__(self) -> "Place":
         return self

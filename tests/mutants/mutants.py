@@ -132,9 +132,13 @@ def copy(faults: list[Fault]) -> None:
     texts: dict[Path, bytes] = {}
     for name in COPIED:
         top = ROOT / name
-        for path in [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.is_file()):
-            if "__pycache__" not in path.parts:
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            to = SOURCE / path.relative_to(ROOT)
+            if path.is_file() and "__pycache__" not in path.parts:
                 texts[path.relative_to(ROOT)] = path.read_bytes()
+            elif path.is_symlink() and not to.is_symlink():  # the sources of the journals
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.symlink_to(path.readlink())
     base = Path("core/base/base.h")
     end = texts[base].decode().rindex("#endif")
     texts[base] = (texts[base].decode()[:end] + SWITCH + "\n#endif\n").encode()

@@ -217,6 +217,44 @@ describe("rolling.lua with a fault", function()
   end)
 end)
 
+describe("node.roll", function()
+  --- What the roll of broker 2 to 3.9.1 ends with when its start says `started`, and the verbs it called.
+  local function rolled(started)
+    local called = {}
+    local function act(name, result)
+      return function() called[#called + 1] = name return result end
+    end
+    local node = kplay.stdlib("node", {
+      brokers = function() return { 1, 2, 3 } end,
+      cluster = function() return { mode = "kraft" } end,
+      releases = function() return { current = "3.7.2", running = "3.7.2" } end,
+      wait_until = function() end,
+      stop_broker = act "stop", switch_release = act "switch", start_broker = act("start", started),
+      wait_in_sync = act "wait",
+      on_failure = function() return "stop" end,
+      fail = function(what, opt) error({ what = what, next = opt.next }, 0) end,
+    })
+    local ok, err = pcall(node.roll, 2, "3.9.1")
+    return not ok and err or nil, table.concat(called, " ")
+  end
+
+  it("waits for a node that runs the release it was brought to", function()
+    local err, called = rolled { release = "3.9.1", releases = { "3.9.1" } }
+    assert.equal(nil, err)
+    assert.equal("stop switch start wait", called)
+  end)
+  it("ends at one that was started on another release", function()
+    local err, called = rolled { release = "3.7.2", releases = { "3.7.2" } }
+    assert.equal("broker 2 was started and runs 3.7.2, not 3.9.1", err and err.what)
+    assert.truthy(err.next:find("start command names another release", 1, true), err.next)
+    assert.equal("stop switch start", called)
+  end)
+  it("ends at one with two releases in its class path", function()
+    local err = rolled { release = "3.9.1", releases = { "3.9.1", "3.7.2" } }
+    assert.equal("broker 2 has the jars of 3.9.1 and 3.7.2 in one class path", err and err.what)
+  end)
+end)
+
 describe("preflight.lua and validate.lua", function()
   it("find nothing on a sound cluster", function()
     local sim = cluster()

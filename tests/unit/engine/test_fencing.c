@@ -301,6 +301,25 @@ static void a_run_whose_hosts_were_taken_does_nothing_more(void **state)
     two_bastions_over();
 }
 
+/* A resumed run is often started with the words of the last time. */
+static void one_that_was_taken_over_may_be_named_again(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    the_script = &asking;
+    make_runs(&b);
+    bench_open(&b, SMALL, NULL);
+    hold(&b, 2, 5, "1124-aaaa");
+    b.spec.sink.ask = only_start;
+    b.spec.take_over = "1124-aaaa";
+    b.spec.take_over_reason = REASON;
+    fails(bench_run(&b, NULL), KP_PAUSED, "nobody is here to answer: Start it?");
+    well(bench_approve(&b, bench_only_run(&b), "boss@desk"));
+    well(bench_resume(&b, bench_only_run(&b), NULL));
+    assert_int_equal(counted(&b, 2, "starts"), 1);
+    bench_over(&b);
+}
+
 static void one_that_is_named_and_holds_nothing_is_a_mistake(void **state)
 {
     bench b = { 0 };
@@ -457,6 +476,53 @@ static void a_refusal_of_the_guard_raises_nothing(void **state)
     bench_close(&b);
 }
 
+static void (*below)(void *ud, const kp_event *e);
+static void truth_once_the_hosts_are_taken(void *ud, const kp_event *e)
+{
+    below(ud, e);
+    if (e->kind == KP_E_NOTE && e->text && strstr(e->text, "so they are taken over"))
+        twist_on(false);
+}
+
+/* Another run restarted it between the look and the fence: the process that is stopped is the one
+ * that is seen afterwards. */
+static void what_was_seen_before_the_fence_does_not_count(void **state)
+{
+    bench b = { 0 };
+    static const twist before[] = { { KP_Q_HOST, 3, "pid", "99999" } };
+    (void)state;
+    make_runs(&b);
+    bench_open(&b, SMALL, NULL);
+    the_script = &change;
+    well(bench_run(&b, NULL));
+    hold(&b, 1, 7, bench_only_run(&b));
+    the_script = &three_script;
+    below = b.spec.sink.event;
+    b.spec.sink.event = truth_once_the_hosts_are_taken;
+    twist_into(&b, before, 1);
+    twist_on(true);
+    well(bench_run(&b, NULL));
+    assert_int_equal(counted(&b, 3, "starts"), 1);
+    bench_over(&b);
+}
+
+/* Nor does a user who could not act on one of them. */
+static void who_may_not_act_on_a_host_takes_none(void **state)
+{
+    bench b = { 0 };
+    static const twist may_not[] = { { KP_Q_GRANTS, 3, NULL, "[\"start Kafka\"]" } };
+    (void)state;
+    the_script = &one_script;
+    bench_open(&b, SMALL, NULL);
+    twist_into(&b, may_not, 1);
+    twist_on(true);
+    fails(bench_run(&b, NULL), KP_HOST, "is not allowed to start Kafka");
+    for (int node = 1; node <= 3; node++)
+        assert_int_equal(epoch_at(&b, node), 0);
+    assert_int_equal(counted(&b, 1, "stops"), 0);
+    bench_close(&b);
+}
+
 /* A rehearsal goes on, and says what it would need. */
 static void a_rehearsal_assumes_that_the_hosts_are_free(void **state)
 {
@@ -480,6 +546,7 @@ int main(void)
         cmocka_unit_test(hosts_that_a_run_holds_are_not_taken),
         cmocka_unit_test(a_paused_run_holds_its_hosts),
         cmocka_unit_test(a_run_whose_hosts_were_taken_does_nothing_more),
+        cmocka_unit_test(one_that_was_taken_over_may_be_named_again),
         cmocka_unit_test(one_that_is_named_and_holds_nothing_is_a_mistake),
         cmocka_unit_test(a_run_that_ends_gives_the_hosts_back),
         cmocka_unit_test(closed_for_good_gives_back_and_unfinished_keeps),
@@ -487,6 +554,8 @@ int main(void)
         cmocka_unit_test(what_can_not_be_given_back_is_told_and_changes_no_end),
         cmocka_unit_test(half_a_cluster_is_not_held),
         cmocka_unit_test(a_refusal_of_the_guard_raises_nothing),
+        cmocka_unit_test(what_was_seen_before_the_fence_does_not_count),
+        cmocka_unit_test(who_may_not_act_on_a_host_takes_none),
         cmocka_unit_test(a_rehearsal_assumes_that_the_hosts_are_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

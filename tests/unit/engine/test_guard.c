@@ -116,6 +116,12 @@ static const guard_row rows[] = {
       .t = { { KP_Q_VIEW, 2, "min_isr", "3" } },
       .last = STOP,
       .alone = true },
+    { .row = "min-isr",
+      .says = "min.insync.replicas of 6 partitions is not known",
+      .spec = "{" KRAFT TOPIC("3", "2", "") "}",
+      .t = { { KP_Q_VIEW, 2, "min_isr", "0" } },
+      .last = STOP,
+      .alone = true },
     { .row = "unclean-election",
       .says = "allow unclean leader election",
       .spec = "{" KRAFT TOPIC("3", "2", "") "}",
@@ -185,6 +191,13 @@ static const guard_row rows[] = {
       .says = "only 1 of 3 controllers would remain caught up; a majority is 2",
       .spec = "{" KRAFT NO_TOPICS "}",
       .before = { { "stop_controller", "[3002]" } },
+      .last = { "stop_controller", "[3003]" } },
+    { .row = "quorum", /* it answers, and has not caught up */
+      .says = "only 1 of 3 controllers would remain caught up; a majority is 2",
+      .spec = "{" KRAFT NO_TOPICS "}",
+      .t = { { KP_Q_QUORUM, 0, "voters",
+               "[{\"id\":3001,\"caught_up_ms\":0},{\"id\":3002,\"caught_up_ms\":60000},"
+               "{\"id\":3003,\"caught_up_ms\":0}]" } },
       .last = { "stop_controller", "[3003]" } },
     { .row = "quorum",
       .says = "it is the only controller",
@@ -320,6 +333,7 @@ static const guard_row rows[] = {
 };
 
 static const guard_row *now;
+static const kp_value *accepts; /* policy.accept; NULL: nothing */
 
 static kp_err *play_row(kp_run *r, const kp_value *args)
 {
@@ -349,6 +363,7 @@ static kp_err *run_row(bench *b, const guard_row *row, const kp_override *force,
     bench_open(b, row->spec, NULL);
     kp_inventory *inv = kp_memdup(b->a, b->spec.inventory, sizeof *b->spec.inventory);
     inv->guard = row->level;
+    inv->accept = accepts ? kp_value_copy(b->a, accepts) : inv->accept;
     if (row->config) {
         kp_node *nodes = kp_memdup(b->a, inv->nodes, inv->n_nodes * sizeof *inv->nodes);
         for (uint32_t i = 0; i < inv->n_nodes; i++)
@@ -589,6 +604,21 @@ static void the_others_do_and_it_is_reported(void **state)
     }
 }
 
+static void an_override_covers_its_own_row_only(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        bench b = { 0 };
+        const kp_value *report;
+        bool same = kp_streq(rows[i].row, "node-down");
+        kp_override force = { same ? "min-isr" : "node-down", "I know better" };
+        kp_err *e = run_row(&b, &rows[i], &force, &report);
+        refused(&rows[i], e, &b);
+        kp_err_drop(e);
+        bench_close(&b);
+    }
+}
+
 /* A bench's journal is in memory; this one is read back from disk. */
 static void an_override_is_journaled_with_its_reason(void **state)
 {
@@ -659,6 +689,73 @@ static void many_findings_hide_no_hard_one(void **state)
     bench_close(&b);
 }
 
+/* ---- what policy.accept names ---- */
+
+static void what_is_accepted_by_name_is_left_out(void **state)
+{
+    static const char *const of_topics[] = { "offline", "min-isr", "unclean-election",
+                                             "under-replicated", "topic-error", "leader-listener",
+                                             "leaderless" };
+    KP_AUTO_ARENA a = kp_arena_new("accepted", 1 << 20);
+    static const char json[] = "[{\"topic\":\"t\",\"why\":\"test\"},"
+                               "{\"topic\":\"secret\",\"why\":\"test\"}]";
+    size_t tried = 0;
+    (void)state;
+    assert_null(kp_json_read(a, json, strlen(json), &accepts));
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        size_t k = 0;
+        while (k < KP_COUNT(of_topics) && !kp_streq(rows[i].row, of_topics[k]))
+            k++;
+        if (k == KP_COUNT(of_topics) || rows[i].level != KP_GUARD_STRICT)
+            continue;
+        bench b = { 0 };
+        const kp_value *report;
+        tried++;
+        kp_err *e = run_row(&b, &rows[i], NULL, &report);
+        if (e)
+            print_error("%s: %s\n%s\n", rows[i].row, e->what, e->detail);
+        assert_null(e);
+        assert_int_equal(acts_of(&b, &rows[i]), 1);
+        const kp_value *lost = kp_at(kp_get(report, "accepted"), 0);
+        if (kp_streq(rows[i].row, "offline")) /* it is lost all the same, and said */
+            assert_non_null(strstr(kp_get_text(lost, "accepted", ""), "no leader meanwhile"));
+        bench_close(&b);
+    }
+    assert_true(tried >= KP_COUNT(of_topics));
+    accepts = NULL;
+}
+
+/* ---- a set of which some are down already ---- */
+
+static kp_err *judge_with_one_gone(kp_run *r, const kp_value *args)
+{
+    static const int two[] = { 2 }, one[] = { 1 };
+    const kp_value *state[] = { NULL };
+    (void)args;
+    for (size_t gone = 0; gone < 2; gone++) {
+        kp_guard_case c = { .doing = "stopping broker 2", .nodes = two, .n = 1, .state = state,
+                            .gone = one, .n_gone = gone };
+        kp_findings fs = { .a = r->call };
+        kp_guard_judge(r, KP_BEFORE_DISRUPTIVE, &c, &fs);
+        assert_int_equal(fs.n, gone);
+        if (gone)
+            assert_string_equal(fs.f[0].row, "min-isr");
+    }
+    return NULL;
+}
+
+/* The others still see it in sync. */
+static void one_of_the_set_that_goes_down_counts_with_the_rest(void **state)
+{
+    static const test_script script = { .part = { NULL, judge_with_one_gone } };
+    bench b = { 0 };
+    (void)state;
+    the_script = &script;
+    bench_open(&b, "{" KRAFT TOPIC("3", "2", "") "}", NULL);
+    assert_null(bench_run(&b, NULL));
+    bench_close(&b);
+}
+
 static void available_lets_what_strict_holds(void **state)
 {
     (void)state;
@@ -685,8 +782,11 @@ int main(void)
         cmocka_unit_test(a_sound_cluster_has_none),
         cmocka_unit_test(hard_rows_take_no_override),
         cmocka_unit_test(the_others_do_and_it_is_reported),
+        cmocka_unit_test(an_override_covers_its_own_row_only),
         cmocka_unit_test(an_override_is_journaled_with_its_reason),
         cmocka_unit_test(many_findings_hide_no_hard_one),
+        cmocka_unit_test(what_is_accepted_by_name_is_left_out),
+        cmocka_unit_test(one_of_the_set_that_goes_down_counts_with_the_rest),
         cmocka_unit_test(available_lets_what_strict_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,12 @@ static void a_broker_must_not_speak_newer_than_the_others(void **state)
         { PIN("3.3"), "3.4.1", NULL, { SPEAKS("3.3-IV3") }, "" },
         { PIN("3.2"), "3.4.1", NULL, { SPEAKS("3.3-IV3") }, "" },
         { "", "3.4.1", NULL, { SPEAKS("3.4-IV0") }, "" },
+        { "", /* what it spoke itself is no matter */
+          "3.4.1",
+          NULL,
+          { SPEAKS("3.4-IV0"),
+            { KP_Q_CONFIG, 1, "{'1':{'inter.broker.protocol.version':{'value':'3.3'}}}" } },
+          "" },
         { PIN("3.4"),
           "3.4.1",
           NULL,

@@ -185,6 +185,30 @@ static void drift_is_refused(void **state)
     bench_over(&b);
 }
 
+/* A run as another kplay would have left it: all the same but for who began it. */
+static void another_kplay_goes_on_when_a_person_says_so(void **state)
+{
+    bench b = { 0 };
+    kp_journal *j;
+    kp_source source = { 0 };
+    (void)state;
+    char *run = paused(&b, KP_ANSWER_NO, "the answer was no");
+    well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j));
+    const kp_value *open = kp_value_copy(b.a, kp_journal_at(j, 1)->body);
+    assert_int_equal(kp_get(open, "sources")->n, 1);
+    source.name = kp_get(open, "sources")->keys[0];
+    well(kp_journal_source(b.a, j, source.name, &source.text, &source.n));
+    kp_journal_free(j);
+    open = kp_map_with(b.a, open, "kplay", kp_text(b.a, "0.0.9"));
+    well(kp_journal_create(b.a, &kp_disk_real, b.runs, "1124-beef", kp_now(b.spec.world), open,
+                           &source, 1, &j));
+    kp_journal_free(j);
+    fails(bench_resume(&b, "1124-beef", NULL), KP_REFUSED, "the run was begun by kplay 0.0.9");
+    b.spec.accept_new_kplay = true;
+    fails(bench_resume(&b, "1124-beef", NULL), KP_PAUSED, "the answer was no"); /* it went on */
+    bench_over(&b);
+}
+
 static void final_fail_closes_the_run(void **state)
 {
     bench b = { 0 };
@@ -334,6 +358,7 @@ int main(void)
         cmocka_unit_test(an_edited_playbook),
         cmocka_unit_test(an_edit_that_asks_otherwise_is_refused),
         cmocka_unit_test(drift_is_refused),
+        cmocka_unit_test(another_kplay_goes_on_when_a_person_says_so),
         cmocka_unit_test(final_fail_closes_the_run),
         cmocka_unit_test(what_failed_is_tried_again_with_another_op_id),
         cmocka_unit_test(settle_refuses_what_is_not_open),

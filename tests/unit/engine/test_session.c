@@ -175,6 +175,35 @@ static void no_worse_than_when_the_run_began_not_the_session(void **state)
     bench_over(&b);
 }
 
+static kp_err *change_ask_stop(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    TEST_TRY(call(r, "set_properties", "[2,{\"num.io.threads\":\"9\"}]", NULL));
+    TEST_TRY(call(r, "confirm", "[\"Stop it?\"]", NULL));
+    return call(r, "stop_broker", "[2]", NULL);
+}
+
+/* Broker 3 was behind before the run, and still is. */
+static void what_was_so_when_the_run_began_is_healthy_in_every_session(void **state)
+{
+    static const test_script script = { .part = { NULL, change_ask_stop }, .effects = RESTART };
+    bench b = { 0 };
+    (void)state;
+    open_run(&b, &script,
+             SMALL ",\"faults\":[{\"fault\":\"does_not_rejoin\",\"node\":3},{\"fault\":\"crash\","
+                   "\"node\":3,\"at\":\"1s\",\"lasts\":\"10s\"}]}");
+    b.spec.inventory = kp_memdup(b.a, b.spec.inventory, sizeof *b.spec.inventory);
+    ((kp_inventory *)(uintptr_t)b.spec.inventory)->guard = KP_GUARD_HEALTHY;
+    pass(&b, 2 * KP_MINUTE);
+    b.spec.sink.ask = some_ask;
+    answered = 1u << KP_ASK_START;
+    fails(bench_run(&b, NULL), KP_PAUSED, "Stop it?");
+    answered |= 1u << KP_ASK_CONFIRM;
+    well(bench_resume(&b, bench_only_run(&b), NULL));
+    assert_int_equal(stops(&b, 2), 1);
+    bench_over(&b);
+}
+
 /* The guard is loosened on the way: what this run broke does not become the norm. */
 static void healthy_in_mid_run_is_measured_from_the_beginning(void **state)
 {
@@ -294,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_failed_verification_looks_again),
         cmocka_unit_test(a_run_that_is_not_started_closes_no_other),
         cmocka_unit_test(no_worse_than_when_the_run_began_not_the_session),
+        cmocka_unit_test(what_was_so_when_the_run_began_is_healthy_in_every_session),
         cmocka_unit_test(healthy_in_mid_run_is_measured_from_the_beginning),
         cmocka_unit_test(the_only_broker_is_down_by_our_hand),
         cmocka_unit_test(raising_the_protocol_version_needs_a_persons_word),

@@ -141,6 +141,45 @@ static void the_third_leaves_and_says_what_goes_on(void **state)
     bench_over(&b);
 }
 
+/* Intent, doubt and outcome of the stop: its host is asked about it by the id it was asked with. */
+static void has_one_op_id(bench *b)
+{
+    kp_journal *j;
+    const char *id = NULL;
+    int records = 0;
+    well(kp_journal_open(b->a, &kp_disk_real, b->runs, bench_only_run(b), &j));
+    for (int64_t i = 1; i <= kp_journal_n(j); i++) {
+        const kp_record *rec = kp_journal_at(j, i);
+        const kp_value *body = rec->body;
+        if (!kp_streq(kp_get_text(body, "i", ""), "broker 2.1") || rec->kind == KP_K_PAUSE)
+            continue;
+        id = records++ ? id : kp_get_text(body, "id", "");
+        assert_string_equal(kp_get_text(body, "id", ""), id);
+    }
+    assert_int_equal(records, 3);
+    kp_journal_free(j);
+}
+
+static void what_was_left_under_way_is_not_asked_for_again(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    BEGIN(&b, two_nodes);
+    when.kind = KP_E_BEGIN;
+    when.verb = "stop_broker";
+    when.times = 3;
+    fails(bench_run(&b, NULL), KP_DETACHED, "goes on by itself: stop_broker of broker 2");
+    kp_ms until = kp_mono(b.spec.world) + 100; /* it has arrived there, and has not ended */
+    while (kp_mono(b.spec.world) < until)
+        (void)kp_wait(b.spec.world, until);
+    assert_int_equal(count(&b, 2, "stops"), 1);
+    well(bench_resume(&b, bench_only_run(&b), NULL));
+    assert_int_equal(count(&b, 2, "stops"), 1);
+    assert_int_equal(count(&b, 2, "starts"), 1);
+    has_one_op_id(&b);
+    bench_over(&b);
+}
+
 /* A playbook of one's own that holds nothing. */
 static void where_no_step_holds_the_first_finishes_the_action(void **state)
 {
@@ -270,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_first_finishes_the_node_and_says_what_it_waits_for),
         cmocka_unit_test(the_second_finishes_the_action_and_says_what_is_down),
         cmocka_unit_test(the_third_leaves_and_says_what_goes_on),
+        cmocka_unit_test(what_was_left_under_way_is_not_asked_for_again),
         cmocka_unit_test(where_no_step_holds_the_first_finishes_the_action),
         cmocka_unit_test(a_node_that_was_not_touched_yet_is_not_begun),
         cmocka_unit_test(waits_of_a_held_node_obey_the_second),

@@ -45,6 +45,10 @@ static const kp_view *bent_view(const kp_view *from, const char *key, const char
 {
     kp_view *v = kp_memdup(here.a, from, sizeof *from);
     static const kp_view_bad_topic bad = { "secret", 29, "TOPIC_AUTHORIZATION_FAILED" };
+    if (kp_streq(key, "empty")) {
+        v->n_topics = v->n_parts = 0;
+        return v;
+    }
     if (kp_streq(key, "bad")) {
         v->n_bad = 1;
         v->bad = &bad;

@@ -11,7 +11,8 @@ typedef struct twist {
     kp_req kind;
     int node; /* 0: whichever */
     const char
-        *key; /* the key to replace (of a view: "min_isr", "flags", "bad"); NULL: the whole answer */
+        *key; /* the key to replace (of a view: "min_isr", "flags", "leader", "bad", "empty"); NULL:
+                 the whole answer */
     const char *json; /* by this; NULL: the question fails.  Of an action: what is said, in plain
                          text, by key "no" (and it is not done), "no, but done" or "lost" (it never
                          arrives) */

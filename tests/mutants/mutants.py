@@ -123,13 +123,14 @@ def edited(text: str, fault: Fault, edit: Edit) -> str:
     new = edit.new.replace("MUTANT_OF(", f'kp_mutant("{fault.name}", ')
     new = re.sub(r"\bMUTANT\b", f'kp_mutant("{fault.name}", NULL)', new)
     if text.count(edit.old) != 1:
-        sys.exit(f"{fault.place}: {fault.name}: its lines are {text.count(edit.old)} times in {edit.path}")
+        raise ValueError(f"{fault.place}: {fault.name}: its lines are {text.count(edit.old)} times in {edit.path}")
     return text.replace(edit.old, new)
 
 
 def copy(faults: list[Fault]) -> None:
     """The sources with every edit of a C file; a file that is as it was is left alone, for make's sake."""
     texts: dict[Path, bytes] = {}
+    lost: list[str] = []
     for name in COPIED:
         top = ROOT / name
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
@@ -147,9 +148,15 @@ def copy(faults: list[Fault]) -> None:
             path = Path(edit.path)
             if path not in texts:
                 sys.exit(f"{fault.place}: there is no {edit.path}")
-            text = edited(texts[path].decode(), fault, edit)
+            try:
+                text = edited(texts[path].decode(), fault, edit)
+            except ValueError as gone:
+                lost.append(str(gone))
+                continue
             if path.suffix != ".lua":
                 texts[path] = text.encode()
+    if lost:
+        sys.exit("\n".join(lost))
     for path, data in texts.items():
         to = SOURCE / path
         if not to.exists() or to.read_bytes() != data:

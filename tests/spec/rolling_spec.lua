@@ -218,8 +218,8 @@ describe("rolling.lua with a fault", function()
 end)
 
 describe("node.roll", function()
-  --- What the roll of broker 2 to 3.9.1 ends with when its start says `started`, and the verbs it called.
-  local function rolled(started)
+  --- What the roll of broker 2 to 3.9.1 ends with when what was started shows `after`, and the verbs it called.
+  local function rolled(after, says)
     local called = {}
     local function act(name, result)
       return function() called[#called + 1] = name return result end
@@ -227,9 +227,10 @@ describe("node.roll", function()
     local node = kplay.stdlib("node", {
       brokers = function() return { 1, 2, 3 } end,
       cluster = function() return { mode = "kraft" } end,
-      releases = function() return { current = "3.7.2", running = "3.7.2" } end,
+      releases = function() return called[#called] == "start" and after or { current = "3.7.2", running = "3.7.2" } end,
+      api_versions = function() return says or { mode = "kraft", release = "3.9" } end,
       wait_until = function() end,
-      stop_broker = act "stop", switch_release = act "switch", start_broker = act("start", started),
+      stop_broker = act "stop", switch_release = act "switch", start_broker = act "start",
       wait_in_sync = act "wait",
       on_failure = function() return "stop" end,
       fail = function(what, opt) error({ what = what, next = opt.next }, 0) end,
@@ -239,18 +240,25 @@ describe("node.roll", function()
   end
 
   it("waits for a node that runs the release it was brought to", function()
-    local err, called = rolled { release = "3.9.1", releases = { "3.9.1" } }
+    local err, called = rolled { running = "3.9.1", jars = { "3.9.1" } }
     assert.equal(nil, err)
     assert.equal("stop switch start wait", called)
   end)
   it("ends at one that was started on another release", function()
-    local err, called = rolled { release = "3.7.2", releases = { "3.7.2" } }
+    local err, called = rolled { running = "3.7.2", jars = { "3.7.2" } }
     assert.equal("broker 2 was started and runs 3.7.2, not 3.9.1", err and err.what)
     assert.truthy(err.next:find("start command names another release", 1, true), err.next)
     assert.equal("stop switch start", called)
   end)
+  it("ends at one that answers as an older release than its jars", function()
+    local jars = { running = "3.9.1", jars = { "3.9.1" } }
+    local err = rolled(jars, { mode = "kraft", release = "3.7" })
+    assert.equal("broker 2 was started with the jars of 3.9.1 and answers as 3.7", err and err.what)
+    assert.equal(nil, rolled(jars, { mode = "zookeeper", release = "3.7" })) -- there it is only inferred
+    assert.equal(nil, rolled(jars, { mode = "kraft", release = "4.0" })) -- unstable features are allowed
+  end)
   it("ends at one with two releases in its class path", function()
-    local err = rolled { release = "3.9.1", releases = { "3.9.1", "3.7.2" } }
+    local err = rolled { running = "3.9.1", jars = { "3.9.1", "3.7.2" } }
     assert.equal("broker 2 has the jars of 3.9.1 and 3.7.2 in one class path", err and err.what)
   end)
 end)

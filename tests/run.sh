@@ -32,6 +32,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+case "$quick$parts" in 1*\ lab* | 1*\ urp*) usage "--quick leaves real Kafka out, and --part names it" ;; esac
 [ -n "$parts" ] || parts=$all
 [ -z "$long" ] || export KPLAY_LONG=1 # the command line's crash sweep at every record
 

@@ -115,7 +115,7 @@ static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
                          .who = kp_who(a) };
     const kp_value *found;
     kp_class worst = 0;
-    kp_err *e = kp_run_findings(a, &spec, to, &found);
+    kp_err *e = kp_run_findings(a, &spec, NULL, to, &found);
 
     if (e) { /* no broker, or a host, does not answer: said of each of them already */
         worst = e->cls;

@@ -182,6 +182,8 @@ static int run_main(kp_arena *a, const kp_line *line)
             spec.assume_yes = true;
             kp_sim_keep_leaders(copy);
             e = kp_run_first(a, &spec, NULL);
+            if (!e && !c.sim)
+                e = kp_cluster_judge(a, &c, &spec, copy);
             if (json)
                 puts(kp_json_text(a, kp_map(a, "event", kp_text(a, "rehearsed"), "acts",
                                             kp_sim_acts(a, copy), NULL)));

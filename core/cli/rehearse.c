@@ -2,6 +2,8 @@
  *
  * Everything is asked and nothing is changed: views, configurations, each node's host and file.
  * What is not known is left to the simulator's defaults and said by the rehearsal's assumptions.
+ * When the copy's run has gone well, the guard's rows are judged on the cluster itself, for what
+ * that run did.
  */
 #include "cli/cli.h"
 
@@ -148,4 +150,65 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
         "controller", leader, "brokers", kp_list_end(&brokers), "controllers",
         kp_list_end(&controllers), "topics", topics_of(a, v), "reassignments", got[1].value, NULL);
     return kp_sim_from_snapshot(a, snapshot, NULL, ret_sim);
+}
+
+/* ---- what a copy can not show ---- */
+
+/* The nodes that the copy's run acted on, and the release it linked there. */
+static kp_err *touched(kp_arena *a, kp_sim *copy, const kp_value **ret_nodes, const char **ret_to)
+{
+    const kp_value *acts = kp_sim_acts(a, copy);
+    kp_builder nodes = kp_list_begin(a);
+
+    *ret_to = NULL;
+    for (size_t i = 0; i < kp_len(acts); i++) {
+        const kp_value *one = kp_at(acts, i);
+        const char *act = kp_get_text(one, "act", "");
+        int64_t node = kp_get_int(one, "node", -1);
+        bool links = kp_streq(act, "link");
+        if (links && !*ret_to) {
+            kp_request q = { .kind = KP_Q_HOST, .node = (int)node, .since = -1 };
+            kp_reply reply;
+            kp_world_ask_all(kp_sim_world(copy), a, &q, 1, &reply);
+            if (reply.err)
+                return reply.err;
+            *ret_to = kp_get_text(reply.value, "link_release", NULL);
+        }
+        if (kp_streq(act, "stop"))
+            kp_list_add(&nodes, kp_get(one, "node"));
+    }
+    *ret_nodes = kp_list_end(&nodes);
+    return NULL;
+}
+
+kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_spec *rehearsed,
+                         kp_sim *copy)
+{
+    kp_run_spec spec = { .world = live->world,
+                         .inventory = live->inventory,
+                         .who = rehearsed->who,
+                         .overrides = rehearsed->overrides,
+                         .n_overrides = rehearsed->n_overrides };
+    const kp_value *nodes, *found, *first = NULL;
+    const char *to;
+    KP_AUTO_BUF also = KP_BUF_INIT(64 << 10);
+
+    KP_TRY(touched(a, copy, &nodes, &to));
+    if (kp_len(nodes) == 0)
+        return NULL;
+    KP_TRY(kp_run_findings(a, &spec, nodes, to, &found));
+    for (size_t i = 0; i < kp_len(found); i++) {
+        const kp_value *f = kp_at(found, i);
+        if (!kp_streq(kp_get_text(f, "severity", ""), "refuse") || kp_get(f, "covered"))
+            continue;
+        if (first)
+            kp_buf_fmt(&also, "also  %s\n", kp_get_text(f, "text", ""));
+        first = first ? first : f;
+    }
+    if (!first)
+        return NULL;
+    kp_err *e = kp_err_new(KP_SAFETY, kp_get_text(first, "next", "mend it"),
+                           "the copy goes well, the cluster itself would be refused: %s",
+                           kp_get_text(first, "text", ""));
+    return kp_err_detail(e, "%s%s", kp_get_text(first, "detail", ""), kp_buf_text(&also));
 }

@@ -7,6 +7,7 @@
 #include "engine/ops.h"
 
 #include "cluster/release.h"
+#include "cluster/server_config.h"
 
 static kp_err *read_file(kp_step *s, int node, const kp_value **ret_file)
 {
@@ -38,8 +39,11 @@ static kp_err *remember(kp_step *s, const kp_value *edits, const kp_value **ret_
     const kp_value *bytes = kp_get(file, "bytes"),
                    *was = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
     kp_builder before = kp_map_begin(s->a);
-    for (uint32_t i = 0; i < edits->n; i++)
-        kp_map_add(&before, edits->keys[i], kp_get(was, edits->keys[i]));
+    for (uint32_t i = 0; i < edits->n; i++) { /* secrets never enter the journal */
+        const kp_value *old = kp_get(was, edits->keys[i]);
+        bool secret = old && kp_config_key_is_secret(edits->keys[i]);
+        kp_map_add(&before, edits->keys[i], secret ? kp_text(s->a, "(secret)") : old);
+    }
     *ret_pre = kp_map(s->a, "sha256", kp_get(file, "sha256"), "to",
                       kp_text(s->a, kp_sha256_hex(s->a, text, n)), "was", kp_map_end(&before),
                       NULL);

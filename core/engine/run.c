@@ -445,14 +445,18 @@ kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_
     return e;
 }
 
-kp_err *kp_run_findings(kp_arena *a, const kp_run_spec *spec, const char *to,
+kp_err *kp_run_findings(kp_arena *a, const kp_run_spec *spec, const kp_value *nodes, const char *to,
                         const kp_value **ret_list)
 {
     kp_run *r = kp_run_new(a, spec);
     kp_err *e = meet(r);
+    int *ids = KP_NEW_ARRAY(a, kp_len(nodes) + 1, int);
+    kp_nodes some = { .id = ids, .n = kp_len(nodes), .list = true };
 
+    for (size_t i = 0; i < some.n; i++)
+        ids[i] = (int)kp_as_int(kp_at(nodes, i), -1);
     if (!e)
-        e = kp_guard_list(r, a, NULL, to, NULL, ret_list);
+        e = kp_guard_list(r, a, nodes ? &some : NULL, to, NULL, ret_list);
     kp_run_done(r);
     return e;
 }

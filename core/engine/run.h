@@ -235,7 +235,7 @@ typedef struct kp_guard_case { /* what is about to happen */
     size_t n_gone;
     const char *version;          /* switch: the release; NULL */
 } kp_guard_case;
-/* *ret_waited becomes true when it had to wait until it was so: what was seen before is old then. */
+/* *ret_waited becomes true when it had to wait until it was so: what was seen is old then. */
 kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c,
                  bool *ret_waited) KP_MUST_USE;
 /* Once per session, before the first action: no host runs another node than the inventory says.

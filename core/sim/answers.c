@@ -7,6 +7,8 @@
  */
 #include "sim/oracle.h"
 
+#include "cluster/server_config.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -196,7 +198,9 @@ static const kp_value *broker_config(kp_sim *sim, kp_arena *a, const kp_sim_node
     static const char ibp[] = "inter.broker.protocol.version";
     const kp_sim_release_facts *f = kp_sim_facts_at(sim, n->running);
     const kp_sim_text *t = kp_sim_node_text(n);
-    const kp_value *file = kp_properties_parse(a, sim->pool + t->off, t->n);
+    const kp_server_config *c = kp_server_config_read(
+        a, &(kp_config_source) { .text = sim->pool + t->off, .n = t->n });
+    const kp_value *file = c->values;
     kp_builder b = kp_map_begin(a);
 
     for (size_t i = 0; i < KP_COUNT(defaults); i++) {
@@ -208,12 +212,14 @@ static const kp_value *broker_config(kp_sim *sim, kp_arena *a, const kp_sim_node
                                     value));
     }
     for (uint32_t i = 0; i < kp_len(file); i++)
-        if (wanted(keys, file->keys[i]) && strcmp(file->keys[i], ibp) != 0)
-            kp_map_add(&b, file->keys[i],
-                       config_entry(a, file->u.items[i]->u.s, SOURCE_FILE, NULL));
+        if (wanted(keys, file->keys[i]) && strcmp(file->keys[i], ibp) != 0) {
+            bool secret = kp_config_key_is_secret(file->keys[i]); /* DescribeConfigs hides them */
+            const char *value = secret ? NULL : kp_server_config_text(a, c, file->keys[i]);
+            kp_map_add(&b, file->keys[i], config_entry(a, value, SOURCE_FILE, NULL));
+        }
     if (f->zookeeper && wanted(keys, ibp)) {
         /* What the process speaks; as its file spells it, while the file still says so. */
-        const char *spelt = kp_get_text(file, ibp, NULL),
+        const char *spelt = c->ibp,
                    *newest = kp_sim_ibp_name(a, kp_sim_ibp_newest(f));
         const char *value = n->ibp_pinned && spelt && kp_sim_ibp_level(spelt) == n->ibp
                                 ? spelt

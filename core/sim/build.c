@@ -2,6 +2,8 @@
  * derived. */
 #include "sim/spec.h"
 
+#include "cluster/server_config.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -313,8 +315,9 @@ static void fill_node(kp_sim *sim, const kp_plan *p, uint32_t i, kp_buf *strings
     n->log_at = 1000000;
     n->clean = true;
 
-    const kp_value *keys = kp_properties_parse(p->a, from->text, from->n_text);
-    ibp = kp_get_text(keys, "inter.broker.protocol.version", from->ibp);
+    const kp_server_config *file = kp_server_config_read(
+        p->a, &(kp_config_source) { .text = from->text, .n = from->n_text });
+    ibp = file->ibp ? file->ibp : from->ibp;
     n->ibp = kp_sim_ibp_level(ibp);
     n->ibp_pinned = n->ibp >= 0;
     if (n->ibp < 0)

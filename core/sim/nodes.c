@@ -11,6 +11,8 @@
  */
 #include "sim/oracle.h"
 
+#include "cluster/server_config.h"
+
 #include <string.h>
 
 #define HEARTBEAT (2 * KP_SIM_SECOND)
@@ -96,27 +98,23 @@ void kp_sim_node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg)
 
 /* ---- what a start reads ---- */
 
-typedef struct start_file {
-    const kp_value *keys;
-    const char *ibp;
-} start_file;
+typedef const kp_server_config start_file;
 
-static start_file read_file(kp_sim *sim, const kp_sim_node *n)
+static start_file *read_file(kp_sim *sim, const kp_sim_node *n)
 {
     const kp_sim_text *t = kp_sim_node_text(n);
 
     kp_arena_reset(sim->scratch);
-    start_file f = { .keys = kp_properties_parse(sim->scratch, sim->pool + t->off, t->n) };
-    f.ibp = kp_get_text(f.keys, "inter.broker.protocol.version", NULL);
-    return f;
+    return kp_server_config_read(sim->scratch,
+                                 &(kp_config_source) { .text = sim->pool + t->off, .n = t->n });
 }
 
 int32_t kp_sim_ibp_at_start(kp_sim *sim, int32_t node)
 {
     const kp_sim_node *n = &sim->node[node];
-    start_file f = read_file(sim, n);
+    start_file *f = read_file(sim, n);
 
-    return f.ibp ? kp_sim_ibp_level(f.ibp) : kp_sim_ibp_newest(kp_sim_facts_at(sim, n->link));
+    return f->ibp ? kp_sim_ibp_level(f->ibp) : kp_sim_ibp_newest(kp_sim_facts_at(sim, n->link));
 }
 
 typedef kp_sim_refusal refusal;
@@ -134,23 +132,23 @@ static refusal breaking_key(const kp_sim *sim, const kp_sim_node *n, const kp_va
     return (refusal) { 0, 0 };
 }
 
-static refusal judge_file(const kp_sim *sim, const kp_sim_node *n, start_file f)
+static refusal judge_file(const kp_sim *sim, const kp_sim_node *n, start_file *f)
 {
     const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
 
     if ((int)kp_sim_java(n) < kp_sim_java_needed(facts))
         return (refusal) { KP_SIM_LINE_JAVA, kp_sim_java_needed(facts) };
-    if (!kp_get(f.keys, "process.roles") && !facts->zookeeper)
+    if (!f->kraft && !facts->zookeeper)
         return (refusal) { KP_SIM_LINE_ROLES, 0 };
-    if (f.ibp && facts->zookeeper) {
-        int32_t level = kp_sim_ibp_level(f.ibp);
+    if (f->ibp && facts->zookeeper) {
+        int32_t level = kp_sim_ibp_level(f->ibp);
         if (level < 0 || level > kp_sim_ibp_newest(facts))
             return (refusal) { KP_SIM_LINE_IBP, level };
     }
     if (n->troubles & KP_SIM_BAD_CONFIG &&
         (!n->bad_set || (n->bad_gen == n->text_gen && n->bad_link == n->running)))
         return (refusal) { KP_SIM_LINE_CONFIG, -2 };
-    return breaking_key(sim, n, f.keys);
+    return breaking_key(sim, n, f->values);
 }
 
 kp_sim_refusal kp_sim_file_refusal(kp_sim *sim, const kp_sim_node *n)
@@ -162,8 +160,7 @@ kp_sim_refusal kp_sim_file_refusal(kp_sim *sim, const kp_sim_node *n)
 static refusal read_start(kp_sim *sim, kp_sim_node *n)
 {
     const kp_sim_release_facts *facts = kp_sim_facts_at(sim, n->running);
-    start_file f = read_file(sim, n);
-    const char *id = kp_get_text(f.keys, "node.id", kp_get_text(f.keys, "broker.id", ""));
+    start_file *f = read_file(sim, n);
 
     if (n->troubles & KP_SIM_BAD_CONFIG && !n->bad_set) {
         n->bad_set = true;
@@ -173,10 +170,9 @@ static refusal read_start(kp_sim *sim, kp_sim_node *n)
     refusal why = judge_file(sim, n, f);
     if (why.line)
         return why;
-    n->ibp = f.ibp && facts->zookeeper ? kp_sim_ibp_level(f.ibp) : kp_sim_ibp_newest(facts);
-    n->ibp_pinned = f.ibp != NULL;
-    char *mine = kp_printf(sim->scratch, "%d", n->id);
-    if (!kp_streq(id, mine))
+    n->ibp = f->ibp && facts->zookeeper ? kp_sim_ibp_level(f->ibp) : kp_sim_ibp_newest(facts);
+    n->ibp_pinned = f->ibp != NULL;
+    if (!f->generated && !(f->has_id && f->node_id == n->id)) /* a generated one is on its disks */
         return (refusal) { KP_SIM_LINE_NODE_ID, 0 };
     if (n->troubles & KP_SIM_LOOPING)
         return (refusal) { KP_SIM_LINE_CONFIG, -2 };

@@ -52,6 +52,8 @@ def refuses_what_a_host_lacks(ctx: Context) -> None:
         refused_with(ctx, "in-release", (f"broker {last.id} lies inside the release",), *to)
     with acts.without_jar(last, NEWER):
         refused_with(ctx, "half", (NEWER, last.host), *to)
+        expect(ctx.kplay("run", "--dry-run", "rolling.lua", *to), 3, "is only half unpacked",
+               "the cluster itself would be refused")
     with acts.without_release(last, lab.spec.release):
         refused_with(ctx, "way-back", (f"broker {last.id} runs {lab.spec.release}",
                                        "could not be put back"), *to)

@@ -1,5 +1,5 @@
 """The reader of properties held against the originals: java.util.Properties, and KafkaConfig of the
-releases that the lab has fetched.
+lab's releases, which are fetched when they are not there.
 
 Two kinds of texts, made from a seed: any bytes of a properties file's alphabet, and files that name
 what a node is in every spelling.  What Kafka reads, kplay reads; what kplay says Kafka refuses, it
@@ -7,7 +7,6 @@ refuses, and what it refuses for another reason is one of OTHER_REASONS.
 """
 import argparse
 import json
-import os
 import random
 import re
 import subprocess
@@ -16,6 +15,11 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parents[1] / "lab"))
+from lab import releases  # noqa: E402  (the lab fetches Kafka's releases)
+
+PLAIN = "java.util.Properties"
 ALPHABET = [b"a", b"b", b"k", b"1", b"=", b":", b" ", b"\t", b"\f", b"\\", b"\\", b"\\", b"#", b"!", b"\r", b"\n",
             b"\n", b"\r\n", b"\\u0041", b"\\u00e9", b"\\ud83d\\ude00", b"\\u12", b"\xe9", b"\xc3\xa9", b"\\\n  "]
 BLANKS = ["", "", "", " ", "  ", "\t"]
@@ -77,13 +81,10 @@ def cases(rng):
 
 
 def classpath(every):
-    """The newest 3.x, which knows both modes; or all that have the rules of today (since 3.3)."""
-    cache = os.environ.get("KPLAY_LAB_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    cache = Path(cache) if cache else Path(base) / "kplay-lab"
-    found = [(r.name, f"{r}/libs/*") for r in sorted(cache.glob("kafka_2.13-[345]*"))
-             if next(r.glob("libs/kafka_2.13-*.jar"), None)]
-    return found if every else [one for one in found if "-3." in one[0]][-1:]
+    """The lab's newest 3.x, which knows both modes; or all of its releases with the rules of today (since 3.3)."""
+    wanted = [v for v in releases.ALL if releases.number(v) >= (3, 3)]
+    newest = [v for v in wanted if v.startswith("3.")][-1:]
+    return [(path.name, f"{path}/libs/*") for path in map(releases.fetch, wanted if every else newest)]
 
 
 def run(command, text):
@@ -135,6 +136,8 @@ def compare(name, texts, ours, theirs):
             print(f"{name}: {text!r} {words!r}\n  {said}")
         faults += said is not None
     taken = sum("id" in one for one in theirs)
+    if name != PLAIN and not taken:
+        sys.exit(f"{name} took none of the configurations: nothing was compared")
     print(f"{name}: {len(theirs)} texts, {taken} of them good configurations, {faults} read differently")
     return faults
 
@@ -155,7 +158,7 @@ def main():
         plain = [(i, t) for i, t in enumerate(texts) if not t[1]]
         theirs = run([*java, "-cp", place, "Original"],
                      "".join(line + "\n" for line, (_, words) in zip(lines.splitlines(), texts) if not words))
-        faults += compare("java.util.Properties", [t for _, t in plain], [ours[i] for i, _ in plain], theirs)
+        faults += compare(PLAIN, [t for _, t in plain], [ours[i] for i, _ in plain], theirs)
         for name, path in classpath(args.long):
             theirs = run([*java, "-cp", f"{path}:{place}", "Original"], lines)
             faults += compare(name, texts, ours, theirs)

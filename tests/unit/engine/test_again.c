@@ -121,6 +121,28 @@ static void what_was_put_right_by_hand_is_gone_on_with(void **state)
     bench_over(&b);
 }
 
+/* ---- secrets ---- */
+
+static kp_err *sets_a_secret(kp_run *r, const kp_value *args)
+{
+    const kp_value *v;
+    (void)args;
+    TEST_TRY(call(r, "set_properties", "[1,{\"acme.password\":\"${vault:acme}\"}]", NULL));
+    TEST_TRY(call(r, "set_properties", "[1,{\"acme.password\":false}]", &v));
+    assert_string_equal(kp_get_text(kp_get(v, "was"), "acme.password", ""), "(secret)");
+    return NULL;
+}
+
+/* What a host's file had is read to be told, and a secret is not. */
+static void an_old_secret_is_not_told(void **state)
+{
+    bench b = { 0 };
+    (void)state;
+    begin(&b, KRAFT, sets_a_secret, NULL, 0);
+    well(bench_run(&b, NULL));
+    bench_over(&b);
+}
+
 /* ---- signals ---- */
 
 /* What an earlier session asked for, and this one has not, is nothing to wait for. */
@@ -277,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_right_by_hand_is_gone_on_with),
+        cmocka_unit_test(an_old_secret_is_not_told),
         cmocka_unit_test(a_doubt_that_is_to_be_asked_again_pauses_at_once),
         cmocka_unit_test(a_signal_before_the_run_goes_on_is_heard),
         cmocka_unit_test(what_was_behind_before_the_guard_waited_excuses_nothing),

@@ -300,19 +300,23 @@ static void test_jars_beside_the_release(void **state)
     good_host(p);
     place_write(p, "plugins/acme.jar", "%s", JAR);
     place_write(p, "releases/kafka_2.13-3.5.2/libs/kafka-clients-3.5.2.jar", "%s", JAR);
-    place_write(p, "else/libs/kafka-clients-2.8.2.jar", "%s", JAR);
+    place_write(p, "else/libs/kafka_2.13-2.8.2.jar", "%s", JAR); /* a release elsewhere */
+    place_write(p, "plugins/kafka-clients-3.0.2.jar", "%s", JAR); /* of the plugin's own */
+    place_write(p, "releases/acme/acme.jar", "%s", JAR);          /* beside releases, and none */
     place_broker_with(p,
                       kp_printf(p->a, "%s/releases/kafka_2.13-3.5.2/bin/../libs/a.jar:"
-                                      "%s/else/libs/b.jar:%s/plugins/acme.jar:%s/plugins/*",
-                                p->dir, p->dir, p->dir, p->dir),
+                                      "%s/else/libs/b.jar:%s/plugins/acme.jar:%s/plugins/*:"
+                                      "%s/releases/acme/*",
+                                p->dir, p->dir, p->dir, p->dir, p->dir),
                       p->config, NULL);
     place_write(p, "releases/kafka_2.13-3.5.2/bin/x", "%s", "");
     says(p, foreign_class);
     demand(p, "4.0.1", "config", "com.acme.P could not be found");
     assert_non_null(strstr(place_read(p, "calls/args"),
-                           kp_printf(p->a, "-cp\n%s/libs/*:%s/acme.jar:%s/*\n",
+                           kp_printf(p->a, "-cp\n%s/libs/*:%s/acme.jar:%s/*:%s/*\n",
                                      place_path(p, "releases/kafka_2.13-4.0.1"),
-                                     place_path(p, "plugins"), place_path(p, "plugins"))));
+                                     place_path(p, "plugins"), place_path(p, "plugins"),
+                                     place_path(p, "releases/acme"))));
 }
 
 static void test_overrides_are_proved_with_the_file(void **state)

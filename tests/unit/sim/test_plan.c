@@ -240,6 +240,34 @@ static void a_snapshot_is_the_cluster_it_was_taken_from(void **state)
 }
 
 /* The snapshot that a view gives of a simulated cluster makes one whose view is equal. */
+/* As KafkaConfig reads them: blanks behind a value are none of it, and an id may be generated. */
+static void files_of_a_snapshot_mean_what_kafka_reads(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 8 << 20);
+    kp_sim *sim;
+    (void)state;
+    sound(kp_sim_from_snapshot(
+        a,
+        value_of(a, "{'mode':'zookeeper','controller':2,'topics':[],'brokers':["
+                    "{'id':1,'host':'h1','release':'3.4.1','properties':"
+                    "'broker.id=1 \\ninter.broker.protocol.version=3.3  \\n'},"
+                    "{'id':2,'host':'h2','release':'3.4.1','properties':'process.roles=\\n'}]}"),
+        NULL, &sim));
+    cluster c = cluster_from(sim);
+    for (int node = 1; node <= 2; node++) {
+        stop(&c, node);
+        assert_true(until_off(&c, node, KP_MINUTE) >= 0);
+        start(&c, node);
+        assert_true(until_listed(&c, node, true, KP_MINUTE) >= 0);
+    }
+    const kp_value *config = told(&c, (kp_request) { .kind = KP_Q_CONFIG,
+                                                     .node = 1,
+                                                     .resource = "broker" });
+    const kp_value *ibp = kp_get(kp_get(config, "1"), "inter.broker.protocol.version");
+    assert_string_equal(kp_get_text(ibp, "value", ""), "3.3");
+    cluster_close(&c);
+}
+
 static void a_snapshot_of_a_view_comes_back(void **state)
 {
     cluster c = cluster_of(
@@ -416,6 +444,7 @@ int main(void)
         cmocka_unit_test(counted_topics_have_names_in_order),
         cmocka_unit_test(wrong_descriptions_are_said),
         cmocka_unit_test(a_snapshot_is_the_cluster_it_was_taken_from),
+        cmocka_unit_test(files_of_a_snapshot_mean_what_kafka_reads),
         cmocka_unit_test(a_snapshot_of_a_view_comes_back),
         cmocka_unit_test(brokers_in_no_file_are_there_and_not_ours),
         cmocka_unit_test(combined_nodes_say_in_their_files_who_votes),

@@ -46,9 +46,11 @@ static bool is_watched(const char *key)
 /* By name, for keys of any plugin or provider; Kafka's own of type PASSWORD are among them. */
 bool kp_config_key_is_secret(const char *key)
 {
-    static const char *const words[] = { "password",   "passphrase", "passwd",      "secret",
-                                         "jaas",       "ssl.key",    "keystore.key",    "credential",  "token",
-                                         "master.key", "access.key", "private.key", "api.key" };
+    static const char *const words[] = { "password",     "passphrase", "passwd",
+                                         "secret",       "jaas",       "ssl.key",
+                                         "keystore.key", "credential", "token",
+                                         "master.key",   "access.key", "private.key",
+                                         "api.key" };
     if (kp_ends_with(key, ".ms")) /* delegation.token.max.lifetime.ms */
         return false;
     for (size_t i = 0; i < KP_COUNT(words); i++)

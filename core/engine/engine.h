@@ -199,8 +199,8 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
 
 /* What the guard's rows find of these nodes (list of int; NULL: of every node), before anything is
  * touched, as findings() gives it (kplay doc findings).  to: the release that is to come; NULL:
- * they are only restarted.  Needs world, inventory, overrides and sink of the spec; nothing is changed,
- * nothing journaled. */
+ * they are only restarted.  Needs world, inventory, overrides and sink of the spec; nothing is
+ * changed, nothing journaled. */
 kp_err *kp_run_findings(kp_arena *a, const kp_run_spec *spec, const kp_value *nodes, const char *to,
                         const kp_value **ret_list) KP_MUST_USE;
 

@@ -1,7 +1,8 @@
 """Two bastions: two directories of runs, and one cluster that both reach.
 
-The first kplay is frozen where a test wants it (SIGSTOP: a laptop that sleeps, a bastion off the
-network), so that nothing here depends on how fast the machine is.
+The first kplay waits where a test wants it, until the test lets it go on, and is frozen meanwhile
+(SIGSTOP: a laptop that sleeps, a bastion off the network): nothing here depends on how fast the
+machine is.
 """
 from __future__ import annotations
 
@@ -11,11 +12,17 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab.config import Topic
+
 from .base import Context, Done, expect, scenario, told
 from .crashes import records
 from .refusals import complaint, runs_of, untouched
 
-FIRST = """--- Restart two brokers, with a rest in the middle of the first and before the second.
+FIRST = """--- Restart two brokers; in the middle of the first and before the second it waits for a topic.
+
+local function gate(topic, stall)
+  wait_until(function() return #partitions{{ topic = topic }} > 0 end, {{ stall = stall }})
+end
 
 return {{
   api     = 1,
@@ -23,10 +30,10 @@ return {{
   effects = {{ "broker.restart" }},
   run = function()
     stop_broker({0})
-    sleep("2s")
+    gate("{name}-go-1", "61m")
     start_broker({0})
     wait_in_sync({0})
-    sleep("3s")
+    gate("{name}-go-2", "62m")
     stop_broker({1})
     start_broker({1})
     wait_in_sync({1})
@@ -57,31 +64,37 @@ class Bastions:
         self.runs = [runs_of(ctx, f"{name}-{n}") for n in (1, 2)]
         first, self.second = (ctx.lab.dir / f"{name}-{n}.lua" for n in (1, 2))
         ids = [broker.id for broker in ctx.lab.brokers()]
-        first.write_text(FIRST.format(*ids))
+        self.name = name
+        first.write_text(FIRST.format(*ids, name=name))
         self.second.write_text(SECOND.format(*ids))
         self.child = ctx.popen("run", "--yes", "--runs", self.runs[0], first)
 
     def run_name(self, n: int) -> str:
         return next(self.runs[n].glob("*/journal.jsonl")).parent.name
 
-    def sleeping(self, text: str) -> bool:
-        """The newest record of the first run is the beginning of that sleep."""
+    def go_on(self, gate: int) -> None:
+        """Lets the first run through that gate, now or when it comes to it."""
+        self.ctx.lab.create_topic(Topic(f"{self.name}-go-{gate}", 1, 2, 1))
+
+    def waits(self, gate: int) -> bool:
+        """The newest record of the first run is the beginning of that wait."""
         with contextlib.suppress(ValueError):  # there is no run yet
             last = records(self.runs[0])[-1]
-            return last["k"] == "wait" and text in str(last.get("a"))
+            return last["k"] == "wait" and f"6{gate}m" in str(last.get("a"))
         return False
 
     @contextlib.contextmanager
-    def frozen(self, text: str) -> Iterator[None]:
-        """In that sleep of the first run, its kplay is stopped for the block."""
-        self.ctx.lab.wait(lambda: self.child.poll() is not None or self.sleeping(text),
-                          f"the first run to sleep {text}")
+    def frozen(self, gate: int) -> Iterator[None]:
+        """At that gate of the first run, its kplay is stopped for the block, and let through then."""
+        self.ctx.lab.wait(lambda: self.child.poll() is not None or self.waits(gate),
+                          f"the first run to come to gate {gate}")
         assert self.child.poll() is None, told(self.end())
         os.kill(self.child.pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(self.child.pid, signal.SIGCONT)
+            self.go_on(gate)
 
     def end(self) -> Done[str]:
         return self.ctx.finish(self.child)
@@ -97,11 +110,11 @@ def two_bastions_and_the_second_is_refused(ctx: Context) -> None:
     lab = ctx.lab
     before = ctx.counters()
     both = Bastions(ctx, "refused")
-    with both.frozen("2s"), untouched(ctx):
+    with both.frozen(1), untouched(ctx):
         done = expect(ctx.kplay(*both.words()), 3,
                       f"refused before stopping broker {lab.brokers()[2].id}")
         ctx.say(complaint(done))
-    with both.frozen("3s"), untouched(ctx):
+    with both.frozen(2), untouched(ctx):
         done = expect(ctx.kplay("resume", "--yes", "--runs", both.runs[1]), 3,
                       f"fenced: run {both.run_name(0)} holds all {len(lab.nodes)} hosts, by ",
                       f"--take-over {both.run_name(0)} --reason TEXT")
@@ -121,7 +134,8 @@ def two_bastions_and_the_second_takes_over(ctx: Context) -> None:
     lab = ctx.lab
     reason = "bastion 1 is gone"
     both = Bastions(ctx, "taken")
-    with both.frozen("3s"):
+    both.go_on(1)
+    with both.frozen(2):
         before = ctx.counters()
         expect(ctx.kplay(*both.words("--take-over", "1124-ffff", "--reason", reason)), 3,
                "--take-over 1124-ffff: it holds no host here", both.run_name(0))

@@ -305,6 +305,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c, bool *re
 
     for (;;) {
         KP_AUTO_ARENA a = kp_arena_new("guard", ROUND_LIMIT);
+        r->pace.cost_us = 0;
         kp_findings all = { .a = a }, fs = { .a = a };
         kp_facts *f = kp_guard_judge(r, when, c, &all);
         if (r->over)
@@ -338,6 +339,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c, bool *re
         *ret_waited = true;
         later.state = NULL; /* what was just read is old from now on */
         c = &later;
-        KP_TRY(kp_pause(r, 5 * KP_POLL_MS));
+        kp_ms pause = kp_pace_pause(&r->pace);
+        KP_TRY(kp_pause(r, pause > 5 * KP_POLL_MS ? pause : 5 * KP_POLL_MS));
     }
 }

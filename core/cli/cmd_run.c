@@ -18,7 +18,8 @@
         KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP
 
 static const kp_option run_options[] = {
-    { "dry-run", 0, NULL, "run it on a simulated copy of the cluster; nothing is changed" },
+    { "dry-run", 0, NULL,
+      "run it on a simulated copy, judge its nodes on the cluster itself; nothing is changed" },
     { "supersede", 0, "RUN", "close that unfinished run for good first" },
     RUN_OPTIONS,
     { NULL, 0, NULL, NULL },

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every fuzzer for a while from its corpus; what a fuzzer finds stays in build/fuzz/findings.
-#   tests/fuzz/run.sh          20 s each
+#   tests/fuzz/run.sh          20 s each, two at a time
 #   tests/fuzz/run.sh --long   180 s each
 set -eu
 cd "$(dirname "$0")/../.."
@@ -14,9 +14,10 @@ targets=$(cd tests/fuzz && ls */fuzz_*.c | sed 's|.*/||; s|\.c$||')
 cmake --build --preset fuzz --target $targets
 mkdir -p build/fuzz/findings
 
-for source in tests/fuzz/*/fuzz_*.c; do
-    name=$(basename "$source" .c)
-    room=$(basename "$(dirname "$source")")
+# fuzz SOURCE: one of them; says how far it came.
+fuzz() {
+    name=$(basename "$1" .c)
+    room=$(basename "$(dirname "$1")")
     work=build/fuzz/corpus/$name
     mkdir -p "$work"
     seeds=
@@ -30,7 +31,19 @@ for source in tests/fuzz/*/fuzz_*.c; do
         -artifact_prefix=build/fuzz/findings/ "$work" $seeds >"$log" 2>&1; then
         tail -40 "$log"
         echo "fuzz: $name found something; it is in build/fuzz/findings"
-        exit 1
+        return 1
     fi
     echo "fuzz: $name, $(grep -o 'Done [0-9]* runs' "$log" || echo 'ended')"
+}
+
+# Two at a time, and none is left when it ends.
+trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
+trap 'exit 130' INT TERM
+before=
+for source in tests/fuzz/*/fuzz_*.c; do
+    fuzz "$source" &
+    now=$!
+    [ -z "$before" ] || wait "$before"
+    before=$now
 done
+wait "$before"

@@ -27,8 +27,10 @@ fuzz() {
     [ "$name" != fuzz_playbook ] || seeds="$seeds playbooks"
     log=build/fuzz/$name.log
     # shellcheck disable=SC2086
-    if ! build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=600 \
-        -artifact_prefix=build/fuzz/findings/ "$work" $seeds >"$log" 2>&1; then
+    build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=600 \
+        -artifact_prefix=build/fuzz/findings/ "$work" $seeds >"$log" 2>&1 &
+    trap "kill $! 2>/dev/null" TERM
+    if ! wait $!; then
         tail -40 "$log"
         echo "fuzz: $name found something; it is in build/fuzz/findings"
         return 1

@@ -39,9 +39,9 @@ fuzz() {
 }
 
 # Two at a time, and none is left when it ends.
-trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
+trap 'kill $before $now 2>/dev/null || :' EXIT
 trap 'exit 130' INT TERM
-before=
+before= now=
 for source in tests/fuzz/*/fuzz_*.c; do
     fuzz "$source" &
     now=$!

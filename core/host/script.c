@@ -27,8 +27,10 @@ const char kp_sh_basics[] =
     "fail() { say failed \"$1\"; exit 95; }\n"
     /* start_of PID: its start in jiffies since boot; nothing when it is gone or a zombie. */
     "start_of() {\n"
-    "    sed 's/^.*) //' \"/proc/$1/stat\" 2>/dev/null |\n"
-    "        awk '$1 != \"Z\" && $1 != \"X\" { print $20 }'\n"
+    "    stat=\n"
+    "    { while IFS= read -r line; do stat=$line; done <\"/proc/$1/stat\"; } 2>/dev/null\n"
+    "    set -- ${stat##*) }\n"
+    "    case ${1-} in '' | Z | X) ;; *) echo \"${20}\" ;; esac\n"
     "}\n"
     "alive() { [ -n \"$2\" ] && [ \"$(start_of \"$1\")\" = \"$2\" ]; }\n"
     /* durable PATH...: on disk when it returns; sync takes paths since coreutils 8.24. */

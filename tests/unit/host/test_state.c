@@ -286,6 +286,14 @@ static void test_log_evidence(void **state)
     assert_int_equal(kp_len(kp_get(kp_get(v, "signs"), "errors")), 0);
     assert_null(kp_get(kp_get(v, "signs"), "mis_pinned"));
 
+    /* layout.log may be a link, as the directories of distributions are. */
+    p->spec.layout.log = place_path(p, "log/link.log");
+    assert_int_equal(symlink("server.log", p->spec.layout.log), 0);
+    v = place_state(p, place_host(p), NULL, (int64_t)strlen(before));
+    assert_int_equal(kp_get_int(v, "log_size", -1), size);
+    assert_true(kp_get_bool(kp_get(v, "signs"), "mis_pinned", false));
+    assert_null(kp_get(v, "log_turned"));
+
     /* Rotated: a shorter file is read from its start, and that is said. */
     place_write(p, "log/server.log", "Got error DUPLICATE_BROKER_REGISTRATION\n");
     v = place_state(p, h, NULL, size);
@@ -387,7 +395,8 @@ static void test_a_start_script_is_not_the_node_yet(void **state)
     kp_host *h = place_host(p);
     pid_t pid = fork();
     if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", "sleep 60; :", "kafka.Kafka", p->config, NULL);
+        execl("/bin/sh", "sh", "-c", "while [ -e \"$1\" ]; do sleep 0.05; done; :", "kafka.Kafka",
+              p->config, NULL);
         _exit(127);
     }
     const kp_value *v = place_state(p, h, NULL, -1);

@@ -44,9 +44,9 @@ void kp_pace_add(kp_pace *p, const kp_reply *reply)
     p->cost_us += size * *best / 1000;
 }
 
-kp_ms kp_pace_pause(const kp_pace *p)
+kp_ms kp_pace_pause(const kp_pace *p, int share)
 {
-    int64_t ms = p->cost_us * KP_POLL_SHARE / 1000;
+    int64_t ms = p->cost_us * share / 1000;
     return ms < KP_POLL_MS ? KP_POLL_MS : ms > KP_POLL_MOST ? KP_POLL_MOST : ms;
 }
 

@@ -339,7 +339,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c, bool *re
         *ret_waited = true;
         later.state = NULL; /* what was just read is old from now on */
         c = &later;
-        kp_ms pause = kp_pace_pause(&r->pace);
+        kp_ms pause = kp_pace_pause(&r->pace, KP_POLL_SHARE);
         KP_TRY(kp_pause(r, pause > 5 * KP_POLL_MS ? pause : 5 * KP_POLL_MS));
     }
 }

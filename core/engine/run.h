@@ -6,11 +6,13 @@
 
 #define KP_SCOPES 8    /* nested play() */
 
-/* The pause between two looks at the world: KP_POLL_SHARE times what the last look cost, so that
- * looking takes a twentieth of those who answer, within these two. */
+/* The pause between two looks at the world, within the first two: so many times what the last look
+ * cost that looking takes a twentieth of those who answer; a quarter while an action is under way,
+ * for then a node is down, or about to be. */
 #define KP_POLL_MS 100
 #define KP_POLL_MOST KP_SECOND
 #define KP_POLL_SHARE 20
+#define KP_POLL_SHARE_ACTING 3
 
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
@@ -196,7 +198,7 @@ void kp_sent_forget(kp_run *r); /* of all steps: what still comes is dropped */
 /* Waits `d`.  KP_PAUSED or KP_DETACHED when a signal says that it must not go on. */
 kp_err *kp_pause(kp_run *r, kp_ms d) KP_MUST_USE;
 void kp_pace_add(kp_pace *p, const kp_reply *reply); /* kp_ask_all does, with each answer */
-kp_ms kp_pace_pause(const kp_pace *p);
+kp_ms kp_pace_pause(const kp_pace *p, int share);
 
 /* ---- signals.c: what a person who interrupts still lets the run finish ---- */
 typedef enum kp_urge { KP_GO_ON, KP_FINISH_NODE, KP_FINISH_ACTION, KP_LEAVE } kp_urge;

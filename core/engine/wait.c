@@ -180,7 +180,7 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
                                 .value = s.left > 0 ? kp_map(scratch, "left",
                                                              kp_int(scratch, s.left), NULL)
                                                     : NULL });
-        KP_TRY(kp_pause(r, kp_pace_pause(&r->pace)));
+        KP_TRY(kp_pause(r, kp_pace_pause(&r->pace, KP_POLL_SHARE)));
     }
 }
 
@@ -299,7 +299,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
                                 .path = w.path,
                                 .text = said,
                                 .took = kp_mono(r->w) - w.begun });
-        kp_ms pause = kp_pace_pause(&r->pace);
+        kp_ms pause = kp_pace_pause(&r->pace, KP_POLL_SHARE);
         KP_TRY(kp_pause(r, ms[2] > pause ? ms[2] : pause));
     }
 }

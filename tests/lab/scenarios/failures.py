@@ -215,7 +215,7 @@ def killed_while_stopping(ctx: Context) -> None:
     nothing_lost(ctx, load)
 
 
-@scenario(cluster="kraft-3.7.2", order=41)
+@scenario(cluster="kraft-3.7.2", order=41, long=True)
 def another_killed_in_the_middle(ctx: Context) -> None:
     """While one broker is being started, another is killed: no further node is stopped."""
     lab = ctx.lab

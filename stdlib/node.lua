@@ -45,8 +45,8 @@ local function start(id)
 end
 
 --- ZooKeeper mode: write down the protocol version the broker speaks now.
-local function pin(id)
-  if cluster().mode == "zookeeper" and is_broker(id) then set_ibp(id, ibp(id)) end
+local function pin(id, mode)
+  if mode ~= "kraft" and is_broker(id) then set_ibp(id, ibp(id)) end
 end
 
 --- What was started runs something else: what, and what to do about it.
@@ -87,9 +87,10 @@ end
 -- When that fails, policy.on_failure decides: the run stops there, or this node is
 -- put back on its old release first.
 function node.roll(id, to, settle)
-  local from = to and (seen[id] or releases(id)).current
+  local was = to and (seen[id] or releases(id)) or {}
+  local from = was.current
   gate.before(id, settle)
-  if to then pin(id) end
+  if to then pin(id, was.mode) end
   local ok, err = pcall(forward, id, to, settle)
   if ok and not err then return end
   if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what, err.detail) == "back_out" then

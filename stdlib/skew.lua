@@ -60,6 +60,13 @@ function skew.running()
   return lowest, who
 end
 
+-- A broker whose file gives it ZooKeeper mode: in a migration not all have left it.
+local function in_zookeeper_mode()
+  for _, id in ipairs(brokers()) do
+    if releases(id).mode ~= "kraft" then return id end
+  end
+end
+
 --- What speaks against installing `to`; empty when nothing does.
 function skew.findings(to, rules)
   local row = versions.row(to)
@@ -75,8 +82,9 @@ function skew.findings(to, rules)
   local from = skew.running()
   if not from then return { "no node says which release it runs" } end
   if not versions.row(from) then return { ("the cluster runs %s, which kplay does not know"):format(from) } end
-  if cluster().mode == "zookeeper" and target.major >= 4 then
-    return { ("%s has no ZooKeeper mode: migrate the cluster to KRaft on 3.9 first"):format(to) }
+  local left = target.major >= 4 and in_zookeeper_mode()
+  if left then
+    return { ("%s has no ZooKeeper mode: migrate the cluster to KRaft on 3.9 first (broker %d is not)"):format(to, left) }
   end
   if versions.compare(to, from) < 0 and rules ~= "documented" then
     return { ("%s is older than the running %s"):format(to, from) }

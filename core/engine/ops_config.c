@@ -28,13 +28,12 @@ static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, c
 }
 
 /* What to remember: the file as it is and as it will be. */
-static kp_err *remember(kp_step *s, const kp_value *edits, const kp_value **ret_pre)
+static kp_err *remember(kp_step *s, const kp_value *file, const kp_value *edits,
+                        const kp_value **ret_pre)
 {
-    const kp_value *file;
     char *text;
     size_t n;
 
-    KP_TRY(read_file(s, s->node.id, &file));
     KP_TRY(edited(s, file, edits, &text, &n));
     const kp_value *bytes = kp_get(file, "bytes"),
                    *was = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
@@ -156,7 +155,9 @@ static unsigned set_marks(kp_run *r, const void *args)
 
 static kp_err *set_before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
-    return remember(s, ((const set_args *)args)->properties, ret_pre);
+    const kp_value *file;
+    KP_TRY(read_file(s, s->node.id, &file));
+    return remember(s, file, ((const set_args *)args)->properties, ret_pre);
 }
 static kp_err *set_ask(kp_step *s, const void *args)
 {
@@ -209,10 +210,7 @@ static kp_err *ibp_refuse(kp_run *r, const void *args)
     if (kp_ibp_level(a->version) < 0)
         return kp_err_new(KP_PLAYBOOK, "write it like \"3.4\" or \"3.5-IV2\"",
                           "set_ibp: \"%s\" is no inter-broker protocol version", a->version);
-    if (!r->zookeeper)
-        return kp_err_new(KP_PLAYBOOK,
-                          "in KRaft the boundary is metadata.version (kafka-features upgrade)",
-                          "set_ibp: inter.broker.protocol.version is ignored in KRaft");
+    (void)r;
     return NULL;
 }
 
@@ -256,7 +254,17 @@ static const char *ibp_version(const void *args)
 }
 static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
-    return remember(s, ibp_edit(s, args), ret_pre);
+    const kp_value *file;
+    KP_TRY(read_file(s, s->node.id, &file));
+    const kp_value *bytes = kp_get(file, "bytes");
+    kp_config_source text = { .text = kp_as_text(bytes, ""), .n = bytes ? bytes->n : 0 };
+    if (kp_server_config_read(s->a, &text)->kraft)
+        return kp_err_at(kp_err_new(KP_PLAYBOOK,
+                                    "in KRaft the boundary is metadata.version (kafka-features "
+                                    "upgrade)",
+                                    "set_ibp: inter.broker.protocol.version is ignored in KRaft"),
+                         "%s", kp_node_word(s->a, s->r, s->node.id));
+    return remember(s, file, ibp_edit(s, args), ret_pre);
 }
 static kp_err *ibp_ask(kp_step *s, const void *args)
 {

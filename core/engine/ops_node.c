@@ -146,6 +146,13 @@ static kp_err *disk_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
+/* By the file that its process runs on; one that runs nothing: by the file it would start with. */
+static const kp_value *file_mode(const kp_value *state)
+{
+    const kp_value *runs = kp_get(kp_get(state, "process"), "mode");
+    return runs ? runs : kp_get(kp_get(state, "config"), "mode");
+}
+
 static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const kp_value *state = NULL;
@@ -158,7 +165,7 @@ static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_
     *ret_v = kp_map(s->a, "running", kp_get(state, "running_release"), "current",
                     kp_get(state, "link_release"), "staged", kp_list_end(&whole), "partial",
                     kp_get(state, "releases_partial"), "jars",
-                    kp_get(kp_get(state, "process"), "releases"), NULL);
+                    kp_get(kp_get(state, "process"), "releases"), "mode", file_mode(state), NULL);
     return NULL;
 }
 
@@ -274,8 +281,9 @@ QUESTION(disk, disk_read, node_arg, sizeof(node_args),
          "Free bytes of a node's fullest log dir, and how many log dirs it has.", "{free, dirs}",
          "disk(2).free");
 QUESTION(releases, releases_read, node_arg, sizeof(node_args),
-         "The release a node runs, the one its link names, and those staged on its host.",
-         "{running, current, staged, partial, jars}", "releases(2).staged");
+         "The release a node runs, the one its link names, those staged on its host, and the mode "
+         "its file gives it (zookeeper or kraft).",
+         "{running, current, staged, partial, jars, mode}", "releases(2).staged");
 QUESTION(properties, properties_read, node_arg, sizeof(node_args),
          "A node's server.properties; secrets are blanked.", "map of name to text",
          "properties(2)[\"log.dirs\"]");

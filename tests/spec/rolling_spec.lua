@@ -226,8 +226,7 @@ describe("node.roll", function()
     end
     local node = kplay.stdlib("node", {
       brokers = function() return { 1, 2, 3 } end,
-      cluster = function() return { mode = "kraft" } end,
-      releases = function() return called[#called] == "start" and after or { current = "3.7.2", running = "3.7.2" } end,
+      releases = function() return called[#called] == "start" and after or { current = "3.7.2", running = "3.7.2", mode = "kraft" } end,
       api_versions = function() return says or { mode = "kraft", release = "3.9" } end,
       wait_until = function() end,
       stop_broker = act "stop", switch_release = act "switch", start_broker = act "start",

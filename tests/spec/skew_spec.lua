@@ -1,6 +1,6 @@
 local kplay = require "kplay"
 
---- skew.lua over a cluster that runs `from`.
+--- skew.lua over a cluster that runs `from`; `mode` of all, or a list.
 local function skew(from, mode)
   return kplay.stdlib("skew", {
     brokers = function() return { 1, 2, 3 } end,
@@ -9,7 +9,10 @@ local function skew(from, mode)
       if type(from) == "table" then return from[id] end
       return from
     end,
-    cluster = function() return { mode = mode or "zookeeper" } end,
+    releases = function(id)
+      if type(mode) == "table" then return { mode = mode[id] } end
+      return { mode = mode or "zookeeper" }
+    end,
     fail = function(what) error(what, 0) end,
   })
 end
@@ -64,6 +67,12 @@ describe("skew.findings", function()
   it("judges from the lowest release that runs", function()
     local found = skew({ "3.5.2", "2.8.2", "3.5.2" }).findings("3.5.2")
     assert.truthy(found[1]:find("2.8.2 -> 3.0.2 -> 3.5.2", 1, true))
+  end)
+
+  it("knows that a migration has not ended", function()
+    local found = skew("3.9.1", { "kraft", "kraft", "zookeeper" }).findings("4.0.1")
+    assert.truthy(found[1]:find("(broker 3 is not)", 1, true))
+    assert.same({}, skew("3.9.1", { "kraft", "kraft", "kraft" }).findings("4.0.1"))
   end)
 
   it("does not judge a cluster of which nobody says its release", function()

@@ -53,6 +53,8 @@ bool kp_config_key_is_secret(const char *key)
                                          "api.key" };
     if (kp_ends_with(key, ".ms")) /* delegation.token.max.lifetime.ms */
         return false;
+    if (kp_ends_with(key, ".url")) /* sasl.oauthbearer.token.endpoint.url */
+        return false;
     for (size_t i = 0; i < KP_COUNT(words); i++)
         if (strcasestr(key, words[i]))
             return true;

@@ -264,7 +264,7 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
 /* No host runs another node than the inventory says, and for none that runs nothing somebody
  * answers elsewhere; *ret_idle: some run nothing. */
 static void judge_hosts(kp_run *r, const kp_reply *state, bool again, kp_findings *fs,
-                             bool *ret_idle)
+                        bool *ret_idle)
 {
     kp_facts *f = kp_facts_begin(r, r->call, NULL, 0, NULL);
 

@@ -312,7 +312,7 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     if (how == CLAIM_NONE)
         return KP_NOT_YET;
     s->blind = how == CLAIM_UNKNOWN;
-    s->say = s->blind                 ? "its host does not say whether it is being started"
+    s->say = s->blind                   ? "its host does not say whether it is being started"
              : kp_life_deaths(&s->life) ? "its process has died; perhaps it is started again"
                                         : "its process is not there yet";
     return KP_UNDER_WAY;

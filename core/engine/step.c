@@ -10,9 +10,9 @@
  *            wait
  *
  * A step is done when its probe says so; no answer to a request is believed, but for a no that is
- * certain: when it is not so then, the step has failed.  A verb that takes a
- * list of nodes has one child per node, each with its own intent and done; the guard judges them
- * together, they are asked together, and the call returns when all have settled.
+ * certain: when it is not so then, the step has failed.  A verb that takes a list of nodes has one
+ * child per node, each with its own intent and done; the guard judges them together, they are asked
+ * together, and the call returns when all have settled.
  */
 #include "engine/run.h"
 

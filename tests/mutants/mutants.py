@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Mutants: kplay broken on purpose, one fault at a time; the test that is there for it must fail.
 
-usage: mutants.py BUILD [--long] [--only TEXT]
-
 A test that passes while the thing it is there for is broken proves nothing.  faults/*.txt holds the
 faults, as edits of the sources:
 
@@ -30,6 +28,7 @@ edit whose lines are gone.
 """
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -209,10 +208,7 @@ def lives(m: Mutant) -> bool | None:
             (SOURCE / name).write_text(text)
 
 
-def main() -> int:
-    long, only = "--long" in sys.argv, ""
-    if "--only" in sys.argv:
-        only = sys.argv[sys.argv.index("--only") + 1]
+def main(long: bool, only: str) -> int:
     faults = [f for path in sorted(Path(__file__).parent.glob("faults/*.txt")) for f in read_faults(path)]
     wrong = [f"{f.place}: {f.name}: it needs means, test and in" for f in faults
              if not (f.means and f.tests and f.edits)]
@@ -236,5 +232,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    SOURCE, OUT = Path(sys.argv[1]).resolve() / "src", Path(sys.argv[1]).resolve() / "out"
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=Path, help="where the copy of the sources and its build go")
+    parser.add_argument("--long", action="store_true", help="those too whose test takes minutes")
+    parser.add_argument("--only", default="", metavar="WORDS", help="those with these words in their name")
+    given = parser.parse_args()
+    SOURCE, OUT = given.build.resolve() / "src", given.build.resolve() / "out"
+    sys.exit(main(given.long, given.only))

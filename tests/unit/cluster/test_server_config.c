@@ -175,7 +175,8 @@ static void secrets_are_in_no_problem(void **state)
                                           "config.providers.vault.param.TokenFile", "s3.access.key",
                                           "acme.Credentials", "password.encoder.secret" };
     static const char *const shown[] = { "log.dirs", "delegation.token.max.lifetime.ms",
-                                         "inter.broker.protocol.version", "key.converter" };
+                                         "inter.broker.protocol.version", "key.converter",
+                                         "sasl.oauthbearer.token.endpoint.url" };
     for (size_t i = 0; i < KP_COUNT(hidden); i++)
         assert_true(kp_config_key_is_secret(hidden[i]));
     for (size_t i = 0; i < KP_COUNT(shown); i++)

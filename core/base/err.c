@@ -198,6 +198,20 @@ kp_err *kp_err_class(kp_err *e, kp_class cls)
     return e;
 }
 
+kp_err *kp_err_copy(const kp_err *e)
+{
+    if (!e)
+        return NULL;
+    kp_err *c = kp_err_new(e->cls, e->next, "%s", e->what);
+    if (*e->where)
+        c = kp_err_at(c, "%s", e->where);
+    if (*e->detail)
+        c = kp_err_detail(c, "%s", e->detail);
+    c->retriable = e->retriable;
+    c->certain = e->certain;
+    return kp_err_because(c, kp_err_copy(e->cause));
+}
+
 void kp_err_drop(kp_err *e)
 {
     while (e) {

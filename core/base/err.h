@@ -48,6 +48,7 @@ kp_err *kp_err_certain(kp_err *e);
 kp_err *kp_err_class(kp_err *e, kp_class cls);
 kp_err *kp_err_next(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
 
+kp_err *kp_err_copy(const kp_err *e); /* NULL stays NULL */
 void kp_err_drop(kp_err *e);
 
 const char *kp_class_name(kp_class cls);             /* "usage", "config", ... */

@@ -681,6 +681,16 @@ const kp_node *kp_inventory_node(const kp_inventory *inv, int id)
     return NULL;
 }
 
+const char *kp_node_word(kp_arena *a, const kp_inventory *inv, int id)
+{
+    const kp_node *n = kp_inventory_node(inv, id);
+    const char *word = !n                          ? "node"
+                       : n->roles == KP_BROKER     ? "broker"
+                       : n->roles == KP_CONTROLLER ? "controller"
+                                                   : "node";
+    return kp_printf(a, "%s %d", word, id);
+}
+
 /* ---- digest ---- */
 
 enum { DIGEST_TEXT_LIMIT = 16u << 20 }; /* a cluster file is 1 MiB at most */

@@ -104,6 +104,8 @@ kp_err *kp_inventory_parse(kp_arena *a, const char *path, const char *text, size
                            const kp_inventory **ret_inv) KP_MUST_USE;
 
 const kp_node *kp_inventory_node(const kp_inventory *inv, int id); /* NULL when absent */
+/* "broker 3", "controller 3001", "node 1" */
+const char *kp_node_word(kp_arena *a, const kp_inventory *inv, int id);
 static inline bool kp_node_is(const kp_node *n, kp_role role)
 {
     return (n->roles & (unsigned)role) != 0;

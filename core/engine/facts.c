@@ -207,7 +207,7 @@ void kp_facts_need(kp_facts *f, unsigned what)
         o.to[i]->why = e ? kp_strdup(f->a, e->what) : NULL;
         if (e && o.q[i].kind == KP_Q_HOST && !f->unreached) {
             if (!*e->where)
-                e = kp_err_at(e, "%s", kp_node_word(f->a, f->r, o.q[i].node));
+                e = kp_err_at(e, "%s", kp_node_word(f->a, f->r->inv, o.q[i].node));
             f->unreached = kp_err_value(f->a, e);
         }
         kp_err_drop(e);

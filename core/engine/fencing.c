@@ -87,7 +87,7 @@ static void hold(kp_run *r, holdings *hs, const holding *h, int node)
     to->taken = to->taken || h->taken;
     to->gone = to->gone && h->gone;
     if (to->n++ < NODES_NAMED)
-        kp_buf_fmt(&to->nodes, "%s%s", to->n > 1 ? ", " : "", kp_node_word(r->call, r, node));
+        kp_buf_fmt(&to->nodes, "%s%s", to->n > 1 ? ", " : "", kp_node_word(r->call, r->inv, node));
 }
 
 static holdings look_at(kp_run *r, const kp_reply *state)
@@ -299,7 +299,7 @@ static kp_err *ask_hosts(kp_run *r, const kp_request *q, kp_reply *reply, size_t
         if (first)
             kp_err_drop(reply[i].err);
         else
-            first = kp_err_at(reply[i].err, "%s", kp_node_word(r->call, r, q[i].node));
+            first = kp_err_at(reply[i].err, "%s", kp_node_word(r->call, r->inv, q[i].node));
     }
     return first;
 }
@@ -315,7 +315,7 @@ static kp_err *allowed(kp_run *r, kp_request *q, kp_reply *reply, size_t n)
                 KP_HOST, "give the SSH user that right; kplay cluster check shows every host",
                 "%s is not allowed to %s", r->inv->nodes[i].ssh.user,
                 kp_as_text(kp_at(reply[i].value, 0), "act"));
-            return kp_err_at(e, "%s", kp_node_word(r->call, r, r->inv->nodes[i].id));
+            return kp_err_at(e, "%s", kp_node_word(r->call, r->inv, r->inv->nodes[i].id));
         }
     return NULL;
 }
@@ -432,7 +432,7 @@ static void give_back(kp_run *r, const char *run, int64_t epoch)
         if (!reply[i].err)
             continue;
         if (left++ == 0)
-            why = kp_printf(r->call, "%s: %s", kp_node_word(r->call, r, q[i].node),
+            why = kp_printf(r->call, "%s: %s", kp_node_word(r->call, r->inv, q[i].node),
                             reply[i].err->what);
         kp_err_drop(reply[i].err);
     }

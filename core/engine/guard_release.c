@@ -7,7 +7,7 @@
 
 static const char *word_of(const kp_facts *f, int id)
 {
-    return kp_node_word(f->a, f->r, id);
+    return kp_node_word(f->a, f->r->inv, id);
 }
 
 /* A link to the release that the file is inside of is moved by the switch: the node would start

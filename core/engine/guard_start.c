@@ -122,7 +122,7 @@ void kp_judge_needs_kraft(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                 .text = kp_printf(
                                     f->a,
                                     "release %s has no ZooKeeper mode and %s is configured for it",
-                                    release, kp_node_word(f->a, f->r, c->nodes[i])),
+                                    release, kp_node_word(f->a, f->r->inv, c->nodes[i])),
                                 .next = "migrate the cluster to KRaft on 3.9 first" });
     }
 }
@@ -277,7 +277,7 @@ static void level_fits(kp_facts *f, int node, kp_version binary, kp_findings *fs
     kp_arena *a = f->a;
     int min, max;
     int64_t level = kp_get_int(f->features.v, "metadata_version", -1);
-    const char *word = kp_node_word(a, f->r, node);
+    const char *word = kp_node_word(a, f->r->inv, node);
 
     if (level < 0 || !kp_release_metadata_levels(binary, &min, &max))
         return; /* a release without features, or newer than the table: the controllers judge its
@@ -350,7 +350,7 @@ void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(id),
                                 .text = kp_printf(f->a, "%s runs %s, it takes %d.%d",
-                                                  kp_node_word(f->a, f->r, id),
+                                                  kp_node_word(f->a, f->r->inv, id),
                                                   *release ? release : "an unknown release",
                                                   need.major, need.minor),
                                 .next = "upgrade every node first" });

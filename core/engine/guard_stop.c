@@ -8,7 +8,7 @@
 
 static const char *word_of(const kp_facts *f, int id)
 {
-    return kp_node_word(f->a, f->r, id);
+    return kp_node_word(f->a, f->r->inv, id);
 }
 
 /* ---- who it is ---- */

@@ -13,7 +13,7 @@ static kp_err *read_file(kp_step *s, int node, const kp_value **ret_file)
 {
     kp_request q = { .kind = KP_Q_FILE, .node = node, .within = 15 * KP_SECOND };
     kp_err *e = kp_ask_value(s->r, s->a, &q, ret_file);
-    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r, node)) : e;
+    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r->inv, node)) : e;
 }
 
 static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, char **ret_text,
@@ -22,7 +22,7 @@ static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, c
     const kp_value *bytes = kp_get(file, "bytes");
     kp_err *e = kp_properties_edit(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0, edits,
                                    ret_text, ret_n);
-    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r, s->node.id),
+    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r->inv, s->node.id),
                          kp_get_text(file, "path", ""))
              : NULL;
 }
@@ -263,7 +263,7 @@ static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre
                                     "in KRaft the boundary is metadata.version (kafka-features "
                                     "upgrade)",
                                     "set_ibp: inter.broker.protocol.version is ignored in KRaft"),
-                         "%s", kp_node_word(s->a, s->r, s->node.id));
+                         "%s", kp_node_word(s->a, s->r->inv, s->node.id));
     return remember(s, file, ibp_edit(s, args), ret_pre);
 }
 static kp_err *ibp_ask(kp_step *s, const void *args)

@@ -107,8 +107,9 @@ static kp_err *skip_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const skip_args *a = args;
     (void)ret_v;
-    return note(s, kp_textf(s->a, "%s  skipped: %s", kp_node_word(s->a, s->r, a->node), a->why),
-                KP_E_NOTE, kp_somebody(a->node));
+    const char *node = kp_node_word(s->a, s->r->inv, a->node);
+    return note(s, kp_textf(s->a, "%s  skipped: %s", node, a->why), KP_E_NOTE,
+                kp_somebody(a->node));
 }
 
 /* ---- fail ---- */

@@ -21,7 +21,7 @@ static const kp_value *finding_value(kp_arena *a, const kp_run *r, const kp_find
 {
     const char *reason = kp_guard_covered(r, f);
     return kp_map(a, "row", kp_text(a, f->row), "node", f->node.is ? kp_int(a, f->node.id) : NULL,
-                  "who", f->node.is ? kp_text(a, kp_node_word(a, r, f->node.id)) : NULL,
+                  "who", f->node.is ? kp_text(a, kp_node_word(a, r->inv, f->node.id)) : NULL,
                   "text", kp_text(a, f->text), "detail", *f->detail ? kp_text(a, f->detail) : NULL,
                   "next", kp_text(a, f->next), "hard", f->hard ? kp_bool(true) : NULL, "severity",
                   kp_text(a, f->warns ? "warn" : "refuse"), "covered",

@@ -10,7 +10,7 @@ static kp_err *ask_host(kp_run *r, kp_arena *a, const kp_request *q, const kp_va
     kp_reply reply;
     kp_err *e = kp_ask(r, a, q, &reply);
     if (e)
-        return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r, q->node));
+        return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r->inv, q->node));
     KP_TRY(kp_fence_holds(r, reply.value));
     *ret_state = reply.value;
     if (ret_took_us)
@@ -97,7 +97,7 @@ static kp_err *ask_node(kp_step *s, int id, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
     kp_err *e = kp_ask_value(s->r, s->a, &q, ret_v);
-    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r, id)) : e;
+    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r->inv, id)) : e;
 }
 
 static kp_err *version_read(kp_step *s, const void *args, const kp_value **ret_v)

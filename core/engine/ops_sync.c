@@ -227,13 +227,13 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
         return so_far;
     }
     if (kp_get_int(state, "pid", 0) == 0) {
-        s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r, node->id));
+        s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r->inv, node->id));
         s->next = "find out what ended it; when it runs again: kplay resume";
         return KP_DID_FAIL;
     }
     kp_life_look(&k->life, state, -1);
     if (kp_dies_again(s, &k->life, state)) {
-        s->why = kp_printf(s->a, "%s: %s", kp_node_word(s->a, r, node->id), s->why);
+        s->why = kp_printf(s->a, "%s: %s", kp_node_word(s->a, r->inv, node->id), s->why);
         return KP_DID_FAIL;
     }
     const kp_value *signs = kp_get(state, "signs");
@@ -244,7 +244,7 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
     if (refused) {
         s->why = kp_printf(
             s->a, "the fetches of %s are refused: it speaks a newer protocol than the others",
-            kp_node_word(s->a, r, node->id));
+            kp_node_word(s->a, r->inv, node->id));
         s->next = "stop it, pin inter.broker.protocol.version in its file, start it again";
         return KP_DID_FAIL;
     }

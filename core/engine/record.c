@@ -1,5 +1,4 @@
-/* What a run writes down and tells: records, events, errors as values, and the error that ends it.
- */
+/* What a run writes down and tells: records, events, and the error that ends it. */
 #include "engine/run.h"
 
 #include <stdio.h>
@@ -32,49 +31,6 @@ void kp_tell(kp_run *r, kp_event e)
     if (!e.step)
         e.step = r->depth >= 0 ? r->scope[r->depth].step : "";
     r->spec->sink.event(r->spec->sink.ud, &e);
-}
-
-const kp_value *kp_err_value(kp_arena *a, const kp_err *e)
-{
-    if (!e)
-        return NULL;
-    return kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "where",
-                  *e->where ? kp_text(a, e->where) : NULL, "what", kp_text(a, e->what), "next",
-                  kp_text(a, e->next), "detail", *e->detail ? kp_text(a, e->detail) : NULL,
-                  "retriable", e->retriable ? kp_bool(true) : NULL, "cause",
-                  kp_err_value(a, e->cause), NULL);
-}
-
-kp_err *kp_err_from_value(const kp_value *v)
-{
-    kp_class cls;
-    if (!kp_is(v, KP_MAP))
-        return NULL;
-    if (!kp_class_parse(kp_get_text(v, "class", "internal"), &cls))
-        cls = KP_INTERNAL;
-    kp_err *e = kp_err_new(cls, kp_get_text(v, "next", "look at the journal"), "%s",
-                           kp_get_text(v, "what", "an error"));
-    if (kp_get(v, "where"))
-        e = kp_err_at(e, "%s", kp_get_text(v, "where", ""));
-    if (kp_get(v, "detail"))
-        e = kp_err_detail(e, "%s", kp_get_text(v, "detail", ""));
-    if (kp_get_bool(v, "retriable", false))
-        e = kp_err_retriable(e);
-    return kp_err_because(e, kp_err_from_value(kp_get(v, "cause")));
-}
-
-kp_err *kp_err_copy(const kp_err *e)
-{
-    if (!e)
-        return NULL;
-    kp_err *c = kp_err_new(e->cls, e->next, "%s", e->what);
-    if (*e->where)
-        c = kp_err_at(c, "%s", e->where);
-    if (*e->detail)
-        c = kp_err_detail(c, "%s", e->detail);
-    c->retriable = e->retriable;
-    c->certain = e->certain;
-    return kp_err_because(c, kp_err_copy(e->cause));
 }
 
 bool kp_err_ends_run(const kp_err *e)
@@ -123,14 +79,4 @@ kp_known *kp_known_node(kp_run *r, int id)
         if (r->known[i].id == id)
             return &r->known[i];
     return NULL;
-}
-
-const char *kp_node_word(kp_arena *a, const kp_run *r, int id)
-{
-    const kp_node *n = kp_inventory_node(r->inv, id);
-    const char *word = !n                          ? "node"
-                       : n->roles == KP_BROKER     ? "broker"
-                       : n->roles == KP_CONTROLLER ? "controller"
-                                                   : "node";
-    return kp_printf(a, "%s %d", word, id);
 }

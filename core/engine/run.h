@@ -165,10 +165,7 @@ void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body) KP_MUST_USE;
 kp_err *kp_run_end(kp_run *r,
                    kp_err *e); /* makes e the error that ends the run; returns a copy to raise */
-kp_err *kp_err_copy(const kp_err *e);
 bool kp_err_ends_run(const kp_err *e);                      /* not for playbooks to catch */
-const kp_value *kp_err_value(kp_arena *a, const kp_err *e); /* for the journal */
-kp_err *kp_err_from_value(const kp_value *v);
 
 /* ---- fencing.c ---- */
 /* The hosts are this run's, or KP_REFUSED: once per session, after the guard has judged and before
@@ -246,8 +243,6 @@ kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
 typedef struct kp_finding kp_finding;
 typedef struct kp_findings kp_findings;
 typedef struct kp_guard_row kp_guard_row; /* guard.h */
-const char *kp_node_word(kp_arena *a, const kp_run *r,
-                         int id); /* "broker 3", "controller 3001", "node 1" */
 
 /* ---- replay.c ---- */
 /* r->calls from the opened journal: of KP_PART_RUN in all sessions, of another part as it was

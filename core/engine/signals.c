@@ -39,7 +39,7 @@ const kp_value *kp_left_down(kp_run *r)
     kp_builder b = kp_list_begin(r->a);
     for (size_t i = 0; i < r->n_known; i++)
         if (r->known[i].stopped)
-            kp_list_add(&b, kp_text(r->a, kp_node_word(r->a, r, r->known[i].id)));
+            kp_list_add(&b, kp_text(r->a, kp_node_word(r->a, r->inv, r->known[i].id)));
     return kp_list_end(&b);
 }
 
@@ -51,7 +51,7 @@ static void say_down(kp_run *r, kp_buf *b)
     size_t n = 0;
     for (size_t i = 0; i < r->n_known; i++)
         if (r->known[i].stopped && n++ < NAMED)
-            kp_buf_fmt(b, "%s%s", n > 1 ? ", " : "", kp_node_word(r->call, r, r->known[i].id));
+            kp_buf_fmt(b, "%s%s", n > 1 ? ", " : "", kp_node_word(r->call, r->inv, r->known[i].id));
     if (n > NAMED)
         kp_buf_fmt(b, " and %zu more", n - NAMED);
     if (n)

@@ -142,7 +142,7 @@ bool kp_start_is_second(kp_step *s, const kp_value *state, bool gone)
     s->why = kp_printf(s->a,
                        "another process is registered as %s and goes on: its own registration is "
                        "refused (DUPLICATE_BROKER_REGISTRATION)",
-                       kp_node_word(s->a, s->r, s->node.id));
+                       kp_node_word(s->a, s->r->inv, s->node.id));
     s->next = "find the host on which it runs (does the cluster file name the right one?), then: "
               "kplay resume";
     s->detail = kp_log_lines(s->a, signs);

@@ -97,7 +97,7 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
             KP_FAILED, c->s.next ? c->s.next : "look at the node; when it is well: kplay resume",
             "%s: %s", c->s.op->name, c->s.why ? c->s.why : "it failed");
         if (c->s.node.is)
-            c->err = kp_err_at(c->err, "%s", kp_node_word(a, r, c->s.node.id));
+            c->err = kp_err_at(c->err, "%s", kp_node_word(a, r->inv, c->s.node.id));
         if (c->s.detail && *c->s.detail)
             c->err = kp_err_detail(c->err, "%s", c->s.detail);
     } else if (v == KP_SO) {
@@ -213,7 +213,7 @@ static kp_err *refused(kp_run *r, child *c, const kp_err *no)
     r->acted--;
     c->err = kp_err_copy(no);
     if (c->s.node.is)
-        c->err = kp_err_at(c->err, "%s", kp_node_word(r->call, r, c->s.node.id));
+        c->err = kp_err_at(c->err, "%s", kp_node_word(r->call, r->inv, c->s.node.id));
     return finish(r, c, KP_DID_FAIL, "refused");
 }
 
@@ -339,7 +339,7 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
         .n_gone = n_gone,
     };
     what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op),
-                                    kp_node_word(r->call, r, nodes[0]))
+                                    kp_node_word(r->call, r->inv, nodes[0]))
                         : kp_printf(r->call, "%s %zu nodes", kp_doing_word(op), m);
     if (m == 0)
         what.doing = op->name;
@@ -396,7 +396,7 @@ static const char *under_way_now(kp_run *r, const kp_op *op, const child *c, siz
     if (open > 1)
         return kp_printf(r->eval, "%s of %zu nodes", op->name, open);
     return one->s.node.is ? kp_printf(r->eval, "%s of %s", op->name,
-                                      kp_node_word(r->eval, r, one->s.node.id))
+                                      kp_node_word(r->eval, r->inv, one->s.node.id))
                           : op->name;
 }
 
@@ -487,8 +487,8 @@ static kp_err *join_errors(kp_run *r, const kp_op *op, child *c, size_t n)
         if (!first)
             first = &c[i];
         failed++;
-        kp_buf_fmt(&lines, "  %s  %s\n%s", kp_node_word(r->call, r, c[i].s.node.id), c[i].err->what,
-                   c[i].err->detail);
+        kp_buf_fmt(&lines, "  %s  %s\n%s", kp_node_word(r->call, r->inv, c[i].s.node.id),
+                   c[i].err->what, c[i].err->detail);
     }
     if (failed == 0)
         return NULL;

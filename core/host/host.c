@@ -167,20 +167,6 @@ const char *kp_host_name(const kp_host *h)
     return h->spec.name;
 }
 
-kp_err *kp_host_err_copy(const kp_err *e)
-{
-    kp_err *copy = kp_err_new(e->cls, e->next, "%s", e->what);
-    if (*e->where)
-        copy = kp_err_at(copy, "%s", e->where);
-    if (*e->detail)
-        copy = kp_err_detail(copy, "%s", e->detail);
-    if (e->cause)
-        copy = kp_err_because(copy, kp_host_err_copy(e->cause));
-    copy->retriable = e->retriable;
-    copy->certain = e->certain;
-    return copy;
-}
-
 /* ---- sudoers ---- */
 
 /* Whom a sudo prefix becomes: the word after -u, root without one; NULL when it is not sudo. */

@@ -101,9 +101,6 @@ struct kp_transport {
 };
 extern const kp_transport kp_transport_ssh, kp_transport_openssh, kp_transport_local;
 
-/* A copy, for the several commands that one fault ends. */
-kp_err *kp_host_err_copy(const kp_err *e);
-
 /* A path with a leading "~/" resolved. */
 char *kp_host_home(kp_arena *a, const char *path);
 

@@ -132,11 +132,11 @@ static void lose(ssh_link *l, kp_err *why)
         if (!x)
             continue;
         if (x->may_have_run)
-            kp_exec_lost(x, kp_host_err_copy(why));
+            kp_exec_lost(x, kp_err_copy(why));
         else if (l->state == READY && !x->again)
             kp_exec_again(x);
         else
-            kp_exec_failed(x, kp_host_err_copy(why));
+            kp_exec_failed(x, kp_err_copy(why));
     }
     kp_err_drop(why);
     link_free(l);

@@ -105,6 +105,11 @@ char *kp_json_text(kp_arena *a, const kp_value *v);
  * quoted instead).  A null in a map leaves its key out. */
 kp_err *kp_json_read(kp_arena *a, const char *p, size_t n, const kp_value **ret_v) KP_MUST_USE;
 
+/* ---- errors: {class, where, what, next, detail, retriable, cause}; NULL stays NULL.  What is no
+ * map is none; `certain` is of the moment, and is left out. */
+const kp_value *kp_err_value(kp_arena *a, const kp_err *e);
+kp_err *kp_err_from_value(const kp_value *v);
+
 /* ---- durations: "250ms" "5s" "10m" "2h" "1d", or joined, largest unit first: "1h30m".  At most
  * 366 days.  Errors are KP_CONFIG without a place; a caller that knows better changes both. */
 kp_err *kp_duration_parse(const char *s, kp_ms *ret_d) KP_MUST_USE;

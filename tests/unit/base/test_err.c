@@ -162,6 +162,31 @@ static void test_try(void **state)
     }
 }
 
+static kp_err *whole_error(void)
+{
+    kp_err *e = kp_err_new(KP_FAILED, "do this", "100%% of it failed");
+    e = kp_err_retriable(kp_err_detail(kp_err_at(e, "broker %d", 2), "  line %%d\n"));
+    return kp_err_because(e, kp_err_because(kp_err_new(KP_HOST, "n", "the cause"),
+                                            kp_err_new(KP_CLUSTER, "m", "its cause")));
+}
+
+static void a_copy_says_the_same_and_lives_alone(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    (void)state;
+    kp_err *e = whole_error(), *copy = kp_err_copy(e);
+    char *text = kp_err_text(a, e);
+    kp_err_drop(e);
+    assert_string_equal(kp_err_text(a, copy), text);
+    assert_int_equal(copy->cls, KP_FAILED);
+    assert_true(copy->retriable);
+    assert_int_equal(copy->cause->cls, KP_HOST);
+    assert_false(copy->cause->retriable);
+    assert_string_equal(copy->cause->cause->what, "its cause");
+    kp_err_drop(copy);
+    assert_null(kp_err_copy(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_is_safe_for_a_terminal),
         cmocka_unit_test(test_try),
+        cmocka_unit_test(a_copy_says_the_same_and_lives_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -689,6 +689,20 @@ static void a_thousand_brokers(void **state)
     assert_in_range(kp_arena_used(a), 1, 16u << 20);
 }
 
+static void a_node_is_called_by_its_role(void **state)
+{
+    static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
+                                     { .id = 2, .roles = KP_BROKER | KP_CONTROLLER },
+                                     { .id = 3001, .roles = KP_CONTROLLER } };
+    static const kp_inventory inv = { .n_nodes = 3, .nodes = nodes };
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    (void)state;
+    assert_string_equal(kp_node_word(a, &inv, 1), "broker 1");
+    assert_string_equal(kp_node_word(a, &inv, 2), "node 2");
+    assert_string_equal(kp_node_word(a, &inv, 3001), "controller 3001");
+    assert_string_equal(kp_node_word(a, &inv, 9), "node 9");
+}
+
 int main(void)
 {
     setenv("HOME", "/home/ops", 1);
@@ -705,6 +719,7 @@ int main(void)
         cmocka_unit_test(digest_says_who_is_acted_on),
         cmocka_unit_test(loads_from_a_file),
         cmocka_unit_test(a_thousand_brokers),
+        cmocka_unit_test(a_node_is_called_by_its_role),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-/* What a run writes down and tells: errors that cross the journal, which of them end a run, the
- * first one that does, and Ctrl-C. */
+/* What a run writes down and tells: which errors end a run, the first one that does, and Ctrl-C. */
 #include "engine/with_script.h"
 
 #include <errno.h>
@@ -25,56 +24,6 @@ static const kp_world_class clock_only = {
 static kp_world world = { .c = &clock_only };
 
 /* ---- errors ---- */
-
-static kp_err *whole_error(void)
-{
-    kp_err *e = kp_err_new(KP_FAILED, "do this", "100%% of it failed");
-    e = kp_err_retriable(kp_err_detail(kp_err_at(e, "broker %d", 2), "  line %%d\n"));
-    return kp_err_because(e, kp_err_because(kp_err_new(KP_HOST, "n", "the cause"),
-                                            kp_err_new(KP_CLUSTER, "m", "its cause")));
-}
-
-static void a_copy_says_the_same_and_lives_alone(void **state)
-{
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    (void)state;
-    kp_err *e = whole_error(), *copy = kp_err_copy(e);
-    char *text = kp_err_text(a, e);
-    kp_err_drop(e);
-    assert_string_equal(kp_err_text(a, copy), text);
-    assert_int_equal(copy->cls, KP_FAILED);
-    assert_true(copy->retriable);
-    assert_int_equal(copy->cause->cls, KP_HOST);
-    assert_false(copy->cause->retriable);
-    assert_string_equal(copy->cause->cause->what, "its cause");
-    kp_err_drop(copy);
-    assert_null(kp_err_copy(NULL));
-}
-
-static void an_error_in_the_journal_has_only_what_it_says(void **state)
-{
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    (void)state;
-    kp_err *e = kp_err_new(KP_CLUSTER, "wait", "no answer");
-    assert_string_equal(kp_json_text(a, kp_err_value(a, e)),
-                        "{\"class\":\"cluster\",\"next\":\"wait\",\"what\":\"no answer\"}");
-    kp_err_drop(e);
-    assert_null(kp_err_value(a, NULL));
-}
-
-static void an_error_of_another_kplay_is_still_an_error(void **state)
-{
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    (void)state;
-    const kp_value *of_later = kp_map(a, "class", kp_text(a, "weather"), NULL);
-    kp_err *e = kp_err_from_value(of_later);
-    assert_non_null(e);
-    assert_int_equal(e->cls, KP_INTERNAL);
-    assert_string_equal(e->what, "an error");
-    assert_string_equal(e->next, "look at the journal");
-    kp_err_drop(e);
-    assert_null(kp_err_from_value(kp_text(a, "no map")));
-}
 
 static void playbooks_may_catch_what_a_node_or_a_step_did(void **state)
 {
@@ -222,22 +171,11 @@ static void a_shadow_replay_hears_no_ctrl_c(void **state)
     assert_false(kp_run_is_over(&r));
 }
 
-/* ---- nodes ---- */
-
-static void a_node_is_called_by_its_role(void **state)
+static void what_is_known_of_a_node_is_found_by_its_id(void **state)
 {
-    static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
-                                     { .id = 2, .roles = KP_BROKER | KP_CONTROLLER },
-                                     { .id = 3001, .roles = KP_CONTROLLER } };
-    static const kp_inventory inv = { .n_nodes = 3, .nodes = nodes };
     kp_known known[] = { { .id = 1 }, { .id = 3001 } };
-    kp_run r = { .inv = &inv, .known = known, .n_known = 2 };
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    kp_run r = { .known = known, .n_known = 2 };
     (void)state;
-    assert_string_equal(kp_node_word(a, &r, 1), "broker 1");
-    assert_string_equal(kp_node_word(a, &r, 2), "node 2");
-    assert_string_equal(kp_node_word(a, &r, 3001), "controller 3001");
-    assert_string_equal(kp_node_word(a, &r, 9), "node 9");
     assert_ptr_equal(kp_known_node(&r, 3001), &known[1]);
     assert_null(kp_known_node(&r, 2));
 }
@@ -245,9 +183,6 @@ static void a_node_is_called_by_its_role(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_copy_says_the_same_and_lives_alone),
-        cmocka_unit_test(an_error_in_the_journal_has_only_what_it_says),
-        cmocka_unit_test(an_error_of_another_kplay_is_still_an_error),
         cmocka_unit_test(playbooks_may_catch_what_a_node_or_a_step_did),
         cmocka_unit_test(the_first_error_that_ends_a_run_stays),
         cmocka_unit_test(a_record_that_finds_no_room_ends_the_run),
@@ -255,7 +190,7 @@ int main(void)
         cmocka_unit_test(each_ctrl_c_pauses_once),
         cmocka_unit_test(ctrl_c_waits_for_the_end_of_a_step_that_holds),
         cmocka_unit_test(a_shadow_replay_hears_no_ctrl_c),
-        cmocka_unit_test(a_node_is_called_by_its_role),
+        cmocka_unit_test(what_is_known_of_a_node_is_found_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

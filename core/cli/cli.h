@@ -116,7 +116,7 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live,
 kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_spec *rehearsed,
                          kp_sim *copy) KP_MUST_USE;
 
-char *kp_who(kp_arena *a); /* "ops@bastion1" */
+char *kp_whoami(kp_arena *a); /* "ops@bastion1" */
 
 /* ---- hints.c: nothing that names a command is shown without going through it ---- */
 void kp_hint_line(kp_arena *a, const kp_line *line, int argc, char **argv); /* argv[0]: kplay */

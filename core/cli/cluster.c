@@ -14,7 +14,7 @@
 
 #include "live/live.h"
 
-char *kp_who(kp_arena *a)
+char *kp_whoami(kp_arena *a)
 {
     char host[256] = "localhost";
     struct passwd *pw = getpwuid(getuid());

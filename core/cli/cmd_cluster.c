@@ -112,7 +112,7 @@ static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
     kp_run_spec spec = { .world = c->world,
                          .simulated = c->simulated,
                          .inventory = c->inventory,
-                         .who = kp_who(a) };
+                         .who = kp_whoami(a) };
     const kp_value *found;
     kp_class worst = 0;
     kp_err *e = kp_run_findings(a, &spec, NULL, to, &found);

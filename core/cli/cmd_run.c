@@ -75,7 +75,7 @@ static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_sp
                             .runs = c->runs,
                             .find = kp_files_find,
                             .find_ud = &c->files,
-                            .who = kp_who(a) };
+                            .who = kp_whoami(a) };
     kp_screen_spec screen = { .json = kp_flag(line, "json"),
                               .terminal = isatty(STDOUT_FILENO) && !kp_flag(line, "json"),
                               .simulated = c->simulated || dry,
@@ -330,7 +330,7 @@ static int approve_main(kp_arena *a, const kp_line *line)
         e = take_yes(a, line, &c, run, &waits);
     if (!e)
         e = kp_run_approve(a, c.runs, run,
-                           &(kp_word) { .who = kp_who(a),
+                           &(kp_word) { .who = kp_whoami(a),
                                         .reason = kp_opt(line, "reason"),
                                         .shown = waits.question.shown,
                                         .now = kp_now(c.world) });
@@ -379,7 +379,7 @@ static int settle_main(kp_arena *a, const kp_line *line)
     if (line->n_words > 0)
         kp_hint_run(line->word[0], true);
     if (!e)
-        e = kp_run_settle(a, c.runs, line->word[0], line->word[1], done, reason, kp_who(a));
+        e = kp_run_settle(a, c.runs, line->word[0], line->word[1], done, reason, kp_whoami(a));
     if (!e)
         printf("settled   %s as %s; go on with: %s\n", line->word[1], done ? "done" : "not done",
                kp_hint(a, "kplay resume"));

@@ -292,7 +292,7 @@ static kp_err *judge(kp_run *r, const holdings *hs)
 static kp_err *ask_hosts(kp_run *r, const kp_request *q, kp_reply *reply, size_t n)
 {
     kp_err *first = NULL;
-    kp_ask_all(r, r->call, q, n, reply);
+    kp_ask_all(r->seen, r->call, q, n, reply);
     for (size_t i = 0; i < n; i++) {
         if (!reply[i].err)
             continue;
@@ -427,7 +427,7 @@ static void give_back(kp_run *r, const char *run, int64_t epoch)
 
     for (size_t i = 0; i < n; i++)
         q[i] = back(r, r->inv->nodes[i].id, run, epoch);
-    kp_ask_all(r, r->call, q, n, reply);
+    kp_ask_all(r->seen, r->call, q, n, reply);
     for (size_t i = 0; i < n; i++) {
         if (!reply[i].err)
             continue;

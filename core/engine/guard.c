@@ -115,7 +115,7 @@ void kp_find_add(kp_findings *fs, kp_finding f)
 
 kp_facts *kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs)
 {
-    kp_facts *f = kp_facts_begin(r, fs->a, c->nodes, c->n, c->version);
+    kp_facts *f = kp_facts_begin(r->seen, fs->a, c->nodes, c->n, c->version);
     unsigned needs = 0;
 
     for (size_t i = 0; c->state && i < c->n; i++)
@@ -158,7 +158,7 @@ static void judge_node(kp_facts *f, const kp_guard_row *row, int node, kp_findin
 kp_err *kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
                        const kp_value *rows, kp_findings *fs)
 {
-    kp_facts *f = kp_facts_begin(r, a, nodes->id, nodes->n, version);
+    kp_facts *f = kp_facts_begin(r->seen, a, nodes->id, nodes->n, version);
     kp_findings all = { .a = a };
     unsigned needs = 0;
 
@@ -266,7 +266,7 @@ static kp_err *refusal(const kp_guard_case *c, const kp_findings *fs)
 static void judge_hosts(kp_run *r, const kp_reply *state, bool again, kp_findings *fs,
                         bool *ret_idle)
 {
-    kp_facts *f = kp_facts_begin(r, r->call, NULL, 0, NULL);
+    kp_facts *f = kp_facts_begin(r->seen, r->call, NULL, 0, NULL);
 
     *ret_idle = false;
     for (uint32_t i = 0; i < r->inv->n_nodes; i++) {
@@ -305,7 +305,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c, bool *re
 
     for (;;) {
         KP_AUTO_ARENA a = kp_arena_new("guard", ROUND_LIMIT);
-        r->pace.cost_us = 0;
+        r->seen->pace.cost_us = 0;
         kp_findings all = { .a = a }, fs = { .a = a };
         kp_facts *f = kp_guard_judge(r, when, c, &all);
         if (r->over)
@@ -339,7 +339,7 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c, bool *re
         *ret_waited = true;
         later.state = NULL; /* what was just read is old from now on */
         c = &later;
-        kp_ms pause = kp_pace_pause(&r->pace, KP_POLL_SHARE);
+        kp_ms pause = kp_pace_pause(&r->seen->pace, KP_POLL_SHARE);
         KP_TRY(kp_pause(r, pause > 5 * KP_POLL_MS ? pause : 5 * KP_POLL_MS));
     }
 }

@@ -8,7 +8,7 @@
 #ifndef KP_ENGINE_GUARD_H
 #define KP_ENGINE_GUARD_H
 
-#include "engine/facts.h"
+#include "facts/facts.h"
 #include "engine/run.h"
 
 struct kp_finding {

@@ -7,7 +7,7 @@
 
 static const char *word_of(const kp_facts *f, int id)
 {
-    return kp_node_word(f->a, f->r->inv, id);
+    return kp_node_word(f->a, f->seen->inv, id);
 }
 
 /* A link to the release that the file is inside of is moved by the switch: the node would start
@@ -97,7 +97,7 @@ void kp_judge_proof(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     for (size_t i = 0; f->version && i < c->n; i++) {
         kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
-        kp_known *known = kp_known_node(f->r, c->nodes[i]);
+        kp_known *known = kp_known_node(f->seen, c->nodes[i]);
         const char *sha = kp_get_text(one->file.v, "sha256", "");
 
         if (known && known->proved_sha && kp_streq(known->proved_sha, sha) &&
@@ -127,8 +127,8 @@ void kp_judge_proof(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                                              why),
                                            .next = "look at the file and the release's notes" });
         if (known && !problem && *sha) {
-            known->proved_sha = kp_strdup(f->r->a, sha);
-            known->proved_release = kp_strdup(f->r->a, f->version);
+            known->proved_sha = kp_strdup(f->seen->a, sha);
+            known->proved_release = kp_strdup(f->seen->a, f->version);
         }
     }
 }

@@ -90,7 +90,7 @@ void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         const kp_node *node = one->node;
-        const kp_known *known = kp_known_node(f->r, node->id);
+        const kp_known *known = kp_known_node(f->seen, node->id);
         if (!one->file.v)
             kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
                                            .text = kp_printf(a, "%s on %s can not be read",
@@ -122,7 +122,7 @@ void kp_judge_needs_kraft(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                 .text = kp_printf(
                                     f->a,
                                     "release %s has no ZooKeeper mode and %s is configured for it",
-                                    release, kp_node_word(f->a, f->r->inv, c->nodes[i])),
+                                    release, kp_node_word(f->a, f->seen->inv, c->nodes[i])),
                                 .next = "migrate the cluster to KRaft on 3.9 first" });
     }
 }
@@ -277,7 +277,7 @@ static void level_fits(kp_facts *f, int node, kp_version binary, kp_findings *fs
     kp_arena *a = f->a;
     int min, max;
     int64_t level = kp_get_int(f->features.v, "metadata_version", -1);
-    const char *word = kp_node_word(a, f->r->inv, node);
+    const char *word = kp_node_word(a, f->seen->inv, node);
 
     if (level < 0 || !kp_release_metadata_levels(binary, &min, &max))
         return; /* a release without features, or newer than the table: the controllers judge its
@@ -320,7 +320,7 @@ void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
             continue;
         kp_facts_need(f, KP_F_FEATURES);
         if (!f->features.v && is_only_broker(f, c->nodes[i]))
-            f->features.v = f->r->met; /* nobody is left to ask; it said so when the run began */
+            f->features.v = f->seen->met; /* nobody is left to ask; it said so when the run began */
         if (f->features.v)
             level_fits(f, c->nodes[i], binary, fs);
         else
@@ -350,7 +350,7 @@ void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(id),
                                 .text = kp_printf(f->a, "%s runs %s, it takes %d.%d",
-                                                  kp_node_word(f->a, f->r->inv, id),
+                                                  kp_node_word(f->a, f->seen->inv, id),
                                                   *release ? release : "an unknown release",
                                                   need.major, need.minor),
                                 .next = "upgrade every node first" });

@@ -8,7 +8,7 @@
 
 static const char *word_of(const kp_facts *f, int id)
 {
-    return kp_node_word(f->a, f->r->inv, id);
+    return kp_node_word(f->a, f->seen->inv, id);
 }
 
 /* ---- who it is ---- */
@@ -86,19 +86,20 @@ void kp_judge_cluster_id(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     for (size_t i = 0; i < c->n; i++) {
         const kp_node_facts *one = kp_facts_of(f, c->nodes[i]);
         kp_who who = kp_facts_who(f, one);
-        if (who.pid && who.process_cluster && !kp_streq(who.process_cluster, f->r->cluster_id))
+        if (who.pid && who.process_cluster && !kp_streq(who.process_cluster, f->seen->cluster_id))
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(c->nodes[i]),
                                 .text = kp_printf(
                                     a, "%s belongs to cluster %s, this run is on %s",
-                                    word_of(f, c->nodes[i]), who.process_cluster, f->r->cluster_id),
+                                    word_of(f, c->nodes[i]), who.process_cluster,
+                                    f->seen->cluster_id),
                                 .next = kp_printf(a, "correct the host of node %d (%s)",
                                                   c->nodes[i], one->node->where) });
     }
-    if (f->view && *f->view->cluster_id && !kp_streq(f->view->cluster_id, f->r->cluster_id))
+    if (f->view && *f->view->cluster_id && !kp_streq(f->view->cluster_id, f->seen->cluster_id))
         kp_find_add(fs, (kp_finding) { .text = kp_printf(
                                            a, "the brokers answer as cluster %s, this run is on %s",
-                                           f->view->cluster_id, f->r->cluster_id) });
+                                           f->view->cluster_id, f->seen->cluster_id) });
 }
 
 void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
@@ -121,13 +122,13 @@ void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                         .text = kp_printf(a, "%s runs and does not answer on %s",
                                           word_of(f, c->nodes[i]), address),
                         .next = "find out why it does not answer, then: kplay resume" });
-        else if (who.cluster && !kp_streq(who.cluster, f->r->cluster_id))
+        else if (who.cluster && !kp_streq(who.cluster, f->seen->cluster_id))
             kp_find_add(fs,
                         (kp_finding) {
                             .node = kp_somebody(c->nodes[i]),
                             .text = kp_printf(
                                 a, "what answers as %s on %s is of cluster %s, this run is on %s",
-                                word_of(f, c->nodes[i]), address, who.cluster, f->r->cluster_id),
+                                word_of(f, c->nodes[i]), address, who.cluster, f->seen->cluster_id),
                             .next = kp_printf(a, "correct the listener of node %d (%s)",
                                               c->nodes[i], one->node->where) });
     }
@@ -247,7 +248,7 @@ void kp_judge_unlisted(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     (void)c;
     for (uint32_t i = 0; f->view && i < f->view->n_brokers; i++) {
         const kp_view_broker *b = &f->view->brokers[i];
-        if (b->alive && !kp_inventory_node(f->r->inv, b->id))
+        if (b->alive && !kp_inventory_node(f->seen->inv, b->id))
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(b->id),
                                 .text = kp_printf(f->a,
@@ -363,7 +364,7 @@ void kp_judge_voters(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
     for (size_t k = 0; k < kp_len(voters); k++) {
         int id = (int)kp_get_int(kp_at(voters, k), "id", -1);
-        if (!kp_inventory_node(f->r->inv, id))
+        if (!kp_inventory_node(f->seen->inv, id))
             kp_find_add(fs, (kp_finding) {
                                 .node = kp_somebody(id),
                                 .text = kp_printf(a,
@@ -382,7 +383,7 @@ void kp_judge_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         return;
     for (size_t i = 0; i < c->n; i++)
         touched = touched ||
-                  kp_node_is(kp_inventory_node(f->r->inv, c->nodes[i]), KP_CONTROLLER);
+                  kp_node_is(kp_inventory_node(f->seen->inv, c->nodes[i]), KP_CONTROLLER);
     if (!f->quorum.v)
         kp_find_add(fs, (kp_finding) { .text = "the controller quorum does not answer",
                                        .heals = true,

@@ -56,14 +56,14 @@ static bool judge_risk(kp_facts *f, const kp_guard_case *c, remains *ret)
 
     *ret = (remains) { .ids = KP_NEW_ARRAY(f->a, c->n + c->n_gone + 1, int) };
     for (size_t i = 0; i < c->n; i++) {
-        broker = broker || kp_node_is(kp_inventory_node(f->r->inv, c->nodes[i]), KP_BROKER);
+        broker = broker || kp_node_is(kp_inventory_node(f->seen->inv, c->nodes[i]), KP_BROKER);
         ret->ids[ret->n++] = c->nodes[i];
     }
     for (size_t i = 0; i < c->n_gone; i++)
         ret->ids[ret->n++] = c->gone[i];
     if (!f->view || !broker)
         return false;
-    kp_risk_of(f->view, ret->ids, ret->n, f->r->inv->accept, &ret->risk);
+    kp_risk_of(f->view, ret->ids, ret->n, f->seen->inv->accept, &ret->risk);
     return true;
 }
 
@@ -94,7 +94,7 @@ void kp_judge_offline(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 void kp_judge_min_isr(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
     remains left;
-    if (f->r->inv->guard == KP_GUARD_AVAILABLE || !judge_risk(f, c, &left))
+    if (f->seen->inv->guard == KP_GUARD_AVAILABLE || !judge_risk(f, c, &left))
         return;
     const kp_risk *risk = &left.risk;
     if (risk->below_min.n)
@@ -145,7 +145,7 @@ static void add_accepted(kp_facts *f, const kp_risk_list *all, const char *what,
     KP_AUTO_BUF names = KP_BUF_INIT(4096);
 
     for (uint32_t i = 0; i < all->n && i < KP_RISK_LIST; i++)
-        if (kp_view_accepted(f->view, all->p[i], f->r->inv->accept) && n++ < SHOWN)
+        if (kp_view_accepted(f->view, all->p[i], f->seen->inv->accept) && n++ < SHOWN)
             kp_buf_fmt(&names, "%s%s", n > 1 ? ", " : "", kp_view_name(f->a, f->view, all->p[i]));
     if (n)
         kp_buf_fmt(b, "%s%s %s%s%s", b->n ? "; " : "", kp_buf_text(&names),
@@ -157,7 +157,7 @@ const char *kp_accepted_loss(kp_facts *f, const kp_guard_case *c)
     remains left;
     KP_AUTO_BUF b = KP_BUF_INIT(16 * 1024);
 
-    if (kp_len(f->r->inv->accept) == 0 || !judge_risk(f, c, &left))
+    if (kp_len(f->seen->inv->accept) == 0 || !judge_risk(f, c, &left))
         return NULL;
     kp_risk_of(f->view, left.ids, left.n, NULL, &left.risk);
     add_accepted(f, &left.risk.offline, "no leader meanwhile", &b);
@@ -188,7 +188,7 @@ void kp_judge_leaderless(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     (void)c;
 
     for (uint32_t p = 0; v && v->counts.offline > 0 && p < v->n_parts; p++) {
-        if (v->leader[p] != KP_VIEW_NO_LEADER || kp_view_accepted(v, p, f->r->inv->accept))
+        if (v->leader[p] != KP_VIEW_NO_LEADER || kp_view_accepted(v, p, f->seen->inv->accept))
             continue;
         if (l.n < KP_RISK_LIST)
             l.p[l.n] = p;
@@ -216,8 +216,8 @@ static kp_risk_list behind(const kp_facts *f, const kp_guard_case *c, bool worse
             continue;
         left--;
         if (by_this_call(c, v, p) ||
-            (worse ? kp_view_isr_size(v, p) >= kp_view_short_of(v, p, f->r->baseline)
-                   : kp_view_accepted(v, p, f->r->inv->accept)))
+            (worse ? kp_view_isr_size(v, p) >= kp_view_short_of(v, p, f->seen->baseline)
+                   : kp_view_accepted(v, p, f->seen->inv->accept)))
             continue;
         if (l.n < KP_RISK_LIST)
             l.p[l.n] = p;
@@ -228,7 +228,7 @@ static kp_risk_list behind(const kp_facts *f, const kp_guard_case *c, bool worse
 
 void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
-    kp_guard_level level = f->r->inv->guard;
+    kp_guard_level level = f->seen->inv->guard;
     bool worse = level == KP_GUARD_HEALTHY;
 
     if (!f->view || level == KP_GUARD_AVAILABLE)
@@ -259,7 +259,7 @@ void kp_judge_topic_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     (void)c;
     for (uint32_t i = 0; f->view && i < f->view->n_bad; i++) {
         const kp_view_bad_topic *t = &f->view->bad[i];
-        if (kp_view_topic_accepted(f->view, t->name, f->r->inv->accept))
+        if (kp_view_topic_accepted(f->view, t->name, f->seen->inv->accept))
             continue;
         if (n++ < SHOWN)
             kp_buf_fmt(&b, "  %-28s %s (%d)\n", t->name, t->error, t->code);
@@ -286,7 +286,7 @@ void kp_judge_leader_listener(kp_facts *f, const kp_guard_case *c, kp_findings *
     (void)c;
     for (uint32_t p = 0; f->view && p < f->view->n_parts; p++) {
         if (!(f->view->flags[p] & KP_PART_NO_LISTENER) ||
-            kp_view_accepted(f->view, p, f->r->inv->accept))
+            kp_view_accepted(f->view, p, f->seen->inv->accept))
             continue;
         if (l.n < KP_RISK_LIST)
             l.p[l.n] = p;

@@ -8,7 +8,7 @@
 #ifndef KP_ENGINE_OP_H
 #define KP_ENGINE_OP_H
 
-#include "world/world.h"
+#include "facts/facts.h"
 
 /* What a playbook may be allowed to do; a closed list, granted by the playbook's `effects`. */
 typedef enum kp_grant {
@@ -107,18 +107,8 @@ typedef struct kp_op {
 extern const kp_op *const kp_ops[]; /* ends with NULL */
 const kp_op *kp_op_named(const char *name);
 
-/* The process that a start brought, as its host shows it (start_proof.c). */
-typedef struct kp_life {
-    int64_t pid, start_time; /* as last seen; 0: none */
-    int deaths;              /* of those seen, and then seen gone or replaced */
-    bool counts;             /* the service manager counts restarts too */
-    int64_t restarts, restarts_least;
-    int64_t log_at, log_before; /* where its log last said that it gets on; of logs turned since */
-    kp_ms duplicate_since, listed_since; /* monotonic; 0: it is not so */
-} kp_life;
-
-/* What was asked for and how it was answered (ask.c).  The answer never says that it is so; a no is
- * heard. */
+/* What was asked for and how it was answered (sent.c).  The answer never says that it is so; a no
+ * is heard. */
 typedef struct kp_sent {
     uint64_t ticket; /* 0: nothing was sent */
     kp_err *no;      /* NULL: not answered yet, or handed over.  Owned here */

@@ -12,7 +12,7 @@
 static kp_err *read_file(kp_step *s, int node, const kp_value **ret_file)
 {
     kp_request q = { .kind = KP_Q_FILE, .node = node, .within = 15 * KP_SECOND };
-    kp_err *e = kp_ask_value(s->r, s->a, &q, ret_file);
+    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, ret_file);
     return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r->inv, node)) : e;
 }
 
@@ -102,7 +102,7 @@ static kp_verdict file_probe(kp_step *s)
 
 static void file_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r, s->node.id);
+    kp_known *k = kp_known_node(s->r->seen, s->node.id);
     (void)args;
     /* What was proved with the file as it was holds for kplay's own pin. */
     bool pin = kp_streq(s->op->name, "set_ibp");
@@ -230,7 +230,7 @@ static unsigned ibp_marks(kp_run *r, const void *args)
                          .keys = kp_list_end(&keys),
                          .within = 5 * KP_SECOND };
         const kp_value *all;
-        kp_err *e = kp_ask_value(r, r->call, &q, &all);
+        kp_err *e = kp_ask_value(r->seen, r->call, &q, &all);
         if (e) {
             kp_err_drop(e);
             return KP_IRREVERSIBLE; /* not known: the stricter way */
@@ -338,7 +338,7 @@ static kp_err *alter_read(kp_step *s, const alter_args *a, const kp_value **ret_
                      .resource = a->topic ? "topic" : "broker",
                      .names = a->topic ? kp_list_end(&names) : NULL,
                      .keys = kp_list_end(&keys) };
-    KP_TRY(kp_ask_value(s->r, s->a, &q, &all));
+    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &all));
     *ret_one = kp_get(all, alter_name(s->a, a));
     return NULL;
 }

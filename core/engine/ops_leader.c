@@ -41,7 +41,7 @@ static uint32_t movable(const kp_view *v, const kp_value *list)
 static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
     const kp_view *v;
-    KP_TRY(kp_fresh_view(s->r, KP_NOBODY, false, &v));
+    KP_TRY(kp_fresh_view(s->r->seen, KP_NOBODY, false, &v));
     *ret_pre = kp_map(s->a, "movable",
                       kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
     return NULL;

@@ -8,7 +8,7 @@ static kp_err *ask_host(kp_run *r, kp_arena *a, const kp_request *q, const kp_va
                         int64_t *ret_took_us)
 {
     kp_reply reply;
-    kp_err *e = kp_ask(r, a, q, &reply);
+    kp_err *e = kp_ask(r->seen, a, q, &reply);
     if (e)
         return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r->inv, q->node));
     KP_TRY(kp_fence_holds(r, reply.value));
@@ -56,17 +56,17 @@ const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
 
 const kp_view *kp_one_view(kp_run *r, int node, kp_maybe_id follow, int64_t *ret_took_us)
 {
-    kp_arena *va = r->view_a[!r->view_turn];
+    kp_arena *va = r->seen->view_a[!r->seen->view_turn];
     kp_request q = { .kind = KP_Q_VIEW,
                      .node = node,
-                     .follow = r->view ? follow : KP_NOBODY,
-                     .seen = r->view,
+                     .follow = r->seen->view ? follow : KP_NOBODY,
+                     .seen = r->seen->view,
                      .within = 3 * KP_SECOND };
     kp_reply reply;
 
     kp_arena_reset(va);
-    r->polls++;
-    kp_err *e = kp_ask(r, va, &q, &reply);
+    r->seen->polls++;
+    kp_err *e = kp_ask(r->seen, va, &q, &reply);
     if (e) {
         kp_err_drop(e);
         return NULL;
@@ -79,7 +79,7 @@ const kp_view *kp_one_view(kp_run *r, int node, kp_maybe_id follow, int64_t *ret
 const kp_view *kp_others_view(kp_step *s, kp_maybe_id node, kp_maybe_id follow, bool *ret_alone)
 {
     int ids[KP_OTHERS_MOST];
-    size_t n = kp_view_sources(s->r, node, ids, KP_COUNT(ids));
+    size_t n = kp_view_sources(s->r->seen, node, ids, KP_COUNT(ids));
     const kp_view *v = NULL;
 
     *ret_alone = n == 0;
@@ -96,7 +96,7 @@ static const kp_arg node_arg[] = { KP_ARG(node_args, id, "node", NULL, "a node's
 static kp_err *ask_node(kp_step *s, int id, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
-    kp_err *e = kp_ask_value(s->r, s->a, &q, ret_v);
+    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, ret_v);
     return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r->inv, id)) : e;
 }
 
@@ -173,7 +173,7 @@ static kp_err *properties_read(kp_step *s, const void *args, const kp_value **re
 {
     kp_request q = { .kind = KP_Q_FILE, .node = ((const node_args *)args)->id };
     const kp_value *file;
-    KP_TRY(kp_ask_value(s->r, s->a, &q, &file));
+    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &file));
     const kp_value *bytes = kp_get(file, "bytes");
     const kp_value *all = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
     /* Secrets never enter the journal. */
@@ -197,7 +197,7 @@ static kp_err *ibp_read(kp_step *s, const void *args, const kp_value **ret_v)
                      .keys = kp_list_end(&keys),
                      .within = 5 * KP_SECOND };
     const kp_value *all;
-    KP_TRY(kp_ask_value(s->r, s->a, &q, &all));
+    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &all));
     char id[16];
     snprintf(id, sizeof id, "%d", a->id);
     const kp_value *v = kp_get(kp_get(kp_get(all, id), "inter.broker.protocol.version"), "value");
@@ -244,7 +244,7 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
         kp_list_add(&b, kp_text(s->a, a->topic));
         q.names = kp_list_end(&b);
     }
-    KP_TRY(kp_ask_value(s->r, s->a, &q, &all));
+    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &all));
     snprintf(id, sizeof id, "%d", a->broker.id);
     const kp_value *one = kp_get(all, a->topic ? a->topic : id);
     kp_builder b = kp_map_begin(s->a);

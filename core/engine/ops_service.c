@@ -54,7 +54,7 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
     const kp_value *behind = NULL;
     int64_t leaders = 0;
     if (kp_node_is(node_of(s), KP_BROKER) && kp_get_int(state, "pid", 0) != 0) {
-        KP_TRY(kp_fresh_view(r, KP_NOBODY, true, &v)); /* the guard's, next */
+        KP_TRY(kp_fresh_view(r->seen, KP_NOBODY, true, &v)); /* the guard's, next */
         behind = kp_view_behind_keys(s->a, v, s->node.id);
         int slot = kp_view_slot(v, s->node.id);
         leaders = slot >= 0 ? v->leads[slot] : 0;
@@ -88,7 +88,8 @@ static kp_err *stop_ask(kp_step *s, const void *args)
                 kp_map(r->a, "node", kp_int(r->a, s->node.id), "at", kp_int(r->a, kp_now(r->w)),
                        "idle_ms", idle >= 0 ? kp_int(r->a, idle) : NULL, "idle_requests",
                        idle >= 0 ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL,
-                       "idle_polls", idle >= 0 ? kp_int(r->a, r->polls - r->confirmed_polls) : NULL,
+                       "idle_polls",
+                       idle >= 0 ? kp_int(r->a, r->seen->polls - r->confirmed_polls) : NULL,
                        NULL));
     r->idle_from = 0;
     r->confirmed_at = -1;
@@ -125,7 +126,7 @@ static claim claimed(kp_step *s, const kp_value *state, const char **ret_complai
         return CLAIM_RUNNING;
     kp_request q = { .kind = KP_Q_JOB, .node = s->node.id, .op_id = s->op_id };
     const kp_value *job;
-    kp_err *e = kp_ask_value(s->r, s->a, &q, &job);
+    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, &job);
     if (e) {
         kp_err_drop(e);
         return CLAIM_UNKNOWN;
@@ -227,7 +228,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
 
 static void stop_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r, s->node.id);
+    kp_known *k = kp_known_node(s->r->seen, s->node.id);
     const kp_value *behind = kp_get(s->pre, "behind");
     (void)args;
     if (k)
@@ -253,13 +254,13 @@ static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_p
 static kp_err *start_ask(kp_step *s, const void *args)
 {
     kp_run *r = s->r;
-    kp_known *k = kp_known_node(r, s->node.id);
+    kp_known *k = kp_known_node(r->seen, s->node.id);
     (void)args;
 
     if (k)
         k->restarted = kp_mono(r->w);
     if (kp_node_is(node_of(s), KP_BROKER))
-        r->last_started = s->node;
+        r->seen->last_started = s->node;
     host_act(s, KP_A_START);
     return NULL;
 }
@@ -279,7 +280,7 @@ static bool listed(kp_step *s, const kp_node *node)
     kp_request q[2] = { { .kind = KP_Q_NODE, .node = s->node.id, .within = 2 * KP_SECOND },
                         { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND } };
     kp_reply reply[2];
-    kp_ask_all(r, s->a, q, 2, reply);
+    kp_ask_all(r->seen, s->a, q, 2, reply);
     bool there = !reply[0].err && !reply[1].err && kp_get_int(reply[1].value, "leader", -1) >= 0;
     kp_err_drop(reply[0].err);
     kp_err_drop(reply[1].err);
@@ -371,7 +372,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
 
 static void start_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r, s->node.id);
+    kp_known *k = kp_known_node(s->r->seen, s->node.id);
     (void)args;
     if (k)
         k->stopped = false;
@@ -385,7 +386,7 @@ static void start_after(kp_step *s, const void *args)
     if (k && !kp_get_bool(s->result, "already", false))
         k->restarted = kp_mono(s->r->w);
     if (kp_node_is(node_of(s), KP_BROKER))
-        s->r->last_started = s->node;
+        s->r->seen->last_started = s->node;
 }
 
 #define SERVICE(name_, doc_, what_, marks_, args_, landing_, stall_, before_, ask_, probe_,        \

@@ -72,9 +72,9 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
                     const kp_view **ret_own)
 {
     kp_run *r = s->r;
-    kp_arena *va = r->view_a[!r->view_turn];
+    kp_arena *va = r->seen->view_a[!r->seen->view_turn];
     int ids[KP_OTHERS_MOST];
-    size_t n = kp_view_sources(r, kp_somebody(node), ids, KP_COUNT(ids));
+    size_t n = kp_view_sources(r->seen, kp_somebody(node), ids, KP_COUNT(ids));
     size_t need = n < 2 ? n : 2, got = 0, at = 0;
     bool own_asked = false;
     kp_maybe_id silent = KP_NOBODY; /* another that did not answer, the first of them */
@@ -90,7 +90,7 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
         if (!own_asked)
             q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
         own_asked = true;
-        kp_ask_all(r, va, q, m, reply);
+        kp_ask_all(r->seen, va, q, m, reply);
         for (size_t i = 0; i < m; i++) {
             s->took_us = reply[i].took_us;
             if (reply[i].err)
@@ -117,7 +117,7 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
 static kp_verdict broker_back(kp_step *s, int node)
 {
     kp_run *r = s->r;
-    kp_known *known = kp_known_node(r, node);
+    kp_known *known = kp_known_node(r->seen, node);
     const kp_value *excused = known ? known->excused : NULL;
     const kp_view *other[2], *own;
     uint32_t parts[KP_RISK_LIST], left;
@@ -165,8 +165,8 @@ static kp_verdict broker_back(kp_step *s, int node)
         return KP_UNDER_WAY;
     }
     r->followed = KP_NOBODY;
-    r->view_turn = !r->view_turn;
-    kp_view_seen(r, n > 0 ? other[0] : own);
+    r->seen->view_turn = !r->seen->view_turn;
+    kp_view_seen(r->seen, n > 0 ? other[0] : own);
     return KP_SO;
 }
 
@@ -174,7 +174,7 @@ static kp_verdict controller_back(kp_step *s, int node)
 {
     kp_request q = { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND };
     const kp_value *quorum;
-    kp_err *e = kp_ask_value(s->r, s->a, &q, &quorum);
+    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, &quorum);
 
     if (e) {
         s->say = kp_printf(s->a, "the quorum does not answer: %s", e->what);
@@ -191,7 +191,7 @@ static kp_verdict controller_back(kp_step *s, int node)
         if (kp_get_int(one, "id", -1) != node)
             continue;
         int64_t behind = kp_get_int(one, "behind", 0), ago = kp_get_int(one, "caught_up_ms", -1);
-        const kp_known *k = kp_known_node(s->r, node);
+        const kp_known *k = kp_known_node(s->r->seen, node);
         kp_ms since = k && k->restarted ? kp_mono(s->r->w) - k->restarted : KP_NEVER;
         /* A stopped voter keeps its last end offset: what counts is that it was caught up after its
          * restart. */
@@ -212,16 +212,16 @@ static kp_verdict controller_back(kp_step *s, int node)
 static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_far)
 {
     kp_run *r = s->r;
-    kp_known *k = kp_known_node(r, node->id);
+    kp_known *k = kp_known_node(r->seen, node->id);
     const kp_value *state;
     kp_ms now = kp_mono(r->w);
 
     if (!k || now - k->looked < 2 * KP_SECOND)
         return so_far;
     k->looked = now;
-    int64_t cost = r->pace.cost_us; /* this look has a pace of its own */
+    int64_t cost = r->seen->pace.cost_us; /* this look has a pace of its own */
     kp_err *e = kp_ask_host(r, s->a, node->id, k->log_from > 0 ? k->log_from : -1, &state, NULL);
-    r->pace.cost_us = cost;
+    r->seen->pace.cost_us = cost;
     if (e) {
         kp_err_drop(e);
         return so_far;
@@ -276,11 +276,11 @@ static void sync_after(kp_step *s, const void *args)
     const sync_args *a = args;
     kp_run *r = s->r;
     for (size_t i = 0; i < a->nodes.n; i++)
-        if (kp_is_node(r->last_started, a->nodes.id[i]))
-            r->last_started = KP_NOBODY;
+        if (kp_is_node(r->seen->last_started, a->nodes.id[i]))
+            r->seen->last_started = KP_NOBODY;
     r->confirmed_at = kp_mono(r->w);
     r->confirmed_requests = r->w->n_requests;
-    r->confirmed_polls = r->polls;
+    r->confirmed_polls = r->seen->polls;
 }
 
 const kp_op kp_op_wait_in_sync = {

@@ -72,11 +72,3 @@ kp_find_fn kp_run_find(kp_run *r, void **ret_ud)
     *ret_ud = r->find_ud;
     return r->find;
 }
-
-kp_known *kp_known_node(kp_run *r, int id)
-{
-    for (size_t i = 0; i < r->n_known; i++)
-        if (r->known[i].id == id)
-            return &r->known[i];
-    return NULL;
-}

@@ -21,9 +21,13 @@
 #define RUN_ARENA ((size_t)512 << 20)
 #define CALL_ARENA ((size_t)512 << 20)
 #define EVAL_ARENA ((size_t)256 << 20)
-#define VIEW_ARENA ((size_t)1 << 30)
 
 /* ---- making and ending ---- */
+
+static kp_err *pauses(void *ud, kp_ms d)
+{
+    return kp_pause(ud, d);
+}
 
 kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
 {
@@ -35,10 +39,11 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     r->a = a;
     r->call = kp_arena_new("call", CALL_ARENA);
     r->eval = kp_arena_new("evaluation", EVAL_ARENA);
-    r->view_a[0] = kp_arena_new("view", VIEW_ARENA);
-    r->view_a[1] = kp_arena_new("view", VIEW_ARENA);
     r->w = spec->world;
     r->inv = spec->inventory;
+    r->seen = kp_seen_new(a, r->call, r->w, r->inv);
+    r->seen->pause = pauses;
+    r->seen->ud = r;
     r->began = kp_mono(r->w);
     r->interrupts_seen = kp_interrupts(r->w); /* what comes from now on is for this run */
     r->confirmed_at = -1;
@@ -47,10 +52,6 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     r->warnings = kp_list_begin(a);
     r->overridden = kp_list_begin(a);
     r->accepted = kp_list_begin(a);
-    r->n_known = r->inv->n_nodes;
-    r->known = KP_NEW_ARRAY(a, r->n_known + 1, kp_known);
-    for (size_t i = 0; i < r->n_known; i++)
-        r->known[i].id = r->inv->nodes[i].id;
     return r;
 }
 
@@ -62,8 +63,7 @@ void kp_run_done(kp_run *r)
     kp_err_drop(r->over);
     kp_arena_free(r->call);
     kp_arena_free(r->eval);
-    kp_arena_free(r->view_a[0]);
-    kp_arena_free(r->view_a[1]);
+    kp_seen_done(r->seen);
     if (r->lock_fd > 0)
         kp_lock_drop(r->lock_fd);
 }
@@ -102,24 +102,24 @@ static bool meet_by_journal(kp_run *r, const kp_err *e)
 
     if (!mode || e->cls != KP_CLUSTER || r->n_calls == 0)
         return false;
-    r->zookeeper = kp_streq(mode, "ZooKeeper");
-    r->cluster_id = kp_get_text(open, "cluster_id", "");
-    r->met = kp_map(r->a, NULL);
-    for (size_t i = 0; i < r->n_known; i++)
-        r->known[i].down = true;
+    r->seen->zookeeper = kp_streq(mode, "ZooKeeper");
+    r->seen->cluster_id = kp_get_text(open, "cluster_id", "");
+    r->seen->met = kp_map(r->a, NULL);
+    for (size_t i = 0; i < r->seen->n_known; i++)
+        r->seen->known[i].down = true;
     return true;
 }
 
 static kp_err *meet(kp_run *r)
 {
     int ids[16];
-    size_t n = kp_view_sources(r, KP_NOBODY, ids, KP_COUNT(ids));
+    size_t n = kp_view_sources(r->seen, KP_NOBODY, ids, KP_COUNT(ids));
     kp_err *last = NULL;
     kp_reply node = { 0 };
 
     for (size_t i = 0; i < n; i++) {
         kp_request q = { .kind = KP_Q_NODE, .node = ids[i], .within = 5 * KP_SECOND };
-        kp_err *e = kp_ask(r, r->a, &q, &node);
+        kp_err *e = kp_ask(r->seen, r->a, &q, &node);
         if (!e) {
             kp_err_drop(last);
             last = NULL;
@@ -138,20 +138,20 @@ static kp_err *meet(kp_run *r)
         return kp_err_new(KP_CONFIG, "list the brokers in the cluster file",
                           "the cluster file has no broker");
     const char *mode = kp_get_text(node.value, "mode", "kraft");
-    r->zookeeper = kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
-    r->cluster_id = kp_get_text(node.value, "cluster_id", "");
-    r->met = node.value;
+    r->seen->zookeeper = kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
+    r->seen->cluster_id = kp_get_text(node.value, "cluster_id", "");
+    r->seen->met = node.value;
 
     kp_request q = { .kind = KP_Q_VIEW,
                      .node = node.node,
                      .with_config = true };
     kp_reply view;
-    kp_arena_reset(r->view_a[0]);
-    KP_TRY(kp_ask(r, r->view_a[0], &q, &view));
-    r->view = view.view;
-    r->view_turn = 0;
-    if (!*r->cluster_id)
-        r->cluster_id = kp_strdup(r->a, r->view->cluster_id);
+    kp_arena_reset(r->seen->view_a[0]);
+    KP_TRY(kp_ask(r->seen, r->seen->view_a[0], &q, &view));
+    r->seen->view = view.view;
+    r->seen->view_turn = 0;
+    if (!*r->seen->cluster_id)
+        r->seen->cluster_id = kp_strdup(r->a, r->seen->view->cluster_id);
     return NULL;
 }
 
@@ -161,24 +161,24 @@ static kp_err *meet(kp_run *r)
  * the ISR sizes of what was under-replicated then. */
 static kp_err *take_baseline(kp_run *r)
 {
-    const kp_view *v = r->view;
+    const kp_view *v = r->seen->view;
     if (v) {
         r->n_parts = v->n_parts;
-        kp_view_seen(r, v);
+        kp_view_seen(r->seen, v);
     }
-    for (int64_t i = 1; i <= kp_journal_n(r->j) && !r->baseline; i++) {
+    for (int64_t i = 1; i <= kp_journal_n(r->j) && !r->seen->baseline; i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
         if (rec && rec->kind == KP_K_NOTE && kp_streq(kp_get_text(rec->body, "i", ""), "@baseline"))
-            r->baseline = kp_value_copy(r->a, kp_get(rec->body, "r"));
+            r->seen->baseline = kp_value_copy(r->a, kp_get(rec->body, "r"));
     }
     /* Taken once, before anything was done; what it does not list was whole. */
-    if (r->baseline || r->acted || !v || !r->header->effects || v->counts.urp > BASELINE_MOST)
+    if (r->seen->baseline || r->acted || !v || !r->header->effects || v->counts.urp > BASELINE_MOST)
         return NULL;
-    r->baseline = kp_view_short_list(r->a, v);
+    r->seen->baseline = kp_view_short_list(r->a, v);
     return kp_record_add(r, KP_K_NOTE,
                          kp_map(r->a, "i", kp_text(r->a, "@baseline"), "m",
                                 kp_text(r->a, "under-replicated when the run began"), "r",
-                                r->baseline, NULL));
+                                r->seen->baseline, NULL));
 }
 
 static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *origin)
@@ -193,8 +193,9 @@ static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *
     return kp_map(a, "cluster", kp_text(a, r->inv->cluster), "run", kp_text(a, r->id), "playbook",
                   kp_text(a, r->header->name), "effects", effects_value(a, r->header->effects),
                   "args", args, "origin", origin, "brokers", kp_int(a, brokers), "controllers",
-                  kp_int(a, controllers), "mode", kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"),
-                  "release", kp_get(r->met, "release"), "partitions", kp_int(a, r->n_parts),
+                  kp_int(a, controllers), "mode",
+                  kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"),
+                  "release", kp_get(r->seen->met, "release"), "partitions", kp_int(a, r->n_parts),
                   "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
 }
 
@@ -392,8 +393,8 @@ static kp_err *create(kp_run *r, const kp_value *args)
     size_t n = kp_script_host_table.sources(r->script, &sources);
     const kp_value *open = kp_map(
         a, "kplay", kp_text(a, KPLAY_VERSION), "host", kp_int(a, kp_script_host_table.rev),
-        "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->cluster_id), "mode",
-        kp_text(a, r->zookeeper ? "ZooKeeper" : "KRaft"), "inventory",
+        "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->seen->cluster_id),
+        "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "inventory",
         kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
         "args", args, "effects", effects_value(a, r->header->effects), "seed",
         kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
@@ -415,7 +416,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     KP_TRY(meet(r));
     name_run(r);
     if (r->spec->runs && r->header->effects) { /* one that only asks may do so beside any other */
-        KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
+        KP_TRY(kp_cluster_lock(r->spec->runs, r->seen->cluster_id,
                                kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
         KP_TRY(clear_way(r, false));
     }
@@ -535,10 +536,10 @@ static kp_err *check_changed(kp_run *r, const kp_value *open, bool *ret_changed)
 static kp_err *drift(kp_run *r, const kp_value *open)
 {
     const char *was = kp_get_text(open, "cluster_id", "");
-    if (!kp_streq(was, r->cluster_id)) {
+    if (!kp_streq(was, r->seen->cluster_id)) {
         kp_err *e = kp_err_new(KP_REFUSED, "point the cluster file at the cluster the run began on",
                                "the cluster is not the one this run began on");
-        return kp_err_detail(e, "  began on  %s\n  this one  %s\n", was, r->cluster_id);
+        return kp_err_detail(e, "  began on  %s\n  this one  %s\n", was, r->seen->cluster_id);
     }
     if (!kp_streq(kp_get_text(open, "inventory", ""), kp_inventory_digest(r->a, r->inv)))
         return kp_err_new(
@@ -592,7 +593,7 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
     }
     KP_TRY(meet(r));
     KP_TRY(drift(r, open));
-    KP_TRY(kp_cluster_lock(r->spec->runs, r->cluster_id,
+    KP_TRY(kp_cluster_lock(r->spec->runs, r->seen->cluster_id,
                            kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
     KP_TRY(take_baseline(r));
     if (changed && spec->accept_changed_playbook) {

@@ -3,16 +3,9 @@
 #define KP_ENGINE_RUN_H
 
 #include "engine/engine.h"
+#include "facts/facts.h"
 
 #define KP_SCOPES 8    /* nested play() */
-
-/* The pause between two looks at the world, within the first two: so many times what the last look
- * cost that looking takes a twentieth of those who answer; a quarter while an action is under way,
- * for then a node is down, or about to be. */
-#define KP_POLL_MS 100
-#define KP_POLL_MOST KP_SECOND
-#define KP_POLL_SHARE 20
-#define KP_POLL_SHARE_ACTING 3
 
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
@@ -44,22 +37,6 @@ typedef struct kp_scope {
     unsigned granted;
 } kp_scope;
 
-/* What the run knows of a node beyond the inventory. */
-typedef struct kp_known {
-    int id;
-    const kp_value
-        *excused;     /* replicas that were behind before it was stopped (kp_view_behind_keys) */
-    kp_ms restarted;  /* world monotonic time of the last start this process saw; 0 never */
-    kp_ms looked;     /* when its host was last asked whether the process is still there */
-    int64_t log_from; /* size of its log before its last start; -1 not known */
-    kp_life life;     /* of the process that its last start brought */
-    bool down;        /* not listed in the newest view */
-    bool stopped;     /* this run stopped it, and has not started it since */
-    /* The release that has proved its file, and the file's sha256 then; NULL: none has. */
-    const char *proved_release, *proved_sha;
-    const char *written_sha; /* of server.properties as this run last wrote it; NULL: never */
-} kp_known;
-
 #define KP_ETA_VERBS 16
 #define KP_ETA_SAMPLES 64
 typedef struct kp_eta {
@@ -68,24 +45,17 @@ typedef struct kp_eta {
     int forget; /* which one makes room next */
 } kp_eta;
 
-/* What looks cost those who answer (ask.c). */
-typedef struct kp_pace {
-    int64_t cost_us;          /* of the answers since it was last set to 0: before each look */
-    int64_t best_ns[KP_REQS]; /* by kind, for an entry of the answer; 0: none was seen */
-} kp_pace;
-
 struct kp_run {
     const kp_run_spec *spec;
     kp_find_fn find; /* where files come from: the spec's, or the journal's stored texts */
     void *find_ud;
     kp_eta eta[KP_ETA_VERBS];
-    kp_arena *a;         /* the run */
-    kp_arena *call;      /* one call; reset when the next begins */
-    kp_arena *eval;      /* one evaluation of a predicate */
-    kp_arena *view_a[2]; /* the newest view and the one before */
-    int view_turn;
-    kp_world *w;
+    kp_arena *a;    /* the run */
+    kp_arena *call; /* one call; reset when the next begins */
+    kp_arena *eval; /* one evaluation of a predicate */
+    kp_world *w;    /* the spec's, as `inv` */
     const kp_inventory *inv;
+    kp_seen *seen; /* the cluster, as this run knows it */
     kp_journal *j;
     const char *id, *suffix; /* "1122-7f3a", "7f3a" */
     uint64_t seed;
@@ -122,22 +92,10 @@ struct kp_run {
     int acted; /* actions that this run (in any session) asked for and that nobody refused */
     kp_sent *sent; /* whose answers are listened for */
 
-    const kp_view *view; /* the newest whole view; NULL where a world's views do not last (sim) */
-    const kp_value *baseline; /* what was under-replicated when the run began; kp_view_short_list */
-    const kp_view *fresh;    /* the newest agreed view, while nothing was asked since */
-    bool fresh_config;
-    int64_t fresh_requests;
-    kp_ms fresh_at;
-    bool zookeeper; /* the mode of the first broker it met */
-    const char *cluster_id;
-    const kp_value *met;   /* what the first broker said of itself */
     int lock_fd;           /* of the cluster's lock; 0: none */
     const char *last_path; /* of the newest call, for the error record */
     char last_path_text[512];
-    kp_known *known;
-    size_t n_known;
-    kp_maybe_id last_started; /* not asked for views until it is confirmed in sync */
-    kp_maybe_id followed;     /* wait_in_sync: the followed broker has seen this node back */
+    kp_maybe_id followed; /* wait_in_sync: the followed broker has seen this node back */
 
     const char *word;         /* path and digest of the newest yes of this session; NULL: none */
     const kp_value *question; /* arguments of what the run pauses for a person's answer to */
@@ -148,8 +106,7 @@ struct kp_run {
     kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
                            stop */
     kp_ms idle_from;
-    int64_t confirmed_requests, confirmed_polls, polls;
-    kp_pace pace;
+    int64_t confirmed_requests, confirmed_polls;
 };
 
 /* ---- run.c ---- */
@@ -160,7 +117,6 @@ kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args) KP_MUST_USE; /* 
 /* From now on files are found as the journal kept them: a resumed run goes on with the text it
  * began with. */
 void kp_run_find_stored(kp_run *r);
-kp_known *kp_known_node(kp_run *r, int id);
 void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body) KP_MUST_USE;
 kp_err *kp_run_end(kp_run *r,
@@ -178,13 +134,7 @@ kp_err *kp_fence_holds(kp_run *r, const kp_value *state) KP_MUST_USE;
 void kp_fence_give_back(kp_run *r);
 void kp_fence_give_back_of(kp_run *r, const kp_journal *closed);
 
-/* ---- ask.c: requests and the one pause ---- */
-kp_err *kp_ask(kp_run *r, kp_arena *a, const kp_request *q, kp_reply *ret_reply) KP_MUST_USE;
-/* All at once; replies in the order of the questions, each with its own err (owned by the caller).
- */
-void kp_ask_all(kp_run *r, kp_arena *a, const kp_request *q, size_t n, kp_reply *ret_replies);
-kp_err *kp_ask_value(kp_run *r, kp_arena *a, const kp_request *q,
-                     const kp_value **ret_v) KP_MUST_USE;
+/* ---- sent.c: actions, and the one pause ---- */
 /* What a host (KP_Q_HOST) lacks of a release: NULL when it is staged there whole, "" when it is not
  * there at all, else the jar that is missing in it. */
 const char *kp_release_lacks(const kp_value *state, const char *version);
@@ -194,8 +144,6 @@ void kp_send_only(kp_step *s, const kp_request *q);
 void kp_sent_forget(kp_run *r); /* of all steps: what still comes is dropped */
 /* Waits `d`.  KP_PAUSED or KP_DETACHED when a signal says that it must not go on. */
 kp_err *kp_pause(kp_run *r, kp_ms d) KP_MUST_USE;
-void kp_pace_add(kp_pace *p, const kp_reply *reply); /* kp_ask_all does, with each answer */
-kp_ms kp_pace_pause(const kp_pace *p, int share);
 
 /* ---- signals.c: what a person who interrupts still lets the run finish ---- */
 typedef enum kp_urge { KP_GO_ON, KP_FINISH_NODE, KP_FINISH_ACTION, KP_LEAVE } kp_urge;
@@ -204,17 +152,6 @@ kp_err *kp_check_interrupt(kp_run *r) KP_MUST_USE; /* between actions: KP_PAUSED
 kp_err *kp_obey_signals(kp_run *r) KP_MUST_USE;    /* while time passes; says what it finishes */
 void kp_hold_acted(kp_run *r);                     /* an action is intended, or was: hold now */
 const kp_value *kp_left_down(kp_run *r); /* names of nodes it stopped and has not started */
-
-/* ---- fresh.c: views that may be relied on ---- */
-/* A whole view from two nodes that agree, neither just restarted, asked now.  `without`: a node
- * not to ask. Waits out disagreement (caches lag), then KP_SAFETY "unknown". */
-kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config,
-                      const kp_view **ret_v) KP_MUST_USE;
-/* The same when the answers are already there; false: they disagree, *ret_why says where. */
-bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why);
-void kp_view_seen(kp_run *r, const kp_view *v); /* a whole view that is believed */
-size_t kp_view_sources(kp_run *r, kp_maybe_id without, int *ret_ids,
-                       size_t max); /* broker ids to ask, best first */
 
 /* ---- guard.c ---- */
 typedef enum kp_guard_when {

@@ -277,8 +277,8 @@ static kp_err *replay(kp_run *r, const kp_run_spec *spec, const kp_value **ret_r
     r->suffix = strrchr(r->id, '-') ? strrchr(r->id, '-') + 1 : r->id;
     r->seed = strtoull(kp_get_text(open, "seed", "0"), NULL, 16);
     r->acted = kp_replay_acted(r->j);
-    r->zookeeper = kp_streq(kp_get_text(open, "mode", ""), "ZooKeeper");
-    r->cluster_id = kp_get_text(open, "cluster_id", "");
+    r->seen->zookeeper = kp_streq(kp_get_text(open, "mode", ""), "ZooKeeper");
+    r->seen->cluster_id = kp_get_text(open, "cluster_id", "");
     kp_run_find_stored(r);
     KP_TRY(kp_run_load(r));
     KP_TRY(replay_all(r, last, args ? args : kp_map(r->a, NULL), &calls));

@@ -37,9 +37,9 @@ void kp_hold_acted(kp_run *r)
 const kp_value *kp_left_down(kp_run *r)
 {
     kp_builder b = kp_list_begin(r->a);
-    for (size_t i = 0; i < r->n_known; i++)
-        if (r->known[i].stopped)
-            kp_list_add(&b, kp_text(r->a, kp_node_word(r->a, r->inv, r->known[i].id)));
+    for (size_t i = 0; i < r->seen->n_known; i++)
+        if (r->seen->known[i].stopped)
+            kp_list_add(&b, kp_text(r->a, kp_node_word(r->a, r->inv, r->seen->known[i].id)));
     return kp_list_end(&b);
 }
 
@@ -49,9 +49,10 @@ const kp_value *kp_left_down(kp_run *r)
 static void say_down(kp_run *r, kp_buf *b)
 {
     size_t n = 0;
-    for (size_t i = 0; i < r->n_known; i++)
-        if (r->known[i].stopped && n++ < NAMED)
-            kp_buf_fmt(b, "%s%s", n > 1 ? ", " : "", kp_node_word(r->call, r->inv, r->known[i].id));
+    for (size_t i = 0; i < r->seen->n_known; i++)
+        if (r->seen->known[i].stopped && n++ < NAMED)
+            kp_buf_fmt(b, "%s%s", n > 1 ? ", " : "",
+                       kp_node_word(r->call, r->inv, r->seen->known[i].id));
     if (n > NAMED)
         kp_buf_fmt(b, " and %zu more", n - NAMED);
     if (n)

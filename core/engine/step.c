@@ -424,7 +424,7 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
     for (;;) {
         size_t wants = 0, left = 0;
         kp_arena_reset(r->eval);
-        r->pace.cost_us = 0;
+        r->seen->pace.cost_us = 0;
         for (size_t i = 0; i < n; i++)
             if (!c[i].settled) {
                 KP_TRY(look(r, &c[i]));
@@ -471,7 +471,7 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
         set_under_way(r, op, c, n);
         tell_progress(r, c, n);
         KP_TRY(kp_pause(r, wants > 0 ? KP_POLL_MS / 4
-                                     : kp_pace_pause(&r->pace, KP_POLL_SHARE_ACTING)));
+                                     : kp_pace_pause(&r->seen->pace, KP_POLL_SHARE_ACTING)));
     }
 }
 

@@ -143,7 +143,7 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         s.a = scratch;
         s.say = s.why = s.next = s.detail = NULL;
         s.progress = s.left = 0;
-        r->pace.cost_us = 0;
+        r->seen->pace.cost_us = 0;
         kp_verdict v = op->probe(&s, args);
         if (r->over) /* the hosts are another run's by now */
             return kp_err_copy(r->over);
@@ -180,7 +180,7 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
                                 .value = s.left > 0 ? kp_map(scratch, "left",
                                                              kp_int(scratch, s.left), NULL)
                                                     : NULL });
-        KP_TRY(kp_pause(r, kp_pace_pause(&r->pace, KP_POLL_SHARE)));
+        KP_TRY(kp_pause(r, kp_pace_pause(&r->seen->pace, KP_POLL_SHARE)));
     }
 }
 
@@ -274,7 +274,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
     kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
     for (;;) {
         say = "";
-        r->pace.cost_us = 0;
+        r->seen->pace.cost_us = 0;
         e = evaluate(r, fn, ud, &is_true, &say);
         w.polls++;
         if (e && kp_err_ends_run(e))
@@ -299,7 +299,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
                                 .path = w.path,
                                 .text = said,
                                 .took = kp_mono(r->w) - w.begun });
-        kp_ms pause = kp_pace_pause(&r->pace, KP_POLL_SHARE);
+        kp_ms pause = kp_pace_pause(&r->seen->pace, KP_POLL_SHARE);
         KP_TRY(kp_pause(r, ms[2] > pause ? ms[2] : pause));
     }
 }

@@ -114,6 +114,11 @@ static const kp_inventory three = { .n_nodes = 3, .nodes = nodes };
 static const kp_inventory both = { .n_nodes = 2, .nodes = nodes };
 static const kp_inventory alone = { .n_nodes = 1, .nodes = nodes };
 
+static kp_err *pauses(void *ud, kp_ms d)
+{
+    return kp_pause(ud, d);
+}
+
 /* Every finding as "row: text", one line each, before a start (version NULL), a switch to it, or
  * what takes it. */
 static const char *found(kp_guard_when when, const told *t, size_t n, const kp_inventory *inv,
@@ -121,7 +126,6 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
 {
     static char text[1024];
     static const int node[] = { 1 };
-    kp_known known[] = { { .id = 1, .written_sha = written } };
     kp_run_spec spec = { .simulated = true };
     here.w = (kp_world) { .c = &answering };
     here.a = kp_arena_new("guard", 1 << 22);
@@ -135,22 +139,22 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
     };
     kp_run r = { .w = &here.w,
                  .inv = inv,
-                 .met = here.met ? json(here.met) : NULL,
+                 .seen = kp_seen_new(here.a, here.a, &here.w, inv),
                  .a = here.a,
                  .call = here.a,
                  .spec = &spec,
-                 .depth = -1,
-                 .known = known,
-                 .n_known = 1,
-                 .view_a = { kp_arena_new("view", 1 << 20), kp_arena_new("view", 1 << 20) } };
+                 .depth = -1 };
+    r.seen->met = here.met ? json(here.met) : NULL;
+    r.seen->pause = pauses;
+    r.seen->ud = &r;
+    kp_known_node(r.seen, 1)->written_sha = written;
     kp_findings fs = { .a = here.a };
     kp_guard_judge(&r, when, &c, &fs);
     *text = 0;
     for (size_t i = 0; i < fs.n; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s: %s\n", fs.f[i].row,
                  fs.f[i].text);
-    for (int i = 0; i < 2; i++)
-        kp_arena_free(r.view_a[i]);
+    kp_seen_done(r.seen);
     kp_arena_free(here.a);
     return text;
 }

@@ -22,6 +22,7 @@ static const kp_world_class clock_only = {
     .name = "sim", .now = on_clock, .mono = on_clock, .interrupts = on_interrupts
 };
 static kp_world world = { .c = &clock_only };
+static kp_seen nothing_seen;
 
 /* ---- errors ---- */
 
@@ -45,7 +46,7 @@ static void playbooks_may_catch_what_a_node_or_a_step_did(void **state)
 
 static void the_first_error_that_ends_a_run_stays(void **state)
 {
-    kp_run r = { .w = &world, .seed = 7 };
+    kp_run r = { .w = &world, .seen = &nothing_seen, .seed = 7 };
     void *ud;
     (void)state;
     assert_false(kp_run_is_over(&r));
@@ -79,7 +80,7 @@ static void a_record_that_finds_no_room_ends_the_run(void **state)
 {
     bench b = { 0 };
     kp_disk disk = kp_disk_real;
-    kp_run r = { .w = &world };
+    kp_run r = { .w = &world, .seen = &nothing_seen };
     (void)state;
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 24);
     make_runs(&b);
@@ -111,7 +112,7 @@ static void on_event(void *ud, const kp_event *e)
 static void an_event_has_the_worlds_time_and_the_open_step(void **state)
 {
     kp_run_spec spec = { .sink = { .event = on_event } }, deaf = { 0 };
-    kp_run r = { .w = &world, .spec = &spec, .depth = 1 };
+    kp_run r = { .w = &world, .seen = &nothing_seen, .spec = &spec, .depth = 1 };
     (void)state;
     r.scope[0].step = "outer";
     r.scope[1].step = "broker 2";
@@ -133,7 +134,7 @@ static void an_event_has_the_worlds_time_and_the_open_step(void **state)
 
 static void each_ctrl_c_pauses_once(void **state)
 {
-    kp_run r = { .w = &world };
+    kp_run r = { .w = &world, .seen = &nothing_seen };
     (void)state;
     signals = 0;
     assert_null(kp_check_interrupt(&r));
@@ -149,7 +150,7 @@ static void each_ctrl_c_pauses_once(void **state)
 
 static void ctrl_c_waits_for_the_end_of_a_step_that_holds(void **state)
 {
-    kp_run r = { .w = &world };
+    kp_run r = { .w = &world, .seen = &nothing_seen };
     (void)state;
     signals = 1;
     r.scope[0].hold = true;
@@ -164,20 +165,11 @@ static void ctrl_c_waits_for_the_end_of_a_step_that_holds(void **state)
 
 static void a_shadow_replay_hears_no_ctrl_c(void **state)
 {
-    kp_run r = { .w = &world, .shadow = true };
+    kp_run r = { .w = &world, .seen = &nothing_seen, .shadow = true };
     (void)state;
     signals = 1;
     assert_null(kp_check_interrupt(&r));
     assert_false(kp_run_is_over(&r));
-}
-
-static void what_is_known_of_a_node_is_found_by_its_id(void **state)
-{
-    kp_known known[] = { { .id = 1 }, { .id = 3001 } };
-    kp_run r = { .known = known, .n_known = 2 };
-    (void)state;
-    assert_ptr_equal(kp_known_node(&r, 3001), &known[1]);
-    assert_null(kp_known_node(&r, 2));
 }
 
 int main(void)
@@ -190,7 +182,6 @@ int main(void)
         cmocka_unit_test(each_ctrl_c_pauses_once),
         cmocka_unit_test(ctrl_c_waits_for_the_end_of_a_step_that_holds),
         cmocka_unit_test(a_shadow_replay_hears_no_ctrl_c),
-        cmocka_unit_test(what_is_known_of_a_node_is_found_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,14 @@
 #ifndef WITH_BROKERS_H
 #define WITH_BROKERS_H
 
-#include "engine/with_script.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "facts/facts.h"
 
 #define ANSWER_MS 2 /* of each answer */
 #define PARTS 2     /* of each topic */

@@ -1,23 +1,21 @@
 /* Gathering a round's facts (facts.h): which questions it takes, asked together. */
-#include "engine/facts.h"
-
-#include "engine/run.h"
+#include "facts/facts.h"
 
 /* Other brokers asked, one by one, whether they answer; in larger clusters the rest is known by the
  * views alone.  In ZooKeeper mode each is asked: any of them may hear another controller. */
 #define ANSWERS_ASKED 100
 
-kp_facts *kp_facts_begin(kp_run *r, kp_arena *a, const int *scope, size_t n, const char *version)
+kp_facts *kp_facts_begin(kp_seen *o, kp_arena *a, const int *scope, size_t n, const char *version)
 {
     kp_facts *f = KP_NEW(a, kp_facts);
 
-    f->r = r;
+    f->seen = o;
     f->a = a;
     f->version = version;
-    f->n_nodes = r->inv->n_nodes;
+    f->n_nodes = o->inv->n_nodes;
     f->nodes = KP_NEW_ARRAY(a, f->n_nodes + 1, kp_node_facts);
     for (size_t i = 0; i < f->n_nodes; i++)
-        f->nodes[i].node = &r->inv->nodes[i];
+        f->nodes[i].node = &o->inv->nodes[i];
     for (size_t i = 0; i < n; i++) {
         kp_node_facts *one = kp_facts_of(f, scope[i]);
         if (one)
@@ -39,7 +37,7 @@ bool kp_facts_has_quorum(const kp_facts *f)
     for (size_t i = 0; i < f->n_nodes; i++)
         if (kp_node_is(f->nodes[i].node, KP_CONTROLLER))
             return true;
-    return !f->r->zookeeper;
+    return !f->seen->zookeeper;
 }
 
 static bool is_voter(const kp_facts *f, int id)
@@ -115,7 +113,7 @@ static void add_said(round *o, bool everybody)
         const kp_node *node = f->nodes[i].node;
         bool broker = kp_node_is(node, KP_BROKER);
         if (!everybody && !f->nodes[i].in_scope &&
-            (broker ? !f->r->zookeeper && others++ >= ANSWERS_ASKED : !controllers))
+            (broker ? !f->seen->zookeeper && others++ >= ANSWERS_ASKED : !controllers))
             continue;
         add(o, &f->nodes[i].said,
             (kp_request) { .kind = KP_Q_NODE, .node = node->id, .within = 5 * KP_SECOND });
@@ -165,7 +163,7 @@ static void add_hosts(round *o, unsigned what)
 
 static void take_view(kp_facts *f)
 {
-    kp_err *e = kp_fresh_view(f->r, KP_NOBODY, true, &f->view);
+    kp_err *e = kp_fresh_view(f->seen, KP_NOBODY, true, &f->view);
     if (!e)
         return;
     f->view = NULL;
@@ -200,14 +198,14 @@ void kp_facts_need(kp_facts *f, unsigned what)
     if (what & KP_F_FEATURES)
         add(&o, &f->features,
             (kp_request) { .kind = KP_Q_NODE, .node = KP_ANY_NODE, .within = 5 * KP_SECOND });
-    kp_ask_all(f->r, f->a, o.q, o.n, reply);
+    kp_ask_all(f->seen, f->a, o.q, o.n, reply);
     for (size_t i = 0; i < o.n; i++) {
         kp_err *e = reply[i].err;
         o.to[i]->v = e ? NULL : reply[i].value ? reply[i].value : kp_nil();
         o.to[i]->why = e ? kp_strdup(f->a, e->what) : NULL;
         if (e && o.q[i].kind == KP_Q_HOST && !f->unreached) {
             if (!*e->where)
-                e = kp_err_at(e, "%s", kp_node_word(f->a, f->r->inv, o.q[i].node));
+                e = kp_err_at(e, "%s", kp_node_word(f->a, f->seen->inv, o.q[i].node));
             f->unreached = kp_err_value(f->a, e);
         }
         kp_err_drop(e);

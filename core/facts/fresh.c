@@ -6,35 +6,35 @@
  * the last action, that agree; disagreement is waited out, and what stays is unknown, which is
  * unhealthy.
  */
-#include "engine/run.h"
+#include "facts/facts.h"
 
 #include <string.h>
 
 #define SAME_MOMENT 20                /* ms */
 #define AGREE_WITHIN (10 * KP_SECOND) /* caches that differ for longer differ for a reason */
 
-void kp_view_seen(kp_run *r, const kp_view *v)
+void kp_view_seen(kp_seen *o, const kp_view *v)
 {
-    for (size_t i = 0; i < r->n_known; i++) {
-        int slot = kp_view_slot(v, r->known[i].id);
-        r->known[i].down = slot < 0 || !v->brokers[slot].alive;
+    for (size_t i = 0; i < o->n_known; i++) {
+        int slot = kp_view_slot(v, o->known[i].id);
+        o->known[i].down = slot < 0 || !v->brokers[slot].alive;
     }
-    r->view = v->leader_epoch ? v : NULL;
+    o->view = v->leader_epoch ? v : NULL;
 }
 
-size_t kp_view_sources(kp_run *r, kp_maybe_id without, int *ret_ids, size_t max)
+size_t kp_view_sources(kp_seen *o, kp_maybe_id without, int *ret_ids, size_t max)
 {
     size_t n = 0;
     /* Three passes: live brokers that are neither `without` nor the last one started; then that
      * one; then any. */
     for (int pass = 0; pass < 3 && n < max; pass++) {
-        for (uint32_t i = 0; i < r->inv->n_nodes && n < max; i++) {
-            const kp_node *node = &r->inv->nodes[i];
+        for (uint32_t i = 0; i < o->inv->n_nodes && n < max; i++) {
+            const kp_node *node = &o->inv->nodes[i];
             if (!kp_node_is(node, KP_BROKER) || kp_is_node(without, node->id))
                 continue;
-            const kp_known *known = kp_known_node(r, node->id);
+            const kp_known *known = kp_known_node(o, node->id);
             bool alive = !known || !known->down;
-            bool started = kp_is_node(r->last_started, node->id);
+            bool started = kp_is_node(o->last_started, node->id);
             if (pass == 0 ? !alive || started : pass == 1 ? !alive || !started : alive)
                 continue;
             ret_ids[n++] = node->id;
@@ -45,7 +45,7 @@ size_t kp_view_sources(kp_run *r, kp_maybe_id without, int *ret_ids, size_t max)
     return n;
 }
 
-bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **ret_why)
+bool kp_views_agree(kp_seen *o, const kp_view *x, const kp_view *y, const char **ret_why)
 {
     uint32_t p[3];
 
@@ -54,53 +54,54 @@ bool kp_views_agree(kp_run *r, const kp_view *x, const kp_view *y, const char **
     uint32_t n = kp_view_differ(x, y, p, 3);
     if (n == 0)
         return true;
-    const char *one = p[0] < y->n_parts ? kp_view_name(r->call, y, p[0])
+    const char *one = p[0] < y->n_parts ? kp_view_name(o->scratch, y, p[0])
                                         : "a topic only one of them knows";
-    *ret_why = kp_printf(r->call, "brokers %d and %d disagree about %s of %u partition%s, %s first",
-                         x->node, y->node, "the ISR or leader", n, n == 1 ? "" : "s", one);
+    *ret_why = kp_printf(o->scratch,
+                         "brokers %d and %d disagree about %s of %u partition%s, %s first", x->node,
+                         y->node, "the ISR or leader", n, n == 1 ? "" : "s", one);
     return false;
 }
 
 /* A view with epochs older than the run has seen comes from a stale cache. */
-static bool stale(kp_run *r, const kp_view *v)
+static bool stale(kp_seen *o, const kp_view *v)
 {
-    if (r->view && v->leader_epoch == r->view->leader_epoch)
+    if (o->view && v->leader_epoch == o->view->leader_epoch)
         return false; /* the same array */
-    if (!v->leader_epoch || !r->view || !r->view->leader_epoch || r->view->n_parts != v->n_parts)
+    if (!v->leader_epoch || !o->view || !o->view->leader_epoch || o->view->n_parts != v->n_parts)
         return false;
-    if (v->n_topics == 0 || r->view->n_topics != v->n_topics ||
-        memcmp(r->view->topics[0].id, v->topics[0].id, 16) != 0)
+    if (v->n_topics == 0 || o->view->n_topics != v->n_topics ||
+        memcmp(o->view->topics[0].id, v->topics[0].id, 16) != 0)
         return false;
     for (uint32_t p = 0; p < v->n_parts; p++)
-        if (v->leader_epoch[p] < r->view->leader_epoch[p] &&
-            memcmp(kp_view_topic_of(v, p)->id, kp_view_topic_of(r->view, p)->id, 16) == 0)
+        if (v->leader_epoch[p] < o->view->leader_epoch[p] &&
+            memcmp(kp_view_topic_of(v, p)->id, kp_view_topic_of(o->view, p)->id, 16) == 0)
             return true;
     return false;
 }
 
-kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config, const kp_view **ret_v)
+kp_err *kp_fresh_view(kp_seen *o, kp_maybe_id without, bool with_config, const kp_view **ret_v)
 {
-    kp_ms until = kp_mono(r->w) + AGREE_WITHIN;
+    kp_ms until = kp_mono(o->w) + AGREE_WITHIN;
     const char *why = "";
 
     /* Just taken, and nothing was asked since: the same answer. */
-    if (r->fresh && r->fresh_requests == r->w->n_requests && (r->fresh_config || !with_config) &&
-        kp_mono(r->w) - r->fresh_at < SAME_MOMENT) {
-        *ret_v = r->fresh;
+    if (o->fresh && o->fresh_requests == o->w->n_requests && (o->fresh_config || !with_config) &&
+        kp_mono(o->w) - o->fresh_at < SAME_MOMENT) {
+        *ret_v = o->fresh;
         return NULL;
     }
-    r->fresh = NULL;
+    o->fresh = NULL;
     kp_err *last = NULL;
 
     for (;;) {
         int ids[16];
-        size_t n = kp_view_sources(r, without, ids, KP_COUNT(ids));
-        kp_arena *va = r->view_a[!r->view_turn];
+        size_t n = kp_view_sources(o, without, ids, KP_COUNT(ids));
+        kp_arena *va = o->view_a[!o->view_turn];
         kp_arena_reset(va);
         const kp_view *got[2] = { NULL, NULL };
         size_t n_got = 0, at = 0;
 
-        r->polls++;
+        o->polls++;
         /* Two at a time until two have answered. */
         while (n_got < 2 && at < n) {
             kp_request q[2];
@@ -111,7 +112,7 @@ kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config, const kp
                                         .node = ids[at++],
                                         .with_config = with_config,
                                         .within = 5 * KP_SECOND };
-            kp_ask_all(r, va, q, m, reply);
+            kp_ask_all(o, va, q, m, reply);
             for (size_t i = 0; i < m; i++) {
                 if (reply[i].err) {
                     kp_err_drop(last);
@@ -121,38 +122,38 @@ kp_err *kp_fresh_view(kp_run *r, kp_maybe_id without, bool with_config, const kp
                 }
             }
         }
-        bool lonely = r->inv->n_nodes > 0 && n < 2; /* a cluster of one broker has one voice */
+        bool lonely = o->inv->n_nodes > 0 && n < 2; /* a cluster of one broker has one voice */
         if (n_got == 2 || (n_got == 1 && lonely)) {
             kp_err_drop(last); /* whoever was silent, it was not for want of answers */
             last = NULL;
             const kp_view *v = got[0];
-            bool agree = n_got == 1 || kp_views_agree(r, got[0], got[1], &why);
-            if (agree && stale(r, v)) {
+            bool agree = n_got == 1 || kp_views_agree(o, got[0], got[1], &why);
+            if (agree && stale(o, v)) {
                 agree = false;
-                why = kp_printf(r->call,
+                why = kp_printf(o->scratch,
                                 "broker %d answers with leader epochs older than already seen",
                                 v->node);
             }
             if (agree) {
                 if (n_got == 2 && with_config)
                     v = kp_view_stricter(va, got[0], got[1]);
-                r->view_turn = !r->view_turn;
-                kp_view_seen(r, v);
-                r->fresh = v;
-                r->fresh_config = with_config;
-                r->fresh_requests = r->w->n_requests;
-                r->fresh_at = kp_mono(r->w);
+                o->view_turn = !o->view_turn;
+                kp_view_seen(o, v);
+                o->fresh = v;
+                o->fresh_config = with_config;
+                o->fresh_requests = o->w->n_requests;
+                o->fresh_at = kp_mono(o->w);
                 *ret_v = v;
                 return NULL;
             }
         } else if (n_got == 0) {
             why = "no broker answers";
         } else {
-            why = kp_printf(r->call, "only broker %d answers", got[0]->node);
+            why = kp_printf(o->scratch, "only broker %d answers", got[0]->node);
         }
-        if (kp_mono(r->w) >= until)
+        if (kp_mono(o->w) >= until)
             break;
-        kp_err *e = kp_pause(r, KP_POLL_MS);
+        kp_err *e = o->pause(o->ud, KP_POLL_MS);
         if (e) {
             kp_err_drop(last);
             return e;

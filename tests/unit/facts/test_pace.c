@@ -1,7 +1,11 @@
 /* How long a run pauses between two looks: by what the answers cost, not by how long they took. */
-#include "engine/with_script.h"
+#include "facts/facts.h"
 
-#include "engine/run.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 static kp_ms pause_after(kp_pace *p, kp_req kind, const kp_value *v, int64_t took_us)
 {

@@ -1,5 +1,5 @@
 /* See with_brokers.h. */
-#include "engine/with_brokers.h"
+#include "facts/with_brokers.h"
 
 #include <string.h>
 

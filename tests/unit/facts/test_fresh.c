@@ -1,11 +1,9 @@
 /* Views that may be relied on: two answers that agree, who is asked for them, and what is said when
  * there are no two. */
-#include "engine/with_brokers.h"
+#include "facts/with_brokers.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "engine/run.h"
 
 static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
                                  { .id = 2, .roles = KP_BROKER | KP_CONTROLLER },
@@ -17,41 +15,43 @@ static const kp_inventory one = { .path = "t", .cluster = "t", .n_nodes = 1, .no
 
 typedef struct asking {
     kp_arena *a;
-    kp_run r;
-    kp_run_spec spec;
-    kp_known known[3];
+    kp_seen *o;
 } asking;
+
+/* Until then, or until a person leaves. */
+static kp_err *pauses(void *ud, kp_ms d)
+{
+    kp_world *w = &the_brokers.w;
+    kp_ms until = kp_mono(w) + d;
+    (void)ud;
+    for (;;) {
+        if (kp_interrupts(w) > 0)
+            return kp_err_new(KP_DETACHED, "kplay resume", "interrupted");
+        if (kp_mono(w) >= until)
+            return NULL;
+        assert_null(kp_wait(w, until));
+    }
+}
 
 static void begin(asking *q, const kp_inventory *inv)
 {
     brokers_begin();
     memset(q, 0, sizeof *q);
     q->a = kp_arena_new("fresh", 1 << 20);
-    for (size_t i = 0; i < KP_COUNT(q->known); i++)
-        q->known[i].id = (int)i + 1;
-    q->r.spec = &q->spec;
-    q->r.w = &the_brokers.w;
-    q->r.inv = inv;
-    q->r.call = q->a;
-    q->r.view_a[0] = kp_arena_new("view", 1 << 20);
-    q->r.view_a[1] = kp_arena_new("view", 1 << 20);
-    q->r.depth = -1;
-    q->r.known = q->known;
-    q->r.n_known = KP_COUNT(q->known);
+    q->o = kp_seen_new(q->a, q->a, &the_brokers.w, inv);
+    q->o->pause = pauses;
 }
 static void over(asking *q)
 {
     assert_int_equal(the_brokers.n_open, 0);
-    kp_err_drop(q->r.over);
-    kp_arena_free(q->r.view_a[0]);
-    kp_arena_free(q->r.view_a[1]);
+    kp_seen_done(q->o);
     kp_arena_free(q->a);
 }
 
 static const kp_view *fresh(asking *q, kp_maybe_id without, bool with_config)
 {
     const kp_view *v = NULL;
-    kp_err *e = kp_fresh_view(&q->r, without, with_config, &v);
+    kp_err *e = kp_fresh_view(q->o, without, with_config, &v);
     if (e)
         print_error("%s\n", e->what);
     assert_null(e);
@@ -62,7 +62,7 @@ static void unknown(asking *q, kp_maybe_id without, kp_class cls, const char *sa
 {
     const kp_view *v = NULL;
     kp_ms from = the_brokers.now;
-    kp_err *e = kp_fresh_view(&q->r, without, false, &v);
+    kp_err *e = kp_fresh_view(q->o, without, false, &v);
     assert_non_null(e);
     if (e->cls != cls || !strstr(e->what, says))
         print_error("%s: %s\n", kp_class_name(e->cls), e->what);
@@ -70,7 +70,7 @@ static void unknown(asking *q, kp_maybe_id without, kp_class cls, const char *sa
     assert_non_null(strstr(e->what, "the state of the partitions is unknown: "));
     assert_non_null(strstr(e->what, says));
     assert_null(v);
-    assert_null(q->r.fresh);
+    assert_null(q->o->fresh);
     assert_in_range(the_brokers.now - from, 10 * KP_SECOND, 16 * KP_SECOND);
     kp_err_drop(e);
 }
@@ -95,10 +95,10 @@ static void two_brokers_that_agree_are_believed_at_once(void **state)
     asked("1 2");
     assert_int_equal(the_brokers.now, 1000 + ANSWER_MS);
     assert_int_equal(v->counts.urp, 0);
-    assert_ptr_equal(q.r.view, v);
+    assert_ptr_equal(q.o->view, v);
     /* Who is not listed as alive is known to be down. */
-    assert_false(q.known[0].down);
-    assert_true(q.known[2].down);
+    assert_false(q.o->known[0].down);
+    assert_true(q.o->known[2].down);
     over(&q);
 }
 
@@ -224,14 +224,14 @@ static void the_order_of_asking_is_the_best_first(void **state)
         int ids[8];
         char text[64] = "";
         begin(&q, &three);
-        q.r.last_started = rows[i].started;
+        q.o->last_started = rows[i].started;
         if (rows[i].down.is)
-            q.known[rows[i].down.id - 1].down = true;
-        size_t n = kp_view_sources(&q.r, rows[i].without, ids, KP_COUNT(ids));
+            q.o->known[rows[i].down.id - 1].down = true;
+        size_t n = kp_view_sources(q.o, rows[i].without, ids, KP_COUNT(ids));
         for (size_t k = 0; k < n; k++)
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d", k ? " " : "", ids[k]);
         assert_string_equal(text, rows[i].order);
-        assert_int_equal(kp_view_sources(&q.r, rows[i].without, ids, 1), 1);
+        assert_int_equal(kp_view_sources(q.o, rows[i].without, ids, 1), 1);
         over(&q);
     }
 }
@@ -267,7 +267,7 @@ static void nobody_answers(void **state)
     (void)state;
     begin(&q, &one);
     the_brokers.look[1][0].silent = true;
-    kp_err *e = kp_fresh_view(&q.r, KP_NOBODY, false, &v);
+    kp_err *e = kp_fresh_view(q.o, KP_NOBODY, false, &v);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_CLUSTER);
     assert_non_null(strstr(e->what, "no broker answers"));
@@ -331,10 +331,10 @@ static void a_topic_made_again_begins_with_new_epochs(void **state)
     for (int id = 1; id <= 3; id++)
         the_brokers.look[id][0].topics = 2;
     fresh(&q, KP_NOBODY, false);
-    kp_view *seen = kp_memdup(q.r.view_a[q.r.view_turn], q.r.view, sizeof *q.r.view);
+    kp_view *seen = kp_memdup(q.o->view_a[q.o->view_turn], q.o->view, sizeof *q.o->view);
     int32_t epochs[2 * PARTS] = { 5, 5, 9, 9 }; /* of its namesake that is gone */
     seen->leader_epoch = epochs;
-    q.r.view = seen;
+    q.o->view = seen;
     the_brokers.now += 100;
     for (int id = 1; id <= 3; id++)
         the_brokers.look[id][0].again = 7;
@@ -385,11 +385,23 @@ static void a_person_may_leave_while_it_waits(void **state)
     begin(&q, &three);
     the_brokers.look[2][0].in_sync = 2;
     the_brokers.interrupted_at = 1500;
-    kp_err *e = kp_fresh_view(&q.r, KP_NOBODY, false, &v);
+    kp_err *e = kp_fresh_view(q.o, KP_NOBODY, false, &v);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_DETACHED);
     assert_in_range(the_brokers.now, 1500, 1700);
     kp_err_drop(e);
+    over(&q);
+}
+
+/* ---- nodes ---- */
+
+static void what_is_known_of_a_node_is_found_by_its_id(void **state)
+{
+    asking q;
+    (void)state;
+    begin(&q, &three);
+    assert_ptr_equal(kp_known_node(q.o, 3001), &q.o->known[3]);
+    assert_null(kp_known_node(q.o, 4));
     over(&q);
 }
 
@@ -415,6 +427,7 @@ int main(void)
         cmocka_unit_test(with_other_partitions_there_is_nothing_to_compare),
         cmocka_unit_test(without_epochs_there_is_nothing_to_compare),
         cmocka_unit_test(a_person_may_leave_while_it_waits),
+        cmocka_unit_test(what_is_known_of_a_node_is_found_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

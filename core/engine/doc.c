@@ -1,6 +1,7 @@
 /* The verbs' documentation, editor stubs, API baseline and the guard's rows: all made by walking
  * arrays. */
-#include "engine/guard.h"
+#include "engine/engine.h"
+#include "guard/guard.h"
 
 #include <stdlib.h>
 #include <string.h>

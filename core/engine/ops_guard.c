@@ -1,5 +1,4 @@
 /* findings: the guard's rows as a question, before anything is touched. */
-#include "engine/guard.h"
 #include "engine/ops.h"
 
 typedef struct findings_args {
@@ -16,38 +15,6 @@ static const kp_arg findings_arg[] = {
     KP_ARG(findings_args, rows, "list", "nil",
            "names of rows (kplay doc guard); all when left out"),
 };
-
-static const kp_value *finding_value(kp_arena *a, const kp_run *r, const kp_finding *f)
-{
-    const char *reason = kp_guard_covered(r, f);
-    return kp_map(a, "row", kp_text(a, f->row), "node", f->node.is ? kp_int(a, f->node.id) : NULL,
-                  "who", f->node.is ? kp_text(a, kp_node_word(a, r->inv, f->node.id)) : NULL,
-                  "text", kp_text(a, f->text), "detail", *f->detail ? kp_text(a, f->detail) : NULL,
-                  "next", kp_text(a, f->next), "hard", f->hard ? kp_bool(true) : NULL, "severity",
-                  kp_text(a, f->warns ? "warn" : "refuse"), "covered",
-                  reason ? kp_text(a, reason) : NULL, NULL);
-}
-
-kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                      const kp_value *rows, const kp_value **ret_list)
-{
-    kp_findings fs = { .a = a };
-    kp_builder b = kp_list_begin(a);
-    kp_nodes all = { .n = r->inv->n_nodes };
-
-    if (!nodes) {
-        int *ids = KP_NEW_ARRAY(a, all.n + 1, int);
-        for (size_t i = 0; i < all.n; i++)
-            ids[i] = r->inv->nodes[i].id;
-        all.id = ids;
-        nodes = &all;
-    }
-    KP_TRY(kp_guard_ahead(r, a, nodes, version, rows, &fs));
-    for (size_t i = 0; i < fs.n; i++)
-        kp_list_add(&b, finding_value(a, r, &fs.f[i]));
-    *ret_list = kp_list_end(&b);
-    return NULL;
-}
 
 static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_v)
 {

@@ -24,16 +24,6 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
     return NULL;
 }
 
-const char *kp_release_lacks(const kp_value *state, const char *version)
-{
-    const kp_value *list = kp_get(state, "releases");
-    const char *missing = kp_get_text(kp_get(state, "releases_partial"), version, NULL);
-    for (size_t i = 0; !missing && i < kp_len(list); i++)
-        if (kp_streq(kp_as_text(kp_at(list, i), ""), version))
-            return NULL;
-    return missing ? missing : "";
-}
-
 /* Staging is the team's: kplay proves that the release is on every host before the first stop. */
 static kp_verdict stage_probe(kp_step *s, const void *args)
 {

@@ -8,7 +8,6 @@
  * The OPENED event's value: {cluster, run, playbook, path, effects = [..], args = {..}, origin =
  * {..}, brokers, controllers, mode, releases = {id -> release}, partitions, simulated, who}
  */
-#include "engine/guard.h"
 #include "engine/run.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #define KP_ENGINE_RUN_H
 
 #include "engine/engine.h"
-#include "facts/facts.h"
+#include "guard/guard.h"
 
 #define KP_SCOPES 8    /* nested play() */
 
@@ -135,9 +135,6 @@ void kp_fence_give_back(kp_run *r);
 void kp_fence_give_back_of(kp_run *r, const kp_journal *closed);
 
 /* ---- sent.c: actions, and the one pause ---- */
-/* What a host (KP_Q_HOST) lacks of a release: NULL when it is staged there whole, "" when it is not
- * there at all, else the jar that is missing in it. */
-const char *kp_release_lacks(const kp_value *state, const char *version);
 /* An action: that it was done is not believed, so its answer is not waited for.  A no that comes is
  * in s->sent until kp_sent_forget. */
 void kp_send_only(kp_step *s, const kp_request *q);
@@ -153,33 +150,21 @@ kp_err *kp_obey_signals(kp_run *r) KP_MUST_USE;    /* while time passes; says wh
 void kp_hold_acted(kp_run *r);                     /* an action is intended, or was: hold now */
 const kp_value *kp_left_down(kp_run *r); /* names of nodes it stopped and has not started */
 
-/* ---- guard.c ---- */
-typedef enum kp_guard_when {
-    KP_BEFORE_DISRUPTIVE,
-    KP_BEFORE_START,
-    KP_BEFORE_IRREVERSIBLE
-} kp_guard_when;
-typedef struct kp_guard_case { /* what is about to happen */
-    const kp_op *op;
+/* ---- guarding.c: the guard stands before every action ---- */
+typedef struct kp_about { /* what is about to happen */
     const char *doing; /* "stopping broker 3" */
-    const int *nodes;
-    size_t n;
-    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: it is asked.
-                                     NULL: all of them are */
-    bool beforehand; /* nothing is done yet: it will be judged again before it is */
-    const int *gone; /* other nodes of the same call: it has stopped them, or is doing so */
-    size_t n_gone;
-    const char *version;          /* switch: the release; NULL */
-} kp_guard_case;
+    bool beforehand;   /* nothing is done yet: it will be judged again before it is */
+    kp_guard_case c;
+} kp_about;
 /* *ret_waited becomes true when it had to wait until it was so: what was seen is old then. */
-kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_guard_case *c,
+kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_about *what,
                  bool *ret_waited) KP_MUST_USE;
 /* Once per session, before the first action: no host runs another node than the inventory says.
  * `state`: KP_Q_HOST's answers, one per node of the inventory. */
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
-typedef struct kp_finding kp_finding;
-typedef struct kp_findings kp_findings;
-typedef struct kp_guard_row kp_guard_row; /* guard.h */
+/* The findings ahead as playbooks see them (ops_guard.c).  nodes NULL: all of the inventory. */
+kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                      const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
 
 /* ---- replay.c ---- */
 /* r->calls from the opened journal: of KP_PART_RUN in all sessions, of another part as it was

@@ -329,14 +329,9 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
         } else if (c[i].s.node.is && !c[i].err) {
             gone[n_gone++] = c[i].s.node.id;
         }
-    kp_guard_case what = {
-        .op = op,
-        .nodes = nodes,
-        .n = m,
-        .state = state,
+    kp_about what = {
         .beforehand = beforehand,
-        .gone = gone,
-        .n_gone = n_gone,
+        .c = { .nodes = nodes, .n = m, .state = state, .gone = gone, .n_gone = n_gone },
     };
     what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op),
                                     kp_node_word(r->call, r->inv, nodes[0]))
@@ -344,7 +339,7 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
     if (m == 0)
         what.doing = op->name;
     if (op->version_of)
-        what.version = op->version_of(args);
+        what.c.version = op->version_of(args);
     if (marks & KP_DISRUPTIVE)
         KP_TRY(kp_guard(r, KP_BEFORE_DISRUPTIVE, &what, ret_waited));
     if (starts)

@@ -87,6 +87,9 @@ typedef struct kp_seen {
 kp_seen *kp_seen_new(kp_arena *a, kp_arena *scratch, kp_world *w, const kp_inventory *inv);
 void kp_seen_done(kp_seen *o);
 kp_known *kp_known_node(kp_seen *o, int id); /* NULL: not in the inventory */
+/* What a host (KP_Q_HOST) lacks of a release: NULL when it is staged there whole, "" when it is not
+ * there at all, else the jar that is missing in it. */
+const char *kp_release_lacks(const kp_value *state, const char *version);
 
 /* ---- ask.c ---- */
 kp_err *kp_ask(kp_seen *o, kp_arena *a, const kp_request *q, kp_reply *ret_reply) KP_MUST_USE;

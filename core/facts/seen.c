@@ -33,3 +33,13 @@ kp_known *kp_known_node(kp_seen *o, int id)
             return &o->known[i];
     return NULL;
 }
+
+const char *kp_release_lacks(const kp_value *state, const char *version)
+{
+    const kp_value *list = kp_get(state, "releases");
+    const char *missing = kp_get_text(kp_get(state, "releases_partial"), version, NULL);
+    for (size_t i = 0; !missing && i < kp_len(list); i++)
+        if (kp_streq(kp_as_text(kp_at(list, i), ""), version))
+            return NULL;
+    return missing ? missing : "";
+}

@@ -270,7 +270,11 @@ static void test_cut_in_mid_command(void **state)
     kp_host *h = place_host(p);
     answer r[3] = { { 0 } };
     for (size_t i = 0; i < KP_COUNT(r); i++)
-        ask(p, h, kp_printf(p->a, "cd %s; : >begun%zu; sleep 0.5; : >ended%zu", p->dir, i, i),
+        ask(p, h,
+            kp_printf(p->a,
+                      "cd %s; : >begun%zu; while [ -e begun%zu ] && [ ! -e go ]; do sleep 0.05; "
+                      "done; : >ended%zu",
+                      p->dir, i, i, i),
             &r[i]);
     for (int i = 0; i < 200; i++) {
         place_turn_for(p, 10);
@@ -285,7 +289,9 @@ static void test_cut_in_mid_command(void **state)
         assert_string_equal(r[i].err->what, "unknown: the link was lost while a command ran");
         kp_err_drop(r[i].err);
     }
-    /* And truly unknown: the command went on without us. */
+    /* And truly unknown: the command goes on without us. */
+    assert_false(place_has(p, "ended2"));
+    place_write(p, "go", "\n");
     for (int i = 0; i < 200 && !place_has(p, "ended2"); i++)
         place_turn_for(p, 10);
     assert_true(place_has(p, "ended2"));
@@ -336,7 +342,8 @@ static void test_deadline_and_cancel(void **state)
     start_usual(p);
     kp_host *h = place_host(p);
     answer late = { 0 }, gone = { 0 }, fine = { 0 };
-    kp_host_command c = { .script = "sleep 1; echo late", .deadline = kp_mono_now() + 400 };
+    place_sh(p, h, "true"); /* the login is over */
+    kp_host_command c = { .script = "sleep 2; echo late", .deadline = kp_mono_now() + KP_SECOND };
     kp_host_exec(h, p->a, &c, place_answer, &late);
     kp_ticket t = ask(p, h, "sleep 1; echo gone", &gone);
     ask(p, h, "sleep 0.6; echo fine", &fine);

@@ -5,7 +5,7 @@
  * it registers, answers and never rejoins an ISR, and elected controller it splits the control
  * plane.
  */
-#include "engine/guard.h"
+#include "guard/guard.h"
 
 #include "cluster/release.h"
 #include "cluster/server_config.h"

@@ -1,17 +1,34 @@
-/* The guard's rows: what each demands, and its judge.
+/* guard: the rows, what each demands, and its judge.
  *
  * A row is one demand.  Its judge looks at facts and adds a finding for each thing that is not as
  * the row demands; it asks nothing but by the facts it names.  Everything that judges walks this
- * one table: the guard before an action, `findings()` for playbooks' checks and preflight,
- * kplay cluster check.
+ * one table: the engine before an action, `findings()` for playbooks' checks and preflight,
+ * kplay cluster check.  What is done about a finding (refused, waited for, overridden) is not
+ * decided here.
  */
-#ifndef KP_ENGINE_GUARD_H
-#define KP_ENGINE_GUARD_H
+#ifndef KP_GUARD_H
+#define KP_GUARD_H
 
 #include "facts/facts.h"
-#include "engine/run.h"
 
-struct kp_finding {
+typedef enum kp_guard_when {
+    KP_BEFORE_DISRUPTIVE,
+    KP_BEFORE_START,
+    KP_BEFORE_IRREVERSIBLE
+} kp_guard_when;
+typedef struct kp_guard_case { /* who is touched, and how */
+    const int *nodes;
+    size_t n;
+    const kp_value *const *state; /* per node: KP_Q_HOST's answer, just read; NULL: it is asked.
+                                     NULL: all of them are */
+    const int *gone; /* other nodes of the same call: it has stopped them, or is doing so */
+    size_t n_gone;
+    const char *version; /* switch: the release; NULL */
+} kp_guard_case;
+
+typedef struct kp_guard_row kp_guard_row;
+
+typedef struct kp_finding {
     const char *row;    /* guard name */
     kp_maybe_id node;   /* whom it is about; nobody: the cluster */
     bool hard;          /* no override */
@@ -21,28 +38,24 @@ struct kp_finding {
     const char *text;   /* one line */
     const char *detail; /* lines ended by \n, or "" */
     const char *next;
-};
-struct kp_findings {
+} kp_finding;
+typedef struct kp_findings {
     kp_arena *a;
     kp_finding *f;
     size_t n, cap;
-    const struct kp_guard_row *row; /* being judged; NULL: findings come with theirs */
-};
+    const kp_guard_row *row; /* being judged; NULL: findings come with theirs */
+} kp_findings;
 void kp_find_add(kp_findings *fs, kp_finding f);
 
 /* Every row before `when`, on fresh facts; gives them back. */
-kp_facts *kp_guard_judge(kp_run *r, kp_guard_when when, const kp_guard_case *c, kp_findings *fs);
+kp_facts *kp_guard_judge(kp_seen *o, kp_guard_when when, const kp_guard_case *c,
+                         kp_findings *fs);
 /* Every row that can refuse a stop, a switch, a start or the way back of these nodes, each node
  * alone, before the first of them is touched.  A host that can not be asked is the error.
  * version NULL: they are only restarted.  rows: a list of names; NULL: all of them. */
-kp_err *kp_guard_ahead(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+kp_err *kp_guard_ahead(kp_seen *o, kp_arena *a, const int *nodes, size_t n, const char *version,
                        const kp_value *rows, kp_findings *fs) KP_MUST_USE;
 const kp_guard_row *kp_guard_row_named(const char *name); /* NULL: there is none */
-/* The findings ahead as playbooks see them (ops_guard.c).  nodes NULL: all of the inventory. */
-kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                      const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
-/* The reason of the override that covers a finding; NULL: none does. */
-const char *kp_guard_covered(const kp_run *r, const kp_finding *f);
 
 typedef void (*kp_judge)(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
@@ -57,7 +70,7 @@ struct kp_guard_row {
 };
 extern const kp_guard_row kp_guard_rows[]; /* ends with a NULL name */
 
-/* ---- guard_stop.c ---- */
+/* ---- stop.c ---- */
 void kp_judge_identity(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_cluster_id(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
@@ -74,7 +87,7 @@ bool kp_judge_silent_host(kp_facts *f, const kp_node_facts *node, kp_findings *f
 /* Whether the process on a node's host is that node, by what its host says of it. */
 void kp_judge_process(kp_facts *f, const kp_node_facts *node, kp_findings *fs);
 
-/* ---- guard_view.c ---- */
+/* ---- view.c ---- */
 void kp_judge_fresh_view(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_offline(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_min_isr(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
@@ -86,14 +99,14 @@ void kp_judge_under_replicated(kp_facts *f, const kp_guard_case *c, kp_findings 
 void kp_judge_topic_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_leader_listener(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
-/* ---- guard_release.c ---- */
+/* ---- release.c ---- */
 void kp_judge_config_place(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_config(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_proof(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_way_back(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
-/* ---- guard_start.c ---- */
+/* ---- start.c ---- */
 void kp_judge_staged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_ibp_known(kp_facts *f, const kp_guard_case *c, kp_findings *fs);

@@ -1,11 +1,14 @@
 /* What the guard finds before a start, before a switch of release and before what can not be undone,
  * from whatever nodes and hosts answer. */
-#include "engine/with_script.h"
+#include "guard/guard.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/guard.h"
+#include <cmocka.h>
 
 /* ---- a world that answers from a table ---- */
 
@@ -116,7 +119,11 @@ static const kp_inventory alone = { .n_nodes = 1, .nodes = nodes };
 
 static kp_err *pauses(void *ud, kp_ms d)
 {
-    return kp_pause(ud, d);
+    kp_ms until = kp_mono(&here.w) + d;
+    (void)ud;
+    while (kp_mono(&here.w) < until)
+        assert_null(kp_wait(&here.w, until));
+    return NULL;
 }
 
 /* Every finding as "row: text", one line each, before a start (version NULL), a switch to it, or
@@ -126,7 +133,6 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
 {
     static char text[1024];
     static const int node[] = { 1 };
-    kp_run_spec spec = { .simulated = true };
     here.w = (kp_world) { .c = &answering };
     here.a = kp_arena_new("guard", 1 << 22);
     here.t = t;
@@ -134,27 +140,18 @@ static const char *found(kp_guard_when when, const told *t, size_t n, const kp_i
     here.n_open = 0;
     here.now = 1000;
     const kp_value *states[] = { state ? json(state) : NULL };
-    kp_guard_case c = {
-        .doing = "starting broker 1", .nodes = node, .n = 1, .state = states, .version = version
-    };
-    kp_run r = { .w = &here.w,
-                 .inv = inv,
-                 .seen = kp_seen_new(here.a, here.a, &here.w, inv),
-                 .a = here.a,
-                 .call = here.a,
-                 .spec = &spec,
-                 .depth = -1 };
-    r.seen->met = here.met ? json(here.met) : NULL;
-    r.seen->pause = pauses;
-    r.seen->ud = &r;
-    kp_known_node(r.seen, 1)->written_sha = written;
+    kp_guard_case c = { .nodes = node, .n = 1, .state = states, .version = version };
+    kp_seen *o = kp_seen_new(here.a, here.a, &here.w, inv);
+    o->met = here.met ? json(here.met) : NULL;
+    o->pause = pauses;
+    kp_known_node(o, 1)->written_sha = written;
     kp_findings fs = { .a = here.a };
-    kp_guard_judge(&r, when, &c, &fs);
+    kp_guard_judge(o, when, &c, &fs);
     *text = 0;
     for (size_t i = 0; i < fs.n; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s: %s\n", fs.f[i].row,
                  fs.f[i].text);
-    kp_seen_done(r.seen);
+    kp_seen_done(o);
     kp_arena_free(here.a);
     return text;
 }

@@ -1,7 +1,7 @@
 /* The rows before a stop that are judged on the nodes themselves: who they are, who answers, the
  * controllers, what is moving.
  */
-#include "engine/guard.h"
+#include "guard/guard.h"
 
 /* Caught up within the fetch time-out (2 s) and some slack. */
 #define CAUGHT_UP (5 * KP_SECOND)

@@ -1,7 +1,7 @@
 /* The rows that look at what is to be started: the file and where it lies, Java, what the staged
  * release itself says, and the way back.
  */
-#include "engine/guard.h"
+#include "guard/guard.h"
 
 #include "cluster/release.h"
 

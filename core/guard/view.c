@@ -2,7 +2,7 @@
  *
  * What policy.accept names is left out of every one of them.
  */
-#include "engine/guard.h"
+#include "guard/guard.h"
 
 #define SHOWN 8
 

@@ -501,9 +501,9 @@ static const char *release_around(const kp_host *h, const reader *r, const kp_sa
     const char *link = kp_said_get(s, "link_real"), *all = kp_said_get(s, "releases_real");
     if (!r->config_path)
         return NULL;
-    if (link && kp_starts_with(r->config_path, kp_printf(r->a, "%s/", link)))
+    if (link && *link && kp_starts_with(r->config_path, kp_printf(r->a, "%s/", link)))
         return link;
-    const char *below = all ? kp_printf(r->a, "%s/", all) : NULL;
+    const char *below = all && *all ? kp_printf(r->a, "%s/", all) : NULL;
     if (!below || !kp_starts_with(r->config_path, below))
         return NULL;
     const char *name = r->config_path + strlen(below), *end = strchr(name, '/');

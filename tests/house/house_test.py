@@ -7,6 +7,7 @@ Rooms:    every #include of ours is allowed by rooms.txt.
 Symbols:  poll and its kin are called in one object file; core leaves one project symbol undefined,
           the script host's table; luaapi calls nothing that opens a socket, file, thread or clock.
 Sources:  banned functions, a first comment in each file, file and line lengths.
+Scripts:  what is run on hosts needs no room for temporary files.
 Patience: in the lab one module sleeps and counts time down; it follows the machine's pace.
 """
 
@@ -118,6 +119,15 @@ def check_ids(table: dict[str, list[str]]) -> None:
                         fail(f"{path.relative_to(SOURCE)}:{n}: 0 is an id: {name} has no truth (kp_maybe_id)")
 
 
+def check_scripts() -> None:
+    """No here-document: bash before 5.1, mksh and ksh write it to a file, and a host whose disk is
+    full is when a look is needed most."""
+    for path in sources("host"):
+        for n, line in enumerate(path.read_text().splitlines(), 1):
+            if re.search(r"<<-?[\\\"']*[A-Za-z_]\w*[\\\"']*\\n", line):
+                fail(f"{path.relative_to(SOURCE)}:{n}: a here-document in a script for hosts")
+
+
 def timed(node: ast.AST) -> str | None:
     """What makes this a deadline or a sleep of its own."""
     names = {"timeout", "seconds", "allowance"}
@@ -199,6 +209,7 @@ def main() -> int:
     check_includes(table)
     check_sources(table)
     check_ids(table)
+    check_scripts()
     check_symbols(table)
     check_patience()
     for line in failures:

@@ -541,6 +541,15 @@ static void test_status_command(void **state)
         assert_int_equal(kp_get_int(v, "pid", -1), rows[i].pid);
         assert_int_equal(kp_get_int(kp_get(v, "service"), "rc", -1), rows[i].rc);
     }
+    /* It alone knows of one that runs another file; a line may end as a terminal's does. */
+    int other = place_broker(p, "3.5.2", place_write(p, "etc/other.properties", "broker.id=1\n"));
+    kp_builder words = kp_list_begin(p->a);
+    kp_list_add(&words, kp_text(p->a, "printf"));
+    kp_list_add(&words, kp_text(p->a, kp_printf(p->a, "up\\r\\n%d\\r\\n", other)));
+    p->spec.service.status = kp_list_end(&words);
+    assert_int_equal(kp_get_int(place_state(p, place_host(p), NULL, -1), "pid", -1), other);
+    kill(other, SIGKILL);
+
     /* The names in braces are replaced, and only they. */
     kp_builder argv = kp_list_begin(p->a);
     kp_list_add(&argv, kp_text(p->a, "echo"));

@@ -187,32 +187,46 @@ def controllers_first(lab: Lab, one: Roll) -> None:
     assert order[first - 1] == led, f"{led} led the quorum, and the order was {order}"
 
 
-@scenario(cluster="zookeeper-3.4.1", order=50, busy=True)
-def zookeeper_upgrade_and_restart(ctx: Context) -> None:
-    """3.4.1 to 3.5.2 with the protocol version pinned, then a restart of every broker."""
+def zookeeper_rolls(ctx: Context, *, restart: bool) -> None:
+    """3.4.1 to 3.5.2 with the protocol version pinned, and perhaps a restart of every broker."""
     lab = ctx.lab
     with Load(lab) as load:
         sim = rehearse(ctx, "--to", "3.5.2")
-        upgrade = roll(ctx, "--to", "3.5.2")
+        rolls = {"upgrade": roll(ctx, "--to", "3.5.2")}
         for broker in lab.brokers():
             assert acts.ibp(broker) in (["3.4"], ["3.4-IV0"]), (broker.name, acts.ibp(broker))
             assert acts.runs_release(broker, "3.5.2"), f"{broker.name} runs something else"
-        restarted = roll(ctx)
+        if restart:
+            rolls["restart"] = roll(ctx)
     nothing_lost(ctx, load)
-    as_rehearsed(ctx, sim, upgrade)
-    for what, one in (("upgrade", upgrade), ("restart", restarted)):
+    as_rehearsed(ctx, sim, rolls["upgrade"])
+    for what, one in rolls.items():
         ctx.say(f"{what}:")
         gaps(ctx, one, load)
-    idle(ctx, upgrade, restarted)
+    idle(ctx, *rolls.values())
 
 
-def kraft_upgrades(ctx: Context) -> None:
-    """3.7.2 to 3.9.1 to 4.0.1 on one cluster."""
+@scenario(cluster="zookeeper-3.4.1", order=50, busy=True)
+def zookeeper_upgrade(ctx: Context) -> None:
+    """Without a lost record, pinned, and as rehearsed."""
+    ctx.spoil()
+    zookeeper_rolls(ctx, restart=False)
+
+
+@scenario(cluster="zookeeper-3.4.1", order=51, long=True)
+def zookeeper_upgrade_and_restart(ctx: Context) -> None:
+    """The same, and what was upgraded is restarted."""
+    ctx.spoil()
+    zookeeper_rolls(ctx, restart=True)
+
+
+def kraft_upgrades(ctx: Context, *releases: str) -> None:
+    """From 3.7.2 to each of these in turn, on one cluster."""
     ctx.spoil()
     lab = ctx.lab
     rolls = []
     with Load(lab) as load:
-        for to in ("3.9.1", "4.0.1"):
+        for to in releases:
             sim = rehearse(ctx, "--to", to)
             one = roll(ctx, "--to", to)
             for name in nodes_of(lab):
@@ -228,21 +242,21 @@ def kraft_upgrades(ctx: Context) -> None:
 
 
 @scenario(cluster="kraft-3.7.2", order=90, busy=True)
-def kraft_two_upgrades(ctx: Context) -> None:
+def kraft_upgrade(ctx: Context) -> None:
     """Without a lost record, controllers first, and as rehearsed."""
-    kraft_upgrades(ctx)
+    kraft_upgrades(ctx, "3.9.1")
 
 
 @scenario(cluster="kraft-3.7.2", order=91, long=True)
-def kraft_two_upgrades_again(ctx: Context) -> None:
-    """What holds once must hold again."""
-    kraft_upgrades(ctx)
+def kraft_two_upgrades(ctx: Context) -> None:
+    """And on to the next major release, under the same load."""
+    kraft_upgrades(ctx, "3.9.1", "4.0.1")
 
 
 @scenario(cluster="kraft-3.7.2", order=92, long=True)
-def kraft_two_upgrades_once_more(ctx: Context) -> None:
-    """And a third time."""
-    kraft_upgrades(ctx)
+def kraft_two_upgrades_again(ctx: Context) -> None:
+    """What holds once must hold again."""
+    kraft_upgrades(ctx, "3.9.1", "4.0.1")
 
 
 @scenario(cluster="combined-3.9.1", order=50, busy=True)

@@ -67,11 +67,14 @@ static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
 
 static volatile sig_atomic_t signal_fd = -1;
 
+#define FROZEN (2 * KP_SECOND) /* poll is never that late by itself */
+static kp_ms frozen; /* all that time */
+
 kp_ms kp_mono_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (kp_ms)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (kp_ms)t.tv_sec * 1000 + t.tv_nsec / 1000000 - frozen;
 }
 
 kp_ms kp_wall_now(void)
@@ -289,11 +292,15 @@ void kp_loop_turn(kp_loop *l, kp_ms until)
         kp_die("kp_loop_turn was called by a callback of the loop (a bug in kplay)");
     for (;;) {
         kp_ms end = l->timers > 0 && l->heap[0]->at < until ? l->heap[0]->at : until;
-        kp_ms now = kp_mono_now();
+        kp_ms now = kp_mono_now(), before = now;
         int ready = poll(l->fds, (nfds_t)l->n, timeout_until(end, now));
         if (ready < 0 && errno != EINTR && errno != EAGAIN)
             kp_die("poll failed: %s", strerror(errno));
         now = kp_mono_now();
+        if (end != KP_NEVER && now > (end > before ? end : before) + FROZEN) {
+            frozen += now - before;
+            now = before;
+        }
         bool timer_due = l->timers > 0 && l->heap[0]->at <= now;
         if (ready <= 0 && !timer_due && now < until)
             continue;

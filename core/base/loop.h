@@ -45,7 +45,9 @@ bool kp_loop_readable(kp_loop *l, int fd);
 void kp_loop_catch_signals(kp_loop *l);
 int kp_loop_signals(const kp_loop *l); /* as of the last turn */
 
-kp_ms kp_mono_now(void); /* CLOCK_MONOTONIC */
+/* CLOCK_MONOTONIC, less the time that the process was frozen in kp_loop_turn (SIGSTOP, a paused
+ * machine): nobody could answer it meanwhile, so no deadline runs out by it.  One thread's. */
+kp_ms kp_mono_now(void);
 kp_ms kp_wall_now(void); /* CLOCK_REALTIME, UTC */
 
 #endif

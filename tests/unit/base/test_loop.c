@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -489,6 +491,75 @@ static void test_other_signals_do_not_end_the_wait(void **state)
     sigaction(SIGUSR1, &before, NULL);
 }
 
+/* The process `pid` waits in the kernel; false: it is gone. */
+static bool waits(pid_t pid)
+{
+    char path[64], line[256], *state = NULL;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f && fgets(line, sizeof line, f))
+        state = strrchr(line, ')');
+    if (f)
+        fclose(f);
+    return state && state[2] == 'S';
+}
+
+static void on_word(void *ud, int fd, short revents)
+{
+    (void)fd;
+    (void)revents;
+    *(bool *)ud = true;
+}
+
+/* Waits for the parent's word and answers with how long that took: by the loop's clock, and by the
+ * machine's. */
+static void wait_for_a_word(int words, int answer)
+{
+    kp_ms took[2];
+    struct timespec begun, now;
+    bool heard = false;
+    kp_loop *l = kp_loop_new();
+    kp_watch_add(l, words, POLLIN, on_word, &heard);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    took[0] = kp_mono_now();
+    (void)!write(answer, "w", 1);
+    while (!heard)
+        kp_loop_turn(l, took[0] + KP_SECOND);
+    took[0] = kp_mono_now() - took[0];
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    took[1] = (now.tv_sec - begun.tv_sec) * KP_SECOND + (now.tv_nsec - begun.tv_nsec) / 1000000;
+    (void)!write(answer, took, sizeof took);
+    _exit(0);
+}
+
+static void test_a_frozen_process_loses_no_time(void **state)
+{
+    (void)state;
+    int words[2], answer[2];
+    kp_ms took[2];
+    char ready;
+    assert_int_equal(pipe(words), 0);
+    assert_int_equal(pipe(answer), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        wait_for_a_word(words[0], answer[1]);
+    assert_int_equal(read(answer[0], &ready, 1), 1);
+    while (!waits(pid))
+        usleep(1000);
+    kill(pid, SIGSTOP);
+    sleep(5);
+    assert_int_equal(write(words[1], "w", 1), 1);
+    kill(pid, SIGCONT);
+    assert_int_equal(read(answer[0], took, sizeof took), sizeof took);
+    waitpid(pid, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        close(words[i]);
+        close(answer[i]);
+    }
+    assert_true(took[1] >= 5000);
+    assert_true(took[1] - took[0] > 3000);
+}
+
 static void test_wall_clock(void **state)
 {
     (void)state;
@@ -511,6 +582,7 @@ int main(void)
         cmocka_unit_test_setup(test_signals, clear),
         cmocka_unit_test_setup(test_a_hang_up_is_counted_and_under_nohup_ignored, clear),
         cmocka_unit_test_setup(test_other_signals_do_not_end_the_wait, clear),
+        cmocka_unit_test(test_a_frozen_process_loses_no_time),
         cmocka_unit_test(test_wall_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,7 @@ struct kp_script {
     lua_State *L;
     kp_run *r; /* whose verbs are called; NULL: none yet */
     kp_part part;
+    const kp_op *const *verbs; /* ends with NULL */
     kp_find_fn find; /* while no run is there */
     void *find_ud;
     kl_file files[KL_FILES];
@@ -163,7 +164,7 @@ extern const luaL_Reg kl_text_functions[];                /* format rep, of the 
 extern const luaL_Reg kl_match_functions[];               /* find match gmatch gsub */
 
 /* ---- verbs.c ---- */
-KL_RAISES void kl_verbs(lua_State *L); /* [-0, +0] the engine's verbs into the table on top */
+KL_RAISES void kl_verbs(lua_State *L); /* [-0, +0] the script's verbs into the table on top */
 
 /* ---- pure.c ---- */
 /* [-0, +1] the variables from outside that the function at `fn`, and the functions it reaches

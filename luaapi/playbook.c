@@ -241,12 +241,12 @@ static int load_main(lua_State *L)
     return 0;
 }
 
-static kp_err *script_load(kp_arena *a, const char *name, kp_find_fn find, void *ud,
-                           kp_script **ret_s)
+static kp_err *script_load(kp_arena *a, const char *name, const kp_op *const *verbs,
+                           kp_find_fn find, void *ud, kp_script **ret_s)
 {
     kp_script *s = KP_NEW(a, kp_script);
 
-    *s = (kp_script) { .a = a, .find = find, .find_ud = ud };
+    *s = (kp_script) { .a = a, .verbs = verbs, .find = find, .find_ud = ud };
     kl_random_seed(s, 1);
     kp_err *e = kl_file_get(s, KP_FIND_PLAYBOOK, name, &s->main);
     if (!e && !s->main)

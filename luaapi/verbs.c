@@ -253,8 +253,9 @@ static int play(lua_State *L)
 
 KL_RAISES void kl_verbs(lua_State *L)
 {
-    for (size_t i = 0; kp_ops[i]; i++) {
-        const kp_op *op = kp_ops[i];
+    const kp_script *s = kl_of(L);
+    for (size_t i = 0; s->verbs[i]; i++) {
+        const kp_op *op = s->verbs[i];
         if (kp_streq(op->name, "wait_until")) {
             lua_pushcfunction(L, wait_until);
         } else if (kp_streq(op->name, "play")) {

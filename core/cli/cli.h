@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "report/report.h"
 #include "sim/sim.h"
+#include "verbs/verbs.h"
 
 /* ---- options.c ---- */
 typedef struct kp_option {

@@ -48,7 +48,8 @@ static void try_on(kp_arena *a, const char *name, kp_files *f, const kp_value *g
     o->err = kp_sim_demo(a, o->mode, NULL, &sim);
     if (o->err)
         return;
-    kp_run_spec spec = { .world = kp_sim_world(sim),
+    kp_run_spec spec = { .verbs = kp_verbs,
+                         .world = kp_sim_world(sim),
                          .simulated = true,
                          .inventory = kp_sim_inventory(a, sim, NULL),
                          .playbook = name,
@@ -84,7 +85,7 @@ static int check_main(kp_arena *a, const kp_line *line)
             json);
     kp_err *e = kp_files_init(a, file, &f);
     if (!e)
-        e = kp_script_host_table.load(a, line->word[0], kp_files_find, &f, &script);
+        e = kp_script_host_table.load(a, line->word[0], kp_verbs, kp_files_find, &f, &script);
     if (e)
         return kp_cli_fail(e, json);
     const kp_header *h = kp_script_host_table.header(script);

@@ -109,7 +109,8 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
 /* What the guard's rows find of every node, as a run would before its first action. */
 static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
 {
-    kp_run_spec spec = { .world = c->world,
+    kp_run_spec spec = { .verbs = kp_verbs,
+                         .world = c->world,
                          .simulated = c->simulated,
                          .inventory = c->inventory,
                          .who = kp_whoami(a) };

@@ -78,7 +78,7 @@ static kp_err *replay(kp_arena *a, const char *path, bool json)
     char *slash = strrchr(dir, '/');
     if (slash)
         *slash = 0;
-    KP_TRY(kp_run_replay(a, slash ? dir : ".", slash ? slash + 1 : dir, &rep));
+    KP_TRY(kp_run_replay(a, kp_verbs, slash ? dir : ".", slash ? slash + 1 : dir, &rep));
     int64_t calls = kp_get_int(rep, "calls", 0);
     if (json)
         puts(kp_json_text(a, rep));

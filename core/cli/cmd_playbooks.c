@@ -31,7 +31,7 @@ static void list(kp_arena *a, kp_files *f, const char *dir, const char *whose, b
     for (size_t i = 0; i < n; i++) {
         kp_script *s;
         const char *path = kp_printf(a, "%s/%s", dir, names[i]);
-        kp_err *e = kp_script_host_table.load(a, path, kp_files_find, f, &s);
+        kp_err *e = kp_script_host_table.load(a, path, kp_verbs, kp_files_find, f, &s);
         const char *summary = e ? e->what : kp_script_host_table.header(s)->summary;
         if (json)
             puts(kp_json_text(a, kp_map(a, "playbook", kp_text(a, names[i]), "whose",

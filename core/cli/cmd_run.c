@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guard/guard.h"
 #include "report/asking.h"
 
 #define RUN_OPTIONS                                                                                \
@@ -51,12 +52,11 @@ static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
     spec->take_over_reason = reason;
     if (!guard)
         return NULL;
-    const char *row = strstr(kp_doc_guard(a), kp_printf(a, "\n  %s ", guard));
+    const kp_guard_row *row = kp_guard_row_named(guard);
     if (!row)
         return kp_err_new(KP_USAGE, "kplay doc guard lists them", "the guard has no row \"%s\"",
                           guard);
-    const char *end = strchr(row + 1, '\n'), *hard = strstr(row, "  (hard)\n");
-    if (hard && hard < end)
+    if (row->hard)
         return kp_err_new(KP_USAGE, "mend its cause: nothing overrides it",
                           "the guard's row %s takes no override", guard);
     kp_override *o = KP_NEW(a, kp_override);
@@ -69,7 +69,8 @@ static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
 static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_spec *spec)
 {
     bool dry = kp_flag(line, "dry-run");
-    *spec = (kp_run_spec) { .world = c->world,
+    *spec = (kp_run_spec) { .verbs = kp_verbs,
+                            .world = c->world,
                             .simulated = c->simulated,
                             .inventory = c->inventory,
                             .runs = c->runs,
@@ -101,7 +102,7 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
         kp_err_drop(none);
         KP_TRY(kp_files_init(a, NULL, &c.files));
     }
-    kp_err *e = kp_script_host_table.load(a, name, kp_files_find, &c.files, &script);
+    kp_err *e = kp_script_host_table.load(a, name, kp_verbs, kp_files_find, &c.files, &script);
     if (!e) {
         const kp_header *h = kp_script_host_table.header(script);
         kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, line->extra, &args,

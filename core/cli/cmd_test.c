@@ -93,7 +93,8 @@ static kp_err *run(void *ud, kp_arena *a, void *cluster, const kp_value *request
     if (kp_streq(kp_get_text(request, "answer", "yes"), "no"))
         h.answer = KP_ANSWER_NO;
     KP_TRY(inventory(a, sim, kp_get(request, "policy"), &inv));
-    kp_run_spec spec = { .world = kp_sim_world(sim),
+    kp_run_spec spec = { .verbs = kp_verbs,
+                         .world = kp_sim_world(sim),
                          .simulated = true,
                          .inventory = inv,
                          .playbook = kp_get_text(request, "playbook", ""),

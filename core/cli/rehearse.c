@@ -184,7 +184,8 @@ static kp_err *touched(kp_arena *a, kp_sim *copy, const kp_value **ret_nodes, co
 kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_spec *rehearsed,
                          kp_sim *copy)
 {
-    kp_run_spec spec = { .world = live->world,
+    kp_run_spec spec = { .verbs = kp_verbs,
+                         .world = live->world,
                          .inventory = live->inventory,
                          .who = rehearsed->who,
                          .overrides = rehearsed->overrides,

@@ -45,10 +45,10 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
                                op->name, r->part == KP_PART_CHECK ? "check" : "verify");
         return kp_err_at(e, "%s", at);
     }
-    unsigned need = (unsigned)op->grant | (op->grant_of ? (unsigned)op->grant_of(r, args) : 0);
+    unsigned need = (unsigned)op->grant | (op->grant_of ? (unsigned)op->grant_of(r->inv, args) : 0);
     KP_TRY(kp_grant_check(r, op, need, at));
     if (op->refuse) {
-        kp_err *e = op->refuse(r, args);
+        kp_err *e = op->refuse(args);
         if (e)
             return *e->where ? e : kp_err_at(e, "%s", at);
     }
@@ -135,7 +135,13 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
         return *e->where ? e : kp_err_at(e, "%s", at);
     KP_TRY(allowed(r, op, args, at));
 
-    kp_step s = { .r = r, .op = op, .a = a, .path = "", .args = args, .canonical = canonical };
+    kp_step s = { .r = r,
+                  .op = op,
+                  .seen = r->seen,
+                  .a = a,
+                  .path = "",
+                  .args = args,
+                  .canonical = canonical };
     *ret_v = kp_nil();
     if (r->in_predicate)
         return predicate_read(r, op, &s, args, canonical, ret_v);

@@ -70,7 +70,8 @@ typedef struct kp_script_host {
     /* Compiles the playbook and everything it requires, checks the header.  KP_PLAYBOOK errors
      * carry file:line:col and, in detail, the line with a caret.  Nothing of the playbook but its
      * top level has run, with no verb to call. */
-    kp_err *(*load)(kp_arena *a, const char *name, kp_find_fn find, void *ud, kp_script **ret_s);
+    kp_err *(*load)(kp_arena *a, const char *name, const kp_op *const *verbs, kp_find_fn find,
+                    void *ud, kp_script **ret_s);
     const kp_header *(*header)(kp_script *s);
     /* Every file that was loaded, for the journal; grows with play(). */
     size_t (*sources)(kp_script *s, const kp_source **ret_sources);
@@ -154,6 +155,7 @@ typedef struct kp_override {
 } kp_override; /* --force GUARD --reason TEXT */
 
 typedef struct kp_run_spec {
+    const kp_op *const *verbs; /* what the playbook can say; ends with NULL */
     kp_world *world;
     bool simulated; /* words on the screen */
     const kp_inventory *inventory;
@@ -188,7 +190,7 @@ kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
  * = what its last record says}.
  * Errors: KP_REFUSED with both calls in its detail, or naming the revision of the verb or of the
  * script host that the run was recorded by; kp_journal_look's. */
-kp_err *kp_run_replay(kp_arena *a, const char *runs, const char *run,
+kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, const char *runs, const char *run,
                       const kp_value **ret_report) KP_MUST_USE;
 
 /* The arguments a playbook would get: declared, from the command line, from the cluster file,
@@ -253,14 +255,5 @@ const kp_err *kp_run_over(const kp_run *r);
 kp_find_fn
 kp_run_find(kp_run *r,
             void **ret_ud); /* where play() looks: the journal's stored texts when resumed */
-
-/* ---- documentation, by walking kp_ops ---- */
-char *kp_doc_verbs(kp_arena *a); /* the list, one line each */
-kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text) KP_MUST_USE;
-char *kp_doc_stubs(kp_arena *a);    /* LuaCATS for editors */
-char *kp_doc_effects(kp_arena *a);  /* which effect allows which verbs */
-char *kp_doc_playbook(kp_arena *a); /* the fields of a playbook */
-char *kp_doc_baseline(kp_arena *a); /* the API in one golden text */
-char *kp_doc_guard(kp_arena *a);    /* the guard's rows */
 
 #endif

@@ -1,9 +1,9 @@
 /* Verbs: what a playbook can say, one const struct each.
  *
  * A verb is what to remember, what to ask, and how to know.  Its struct stands beside its functions
- * in an ops_*.c file and is listed once, in kp_ops (ops.c).  Its arguments are decoded by the
- * engine (args.c) into the verb's own C struct.  The documentation, the editor stubs, the argument
- * help and the API baseline are made by walking the array.
+ * and is listed once, in an array that a run is given (core/verbs).  Its arguments are decoded by
+ * the engine (args.c) into the verb's own C struct.  The documentation, the editor stubs, the
+ * argument help and the API baseline are made by walking the array.
  */
 #ifndef KP_ENGINE_OP_H
 #define KP_ENGINE_OP_H
@@ -88,13 +88,11 @@ typedef struct kp_op {
     size_t n_args;
     size_t args_size; /* of its struct */
 
-    kp_grant (*grant_of)(
-        kp_run *r, const void *args); /* when the grant depends on the arguments; may be NULL */
-    unsigned (*marks_of)(kp_run *r, const void *args); /* may be NULL */
-    const char *(*version_of)(
-        const void *args); /* the release it brings in, for the guard; may be NULL */
-    kp_err *(*refuse)(kp_run *r,
-                      const void *args); /* wrong in itself, whatever the cluster: may be NULL */
+    /* Any of these may be NULL. */
+    kp_grant (*grant_of)(const kp_inventory *inv, const void *args); /* it depends on them */
+    unsigned (*marks_of)(kp_seen *o, kp_arena *a, const void *args);
+    const char *(*version_of)(const void *args); /* the release it brings in, for the guard */
+    kp_err *(*refuse)(const void *args);         /* wrong in itself, whatever the cluster */
     kp_err *(*read)(kp_step *s, const void *args, const kp_value **ret_v);
     kp_err *(*before)(kp_step *s, const void *args, const kp_value **ret_pre);
     kp_err *(*ask)(kp_step *s, const void *args);
@@ -104,8 +102,7 @@ typedef struct kp_op {
         const void *args); /* done, now or as replayed: keep what later verbs need; may be NULL */
 } kp_op;
 
-extern const kp_op *const kp_ops[]; /* ends with NULL */
-const kp_op *kp_op_named(const char *name);
+const kp_op *kp_op_named(const kp_op *const *verbs, const char *name); /* NULL: there is none */
 
 /* What was asked for and how it was answered (sent.c).  The answer never says that it is so; a no
  * is heard. */
@@ -120,9 +117,11 @@ typedef struct kp_sent {
 struct kp_step {
     kp_run *r;
     const kp_op *op;
-    kp_arena *a;
+    kp_seen *seen; /* the cluster: its world and inventory, what is known of its nodes */
+    kp_arena *a;   /* of the call; what is to last: seen->a */
     kp_ms gone_since;  /* for the verb's own use: when its process was first seen to be gone */
     kp_life life;      /* too */
+    kp_maybe_id followed; /* too: the broker that is followed has seen this node back */
     const char *path;  /* call path, "broker 2.1" or of a child "all.1/3" */
     const char *op_id; /* "7f3a0c41be95.broker-2.1~1" */
     kp_maybe_id node;  /* the child's node; nobody: it acts on the cluster */
@@ -146,9 +145,29 @@ struct kp_step {
     int64_t progress;       /* the greater, the nearer to what is waited for: only a new greatest
                                one counts; 0: not known; -n for "n left" */
     int64_t left;           /* a wait: what is left of it, for who looks on; 0: not known */
-    int64_t took_us;        /* of its last round trip */
     const char *detail;     /* failed: evidence, lines ended by \n */
 };
+
+/* ---- what a verb does to the run it is called in ---- */
+
+/* sent.c: sends an action of this step (its op id, the run's epoch and name are filled in).  That
+ * it was done is not believed, so its answer is not waited for; a no that comes ends the step. */
+void kp_send_only(kp_step *s, const kp_request *q);
+/* fencing.c: `state` is KP_Q_HOST's answer.  KP_REFUSED, and the run is over, when another run has
+ * taken the host since. */
+kp_err *kp_fence_holds(kp_run *r, const kp_value *state) KP_MUST_USE;
+/* guarding.c: the guard's findings ahead, as playbooks see them.  nodes NULL: all of the
+ * inventory. */
+kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
+                      const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
+/* report.c: the run's report lists each stop, and how long nothing was done before it. */
+void kp_count_stop(kp_step *s);
+void kp_count_confirmed(kp_step *s); /* the nodes that were taken are in sync again */
+
+/* flow.c: the engine's own verbs, for the array. */
+extern const kp_op kp_op_step, kp_op_log, kp_op_warn, kp_op_fail, kp_op_confirm, kp_op_sleep,
+    kp_op_now, kp_op_on_failure, kp_op_baseline_save, kp_op_baseline_load, kp_op_wait_until,
+    kp_op_play, kp_op_skip;
 
 /* args.c: decodes the call's arguments into a fresh struct of op->args_size in `a`, and gives them
  * back in canonical form (a map by name, defaults left out) for the journal.  `given`: list of

@@ -41,6 +41,7 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     r->w = spec->world;
     r->inv = spec->inventory;
     r->seen = kp_seen_new(a, r->call, r->w, r->inv);
+    r->seen->simulated = spec->simulated;
     r->seen->pause = pauses;
     r->seen->ud = r;
     r->began = kp_mono(r->w);
@@ -73,18 +74,10 @@ static void scope_reset(kp_run *r, const char *prefix)
     r->scope[0] = (kp_scope) { .prefix = prefix, .step = "", .granted = r->header->effects };
 }
 
-static const kp_value *effects_value(kp_arena *a, unsigned effects)
-{
-    kp_builder b = kp_list_begin(a);
-    for (unsigned bit = 1; bit; bit <<= 1)
-        if ((effects & bit) && kp_grant_name((kp_grant)bit))
-            kp_list_add(&b, kp_text(a, kp_grant_name((kp_grant)bit)));
-    return kp_list_end(&b);
-}
-
 kp_err *kp_run_load(kp_run *r)
 {
-    KP_TRY(kp_script_host_table.load(r->a, r->spec->playbook, r->find, r->find_ud, &r->script));
+    KP_TRY(kp_script_host_table.load(r->a, r->spec->playbook, r->spec->verbs, r->find, r->find_ud,
+                                     &r->script));
     r->header = kp_script_host_table.header(r->script);
     scope_reset(r, "");
     return NULL;
@@ -141,9 +134,7 @@ static kp_err *meet(kp_run *r)
     r->seen->cluster_id = kp_get_text(node.value, "cluster_id", "");
     r->seen->met = node.value;
 
-    kp_request q = { .kind = KP_Q_VIEW,
-                     .node = node.node,
-                     .with_config = true };
+    kp_request q = { .kind = KP_Q_VIEW, .node = node.node, .with_config = true };
     kp_reply view;
     kp_arena_reset(r->seen->view_a[0]);
     KP_TRY(kp_ask(r->seen, r->seen->view_a[0], &q, &view));
@@ -190,12 +181,12 @@ static const kp_value *summary(kp_run *r, const kp_value *args, const kp_value *
         controllers += kp_node_is(&r->inv->nodes[i], KP_CONTROLLER);
     }
     return kp_map(a, "cluster", kp_text(a, r->inv->cluster), "run", kp_text(a, r->id), "playbook",
-                  kp_text(a, r->header->name), "effects", effects_value(a, r->header->effects),
+                  kp_text(a, r->header->name), "effects", kp_effects_value(a, r->header->effects),
                   "args", args, "origin", origin, "brokers", kp_int(a, brokers), "controllers",
                   kp_int(a, controllers), "mode",
-                  kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"),
-                  "release", kp_get(r->seen->met, "release"), "partitions", kp_int(a, r->n_parts),
-                  "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
+                  kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "release",
+                  kp_get(r->seen->met, "release"), "partitions", kp_int(a, r->n_parts), "simulated",
+                  kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
 }
 
 /* ---- parts ---- */
@@ -223,45 +214,9 @@ static kp_err *go_on(kp_run *r)
 
     if (!r->header->effects)
         return NULL;
-    return kp_people_ask(r,
-                         &(kp_asking) { .kind = KP_ASK_START,
-                                        .text = "Go on?",
-                                        .path = "@start",
-                                        .fn = "start" },
-                         &yes);
-}
-
-static const char *state_of(const kp_err *e)
-{
-    if (!e)
-        return "done";
-    switch (e->cls) {
-    case KP_PAUSED:
-    case KP_DETACHED:
-        return "paused";
-    case KP_SAFETY:
-    case KP_REFUSED:
-        return "refused";
-    default:
-        return "failed";
-    }
-}
-
-static const kp_value *report(kp_run *r, const kp_err *e, bool closed)
-{
-    kp_arena *a = r->a;
-    unsigned unused = r->header ? r->header->effects & ~r->used : 0;
-
-    return kp_map(a, "run", kp_text(a, r->id), "state", kp_text(a, state_of(e)), "records",
-                  kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
-                  r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
-                  kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began),
-                  "stops", kp_list_end(&r->stops), "down", kp_left_down(r), "assumed",
-                  kp_list_end(&r->assumed), "warnings", kp_list_end(&r->warnings), "overrides",
-                  kp_list_end(&r->overridden), "accepted",
-                  kp_list_end(&r->accepted), "unused_effects", effects_value(a, unused),
-                  "used_effects", effects_value(a, r->used), "replayed", kp_int(a, r->replayed),
-                  "acted", kp_bool(r->acted > 0), "closed", kp_bool(closed), NULL);
+    return kp_people_ask(
+        r, &(kp_asking) { .kind = KP_ASK_START, .text = "Go on?", .path = "@start", .fn = "start" },
+        &yes);
 }
 
 /* Exit codes 2 and 6 say that nothing was changed.  Once this run has asked for an action, in
@@ -301,20 +256,20 @@ static kp_err *finish(kp_run *r, kp_err *e, bool in_check, const kp_value **ret_
         if (close)
             bad = kp_journal_append(r->j, KP_K_CLOSE, kp_now(r->w),
                                     kp_map(a, "state",
-                                           kp_text(a, in_check && e ? "refused" : state_of(e)),
+                                           kp_text(a, in_check && e ? "refused" : kp_state_of(e)),
                                            "err", kp_err_value(a, e), NULL));
         else if (e->cls == KP_PAUSED || e->cls == KP_DETACHED || e->cls == KP_SAFETY ||
                  e->cls == KP_REFUSED)
             bad = kp_journal_append(r->j, KP_K_PAUSE, kp_now(r->w),
                                     kp_map(a, "i", kp_text(a, path), "state",
-                                           kp_text(a, state_of(e)), "question", r->question, "ask",
-                                           r->ask, "err", kp_err_value(a, e), NULL));
+                                           kp_text(a, kp_state_of(e)), "question", r->question,
+                                           "ask", r->ask, "err", kp_err_value(a, e), NULL));
         else
             bad = kp_journal_append(
                 r->j, KP_K_ERROR, kp_now(r->w),
                 kp_map(a, "i", kp_text(a, path), "err", kp_err_value(a, e), NULL));
     }
-    const kp_value *rep = report(r, e, close && !bad);
+    const kp_value *rep = kp_run_report(r, e, close && !bad);
     kp_tell(r, (kp_event) {
                    .kind = KP_E_CLOSED, .value = rep, .err = e, .took = kp_mono(r->w) - r->began });
     if (ret_report)
@@ -395,7 +350,7 @@ static kp_err *create(kp_run *r, const kp_value *args)
         "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->seen->cluster_id),
         "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "inventory",
         kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
-        "args", args, "effects", effects_value(a, r->header->effects), "seed",
+        "args", args, "effects", kp_effects_value(a, r->header->effects), "seed",
         kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
         kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
@@ -613,8 +568,7 @@ static kp_err *resume(kp_run *r, const char *run, const kp_value **ret_report)
                                             kp_text(r->a, r->inv->cluster), "records",
                                             kp_int(r->a, kp_journal_n(r->j) - 1), "ended",
                                             kp_text(r->a, word ? word : kp_kind_name(last->kind)),
-                                            "at",
-                                            kp_int(r->a, last->t), "playbook",
+                                            "at", kp_int(r->a, last->t), "playbook",
                                             kp_text(r->a, spec->playbook), "args", args, NULL) });
     /* A run whose check had not passed yet has done nothing: it checks from the beginning. */
     bool passed = false;

@@ -95,7 +95,6 @@ struct kp_run {
     int lock_fd;           /* of the cluster's lock; 0: none */
     const char *last_path; /* of the newest call, for the error record */
     char last_path_text[512];
-    kp_maybe_id followed; /* wait_in_sync: the followed broker has seen this node back */
 
     const char *word;         /* path and digest of the newest yes of this session; NULL: none */
     const kp_value *question; /* arguments of what the run pauses for a person's answer to */
@@ -105,7 +104,6 @@ struct kp_run {
     kp_ms began;
     kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
                            stop */
-    kp_ms idle_from;
     int64_t confirmed_requests, confirmed_polls;
 };
 
@@ -123,22 +121,24 @@ kp_err *kp_run_end(kp_run *r,
                    kp_err *e); /* makes e the error that ends the run; returns a copy to raise */
 bool kp_err_ends_run(const kp_err *e);                      /* not for playbooks to catch */
 
+/* ---- report.c ---- */
+const kp_value *kp_effects_value(kp_arena *a, unsigned effects); /* their names */
+const char *kp_state_of(const kp_err *e); /* "done", "paused", "refused", "failed" */
+/* e: what it ends with, NULL when it is done; closed: for good. */
+const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed);
+
 /* ---- fencing.c ---- */
 /* The hosts are this run's, or KP_REFUSED: once per session, after the guard has judged and before
  * the first effect.  What was seen before it raised the fence is to be looked at again. */
 kp_err *kp_fence(kp_run *r) KP_MUST_USE;
-/* `state`: KP_Q_HOST's answer.  KP_REFUSED when another run has taken the host since. */
-kp_err *kp_fence_holds(kp_run *r, const kp_value *state) KP_MUST_USE;
 /* The run, or one that this run has closed, has ended: its hosts are nobody's.  What can not be
  * given back is told. */
 void kp_fence_give_back(kp_run *r);
 void kp_fence_give_back_of(kp_run *r, const kp_journal *closed);
 
 /* ---- sent.c: actions, and the one pause ---- */
-/* An action: that it was done is not believed, so its answer is not waited for.  A no that comes is
- * in s->sent until kp_sent_forget. */
-void kp_send_only(kp_step *s, const kp_request *q);
-void kp_sent_forget(kp_run *r); /* of all steps: what still comes is dropped */
+/* A no that comes is in its step's `sent` until this; what comes later is dropped. */
+void kp_sent_forget(kp_run *r);
 /* Waits `d`.  KP_PAUSED or KP_DETACHED when a signal says that it must not go on. */
 kp_err *kp_pause(kp_run *r, kp_ms d) KP_MUST_USE;
 
@@ -162,9 +162,6 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_about *what,
 /* Once per session, before the first action: no host runs another node than the inventory says.
  * `state`: KP_Q_HOST's answers, one per node of the inventory. */
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
-/* The findings ahead as playbooks see them (ops_guard.c).  nodes NULL: all of the inventory. */
-kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
-                      const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
 
 /* ---- replay.c ---- */
 /* r->calls from the opened journal: of KP_PART_RUN in all sessions, of another part as it was

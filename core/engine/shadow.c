@@ -112,6 +112,7 @@ static const kp_world_class nowhere_class = { .name = "none",
 
 typedef struct named {
     kp_arena *a;
+    const kp_op *const *verbs;
     kp_node *node; /* in any order */
     uint32_t n, cap;
 } named;
@@ -143,7 +144,7 @@ static void name_node(named *all, int64_t id, unsigned roles)
 /* The ids among a call's arguments, with the role that each argument asks for. */
 static void name_of_call(named *all, const kp_value *call)
 {
-    const kp_op *op = kp_op_named(kp_get_text(call, "fn", ""));
+    const kp_op *op = kp_op_named(all->verbs, kp_get_text(call, "fn", ""));
     for (size_t i = 0; op && i < op->n_args; i++) {
         const char *type = op->args[i].type;
         const kp_value *v = kp_get(kp_get(call, "a"), op->args[i].name);
@@ -165,9 +166,9 @@ static int by_id(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-static const kp_inventory *nodes_of(kp_arena *a, const kp_journal *j)
+static const kp_inventory *nodes_of(kp_arena *a, const kp_op *const *verbs, const kp_journal *j)
 {
-    named all = { .a = a };
+    named all = { .a = a, .verbs = verbs };
     for (int64_t i = 1; i <= kp_journal_n(j); i++) {
         const kp_value *body = kp_journal_at(j, i)->body, *reads = kp_get(body, "reads");
         name_of_call(&all, body);
@@ -199,9 +200,9 @@ static kp_err *other_revision(const char *whose, int64_t was, int is)
 }
 
 /* Why a call may differ: another revision of its verb wrote it.  NULL: the same one. */
-static kp_err *revision_of(const kp_call_record *c)
+static kp_err *revision_of(const kp_run *r, const kp_call_record *c)
 {
-    const kp_op *op = kp_op_named(c->fn);
+    const kp_op *op = kp_op_named(r->spec->verbs, c->fn);
     if (!op)
         return kp_err_new(KP_REFUSED, "replay it with the kplay that recorded it",
                           "this kplay has no verb %s", c->fn);
@@ -220,7 +221,7 @@ static kp_err *check_doubts(const kp_run *r)
     for (int64_t i = 0; i < r->n_calls; i++)
         for (uint32_t k = 0; k < r->calls[i].n_children; k++)
             if (!r->calls[i].child[k].done)
-                KP_TRY(revision_of(&r->calls[i]));
+                KP_TRY(revision_of(r, &r->calls[i]));
     return NULL;
 }
 
@@ -248,7 +249,7 @@ static kp_err *replay_all(kp_run *r, const kp_record *last, const kp_value *args
         kp_replay_index(r, parts[i]);
         kp_err *e = replay_part(r, parts[i], args, &own);
         if (e && r->diverged && !kp_replay_over(r)) {
-            kp_err *why = revision_of(&r->calls[r->cursor]);
+            kp_err *why = revision_of(r, &r->calls[r->cursor]);
             if (why)
                 return kp_err_because(why, e);
         }
@@ -289,14 +290,16 @@ static kp_err *replay(kp_run *r, const kp_run_spec *spec, const kp_value **ret_r
     return NULL;
 }
 
-kp_err *kp_run_replay(kp_arena *a, const char *runs, const char *run, const kp_value **ret_report)
+kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, const char *runs, const char *run,
+                      const kp_value **ret_report)
 {
     kp_journal *j;
     KP_TRY(kp_journal_look(a, runs, run, &j));
     nowhere w = { .w.c = &nowhere_class, .at = kp_journal_at(j, kp_journal_n(j))->t };
     kp_run_spec spec = {
+        .verbs = verbs,
         .world = &w.w,
-        .inventory = nodes_of(a, j),
+        .inventory = nodes_of(a, verbs, j),
         .playbook = kp_get_text(kp_journal_at(j, 1)->body, "playbook", ""),
         .who = "",
     };

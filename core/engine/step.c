@@ -312,7 +312,7 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
 static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, size_t n,
                      bool beforehand, bool *ret_waited)
 {
-    unsigned marks = op->marks | (op->marks_of ? op->marks_of(r, args) : 0);
+    unsigned marks = op->marks | (op->marks_of ? op->marks_of(r->seen, r->call, args) : 0);
     bool starts = op->grant == KP_G_RELEASE_SWITCH ||
                   (op->cls != KP_OP_READ && kp_starts_with(op->name, "start_"));
     if (!(marks & (KP_DISRUPTIVE | KP_IRREVERSIBLE)) && !starts)
@@ -517,6 +517,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
         const char *p = list ? kp_printf(r->call, "%s/%d", path, nodes->id[i]) : path;
         c[i].s = (kp_step) { .r = r,
                              .op = op,
+                             .seen = r->seen,
                              .a = r->call,
                              .path = p,
                              .node = nodes ? kp_somebody(nodes->id[i]) : KP_NOBODY,

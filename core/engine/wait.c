@@ -107,7 +107,13 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
                      const kp_value **ret_v)
 {
     kp_step s = {
-        .r = r, .op = op, .a = r->call, .path = path, .args = args, .canonical = canonical
+        .r = r,
+        .op = op,
+        .seen = r->seen,
+        .a = r->call,
+        .path = path,
+        .args = args,
+        .canonical = canonical,
     };
     (void)at;
 
@@ -213,7 +219,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
                           const char *at, const kp_value **ret_v)
 {
     static const char *const known[] = { "stall", "limit", "every", NULL };
-    const kp_op *op = kp_op_named("wait_until");
+    const kp_op *op = &kp_op_wait_until;
     const kp_call_record *old;
     kp_ms ms[3] = { STALL_DEFAULT, LIMIT_DEFAULT, 0 };
 

@@ -74,6 +74,7 @@ typedef struct kp_seen {
     const kp_value *met;      /* what the first broker that was met said of itself */
     const char *cluster_id;   /* and of its cluster */
     bool zookeeper;           /* and its mode */
+    bool simulated;           /* as whoever began this says */
     kp_known *known;          /* as the inventory's nodes */
     size_t n_known;
     kp_maybe_id last_started; /* not asked for views until it is confirmed in sync */

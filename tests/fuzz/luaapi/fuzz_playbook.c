@@ -10,6 +10,9 @@ typedef struct file {
     size_t n;
 } file;
 
+static const kp_op *const verbs[] = { &kp_op_step, &kp_op_log,        &kp_op_confirm,
+                                      &kp_op_now,  &kp_op_wait_until, &kp_op_play,    NULL };
+
 static void check(bool holds)
 {
     if (!holds)
@@ -35,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     file f = { kp_strndup(a, (const char *)data, n), n };
     kp_script *s = NULL;
 
-    kp_err *e = kp_script_host_table.load(a, "fuzzed.lua", find, &f, &s);
+    kp_err *e = kp_script_host_table.load(a, "fuzzed.lua", verbs, find, &f, &s);
     if (e) {
         check(*e->what && *e->next);
         check(e->cls == KP_PLAYBOOK || e->cls == KP_USAGE);

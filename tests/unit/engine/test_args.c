@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/run.h"
+#include "verbs/verbs.h"
 
 static kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
                            { .id = 2, .roles = KP_BROKER },
@@ -41,7 +42,7 @@ static void right_ones_become_canonical(void **state)
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         void *args;
         const kp_value *canonical;
-        kp_err *e = kp_args_decode(&r, a, kp_op_named(rows[i].verb), json(a, rows[i].given), &args,
+        kp_err *e = kp_args_decode(&r, a, kp_op_named(kp_verbs, rows[i].verb), json(a, rows[i].given), &args,
                                    &canonical);
         if (e)
             print_error("%s %s: %s\n", rows[i].verb, rows[i].given, e->what);
@@ -58,7 +59,7 @@ static void a_list_of_nodes_is_sorted_and_unique(void **state)
     const kp_value *canonical;
     (void)state;
     assert_null(
-        kp_args_decode(&r, a, kp_op_named("stop_broker"), json(a, "[[2,1,2]]"), &args, &canonical));
+        kp_args_decode(&r, a, kp_op_named(kp_verbs, "stop_broker"), json(a, "[[2,1,2]]"), &args, &canonical));
     const kp_nodes *n = args;
     assert_true(n->list);
     assert_int_equal(n->n, 2);
@@ -95,7 +96,7 @@ static void wrong_ones_are_said(void **state)
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         void *args;
         const kp_value *canonical;
-        kp_err *e = kp_args_decode(&r, a, kp_op_named(rows[i].verb), json(a, rows[i].given), &args,
+        kp_err *e = kp_args_decode(&r, a, kp_op_named(kp_verbs, rows[i].verb), json(a, rows[i].given), &args,
                                    &canonical);
         assert_non_null(e);
         assert_int_equal(e->cls, KP_PLAYBOOK);
@@ -161,14 +162,14 @@ static void wrong_playbook_arguments_are_said_with_their_place(void **state)
 static void every_verb_says_what_it_is(void **state)
 {
     (void)state;
-    for (size_t i = 0; kp_ops[i]; i++) {
-        const kp_op *op = kp_ops[i];
+    for (size_t i = 0; kp_verbs[i]; i++) {
+        const kp_op *op = kp_verbs[i];
         assert_true(op->since >= 1 && op->since <= KP_API);
         assert_true(op->rev >= 1);
         assert_non_null(op->doc);
         assert_non_null(op->result);
         assert_non_null(op->example);
-        assert_ptr_equal(kp_op_named(op->name), op);
+        assert_ptr_equal(kp_op_named(kp_verbs, op->name), op);
         bool acts = op->cls == KP_OP_WANT || op->cls == KP_OP_ONCE || op->cls == KP_OP_OPAQUE;
         assert_true(acts == (op->grant != KP_G_NONE));
         if (acts) {

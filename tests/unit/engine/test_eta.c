@@ -2,16 +2,17 @@
 #include "engine/with_script.h"
 
 #include "engine/run.h"
+#include "verbs/verbs.h"
 
 static void expect(kp_run *r, const char *verb, kp_ms p50, kp_ms p95)
 {
-    const kp_value *v = kp_eta_of(r, kp_op_named(verb));
+    const kp_value *v = kp_eta_of(r, kp_op_named(kp_verbs, verb));
     assert_int_equal(kp_get_int(v, "p50", -1), p50);
     assert_int_equal(kp_get_int(v, "p95", -1), p95);
 }
 static void learn(kp_run *r, const char *verb, kp_ms took)
 {
-    kp_eta_learn(r, kp_op_named(verb), took);
+    kp_eta_learn(r, kp_op_named(kp_verbs, verb), took);
 }
 
 static void before_anything_was_seen_it_is_a_rule_of_thumb(void **state)
@@ -45,7 +46,7 @@ static void nothing_is_known_of_verbs_that_are_not_timed(void **state)
     kp_run r = { .call = a };
     (void)state;
     learn(&r, "stage_release", 1000);
-    assert_null(kp_eta_of(&r, kp_op_named("stage_release")));
+    assert_null(kp_eta_of(&r, kp_op_named(kp_verbs, "stage_release")));
 }
 
 /* A thousand brokers: more than are kept. */
@@ -74,7 +75,7 @@ static void the_median_of_many_stays_in_the_middle(void **state)
     (void)state;
     for (int64_t i = 0; i < 1000; i++) {
         learn(&r, "stop_broker", 1000 + i * 3571 % 8000); /* evenly 1 to 9 s */
-        const kp_value *v = kp_eta_of(&r, kp_op_named("stop_broker"));
+        const kp_value *v = kp_eta_of(&r, kp_op_named(kp_verbs, "stop_broker"));
         if (i >= 64)
             assert_in_range(kp_get_int(v, "p50", -1), 3500, 6500);
     }

@@ -15,9 +15,10 @@ struct kp_script {
     kp_source source;
 };
 
-static kp_err *host_load(kp_arena *a, const char *name, kp_find_fn find, void *ud,
-                         kp_script **ret_s)
+static kp_err *host_load(kp_arena *a, const char *name, const kp_op *const *verbs,
+                         kp_find_fn find, void *ud, kp_script **ret_s)
 {
+    (void)verbs;
     const char *path, *text;
     size_t n;
     KP_TRY(find(ud, a, KP_FIND_PLAYBOOK, name, &path, &text, &n));
@@ -81,7 +82,7 @@ kp_err *call(kp_run *r, const char *verb, const char *json_args, const kp_value 
     KP_AUTO_ARENA a = kp_arena_new("call", 1 << 20);
     kp_err *e = kp_json_read(a, json_args, strlen(json_args), &given);
     assert_null(e);
-    const kp_op *op = kp_op_named(verb);
+    const kp_op *op = kp_op_named(kp_verbs, verb);
     assert_non_null(op);
     return kp_run_call(r, op, given, "test.lua:1", ret_v ? ret_v : &ignored);
 }
@@ -108,7 +109,8 @@ static kp_answer on_ask(void *ud, const kp_question *q, const char **ret_by)
 
 static void wire(bench *b)
 {
-    b->spec = (kp_run_spec) { .world = kp_sim_world(b->sim),
+    b->spec = (kp_run_spec) { .verbs = kp_verbs,
+                              .world = kp_sim_world(b->sim),
                               .simulated = true,
                               .inventory = kp_sim_inventory(b->a, b->sim, NULL),
                               .runs = *b->runs ? b->runs : NULL,

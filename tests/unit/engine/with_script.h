@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "sim/sim.h"
+#include "verbs/verbs.h"
 
 typedef kp_err *(*test_part)(kp_run *r, const kp_value *args);
 

@@ -79,8 +79,8 @@ static void the_golden_list(void **state)
     KP_AUTO_BUF all = KP_BUF_INIT(8192);
     for (size_t i = 0; i < l.n; i++) {
         bool verb = false;
-        for (size_t k = 0; kp_ops[k]; k++)
-            verb = verb || kp_streq(kp_ops[k]->name, l.name[i]);
+        for (size_t k = 0; t.r.s->verbs[k]; k++)
+            verb = verb || kp_streq(t.r.s->verbs[k]->name, l.name[i]);
         if (!verb)
             kp_buf_fmt(&all, "%s%s", all.n ? " " : "", l.name[i]);
     }

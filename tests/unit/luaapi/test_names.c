@@ -136,7 +136,7 @@ static void the_shipped_files_are_sound(void **state)
         names[n++] = base[i];
     char *ops;
     assert_null(
-        kp_file_read(*state, KPLAY_SOURCE_DIR "/core/engine/ops.c", (size_t)1 << 20, &ops, NULL));
+        kp_file_read(*state, KPLAY_SOURCE_DIR "/core/verbs/verbs.c", (size_t)1 << 20, &ops, NULL));
     for (char *p = ops; (p = strstr(p, "&kp_op_")) != NULL && n + 1 < KP_COUNT(names);) {
         p += strlen("&kp_op_");
         names[n++] = kp_strndup(*state, p, strcspn(p, ","));

@@ -21,7 +21,7 @@ static const kp_op op_act = VERB("act", KP_OP_WANT);
 static const kp_op op_wait = VERB("wait_until", KP_OP_SCRIPT);
 static const kp_op op_play = VERB("play", KP_OP_SCRIPT);
 
-const kp_op *const kp_ops[] = { &op_say,  &op_nearly, &op_echo, &op_given, &op_number, &op_boom,
+static const kp_op *const verbs[] = { &op_say,  &op_nearly, &op_echo, &op_given, &op_number, &op_boom,
                                 &op_over, &op_act,    &op_wait, &op_play,  NULL };
 
 static const char *const grants[] = { "broker.restart", "controller.restart", NULL };
@@ -210,7 +210,7 @@ void stage_close(stage *t)
 
 kp_err *stage_load(stage *t, const char *name)
 {
-    KP_TRY(kp_script_host_table.load(t->a, name, find, &t->r, &t->r.s));
+    KP_TRY(kp_script_host_table.load(t->a, name, verbs, find, &t->r, &t->r.s));
     t->r.granted[0] = kp_script_host_table.header(t->r.s)->effects;
     return NULL;
 }

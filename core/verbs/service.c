@@ -6,7 +6,7 @@
  * that very process which they list (start_proof.c); the exit status of a start command says
  * nothing.
  */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,15 +26,15 @@ static const kp_arg controller_arg[] = {
 
 static const kp_node *node_of(const kp_step *s)
 {
-    return kp_inventory_node(s->r->inv, s->node.id);
+    return kp_inventory_node(s->seen->inv, s->node.id);
 }
 
-static kp_grant restart_grants(kp_run *r, const void *args)
+static kp_grant restart_grants(const kp_inventory *inv, const void *args)
 {
     const service_args *a = args;
     unsigned grants = 0;
     for (size_t i = 0; i < a->nodes.n; i++) {
-        const kp_node *n = kp_inventory_node(r->inv, a->nodes.id[i]);
+        const kp_node *n = kp_inventory_node(inv, a->nodes.id[i]);
         grants |= kp_node_is(n, KP_BROKER) ? KP_G_BROKER_RESTART : 0;
         grants |= kp_node_is(n, KP_CONTROLLER) ? KP_G_CONTROLLER_RESTART : 0;
     }
@@ -45,16 +45,15 @@ static kp_grant restart_grants(kp_run *r, const void *args)
 
 static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
-    kp_run *r = s->r;
     const kp_value *state;
     const kp_view *v = NULL;
     (void)args;
 
-    KP_TRY(kp_ask_host(r, s->a, s->node.id, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s, s->node.id, -1, &state));
     const kp_value *behind = NULL;
     int64_t leaders = 0;
     if (kp_node_is(node_of(s), KP_BROKER) && kp_get_int(state, "pid", 0) != 0) {
-        KP_TRY(kp_fresh_view(r->seen, KP_NOBODY, true, &v)); /* the guard's, next */
+        KP_TRY(kp_fresh_view(s->seen, KP_NOBODY, true, &v)); /* the guard's, next */
         behind = kp_view_behind_keys(s->a, v, s->node.id);
         int slot = kp_view_slot(v, s->node.id);
         leaders = slot >= 0 ? v->leads[slot] : 0;
@@ -62,37 +61,19 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
     s->host = state;
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind",
                       kp_len(behind) ? behind : NULL, "leaders", kp_int(s->a, leaders), NULL);
-    if (r->confirmed_at >= 0)
-        r->idle_from = r->confirmed_at;
     return NULL;
 }
 
 static void host_act(kp_step *s, kp_req kind)
 {
-    kp_request q = { .kind = kind,
-                     .node = s->node.id,
-                     .op_id = s->op_id,
-                     .epoch = s->r->epoch,
-                     .holder = s->r->id,
-                     .within = KP_MINUTE };
+    kp_request q = { .kind = kind, .node = s->node.id, .within = KP_MINUTE };
     kp_send_only(s, &q);
 }
 
 static kp_err *stop_ask(kp_step *s, const void *args)
 {
-    kp_run *r = s->r;
     (void)args;
-    kp_ms now = kp_mono(r->w), idle = r->idle_from > 0 ? now - r->idle_from : -1;
-
-    kp_list_add(&r->stops,
-                kp_map(r->a, "node", kp_int(r->a, s->node.id), "at", kp_int(r->a, kp_now(r->w)),
-                       "idle_ms", idle >= 0 ? kp_int(r->a, idle) : NULL, "idle_requests",
-                       idle >= 0 ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL,
-                       "idle_polls",
-                       idle >= 0 ? kp_int(r->a, r->seen->polls - r->confirmed_polls) : NULL,
-                       NULL));
-    r->idle_from = 0;
-    r->confirmed_at = -1;
+    kp_count_stop(s);
     host_act(s, KP_A_STOP);
     return NULL;
 }
@@ -126,7 +107,7 @@ static claim claimed(kp_step *s, const kp_value *state, const char **ret_complai
         return CLAIM_RUNNING;
     kp_request q = { .kind = KP_Q_JOB, .node = s->node.id, .op_id = s->op_id };
     const kp_value *job;
-    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, &job);
+    kp_err *e = kp_ask_value(s->seen, s->a, &q, &job);
     if (e) {
         kp_err_drop(e);
         return CLAIM_UNKNOWN;
@@ -154,7 +135,6 @@ static bool lists(const kp_view *v, int node)
 
 static kp_verdict stop_probe(kp_step *s, const void *args)
 {
-    kp_run *r = s->r;
     const kp_value *was = kp_get(s->pre, "host"), *state;
     int64_t was_pid = kp_get_int(was, "pid", 0);
     (void)args;
@@ -167,7 +147,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     }
     if (!s->intended)
         return KP_NOT_YET; /* `before` has just seen it run */
-    kp_err *e = kp_ask_host_left(r, s->a, s->node.id, was, &state, &s->took_us);
+    kp_err *e = kp_ask_host_left(s, s->node.id, was, &state);
     if (e)
         return silent(s, e);
     int64_t pid = kp_get_int(state, "pid", 0), dirs = kp_get_int(state, "dirs", 0),
@@ -228,7 +208,7 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
 
 static void stop_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r->seen, s->node.id);
+    kp_known *k = kp_known_node(s->seen, s->node.id);
     const kp_value *behind = kp_get(s->pre, "behind");
     (void)args;
     if (k)
@@ -236,7 +216,7 @@ static void stop_after(kp_step *s, const void *args)
     /* One that was stopped already is behind everywhere for that reason: no excuse, and nothing to
      * remember. */
     if (k && !kp_get_bool(s->result, "already", false))
-        k->excused = behind ? kp_value_copy(s->r->a, behind) : NULL;
+        k->excused = behind ? kp_value_copy(s->seen->a, behind) : NULL;
 }
 
 /* ---- start ---- */
@@ -245,7 +225,7 @@ static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_p
 {
     const kp_value *state;
     (void)args;
-    KP_TRY(kp_ask_host(s->r, s->a, s->node.id, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s, s->node.id, -1, &state));
     s->host = state;
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
     return NULL;
@@ -253,14 +233,13 @@ static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_p
 
 static kp_err *start_ask(kp_step *s, const void *args)
 {
-    kp_run *r = s->r;
-    kp_known *k = kp_known_node(r->seen, s->node.id);
+    kp_known *k = kp_known_node(s->seen, s->node.id);
     (void)args;
 
     if (k)
-        k->restarted = kp_mono(r->w);
+        k->restarted = kp_mono(s->seen->w);
     if (kp_node_is(node_of(s), KP_BROKER))
-        r->seen->last_started = s->node;
+        s->seen->last_started = s->node;
     host_act(s, KP_A_START);
     return NULL;
 }
@@ -268,19 +247,17 @@ static kp_err *start_ask(kp_step *s, const void *args)
 /* Listed by another broker; for a controller: answers, and the quorum sees it fetch. */
 static bool listed(kp_step *s, const kp_node *node)
 {
-    kp_run *r = s->r;
-
     if (kp_node_is(node, KP_BROKER)) {
         bool alone;
         const kp_view *v = kp_others_view(s, s->node, KP_NOBODY, &alone);
         if (alone)
-            v = kp_one_view(r, s->node.id, KP_NOBODY, &s->took_us);
+            v = kp_one_view(s, s->node.id, KP_NOBODY);
         return v && lists(v, s->node.id);
     }
     kp_request q[2] = { { .kind = KP_Q_NODE, .node = s->node.id, .within = 2 * KP_SECOND },
                         { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND } };
     kp_reply reply[2];
-    kp_ask_all(r->seen, s->a, q, 2, reply);
+    kp_ask_all(s->seen, s->a, q, 2, reply);
     bool there = !reply[0].err && !reply[1].err && kp_get_int(reply[1].value, "leader", -1) >= 0;
     kp_err_drop(reply[0].err);
     kp_err_drop(reply[1].err);
@@ -292,7 +269,7 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
 {
     const char *words = NULL;
     claim how = s->intended ? claimed(s, state, &words) : CLAIM_NONE;
-    kp_ms now = kp_mono(s->r->w);
+    kp_ms now = kp_mono(s->seen->w);
 
     if (how == CLAIM_DONE && s->gone_since == 0)
         s->gone_since = now;
@@ -327,8 +304,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
 
     if (!s->pre)
         return KP_NOT_YET;
-    kp_err *e = kp_ask_host(s->r, s->a, s->node.id, kp_get_int(was, "log_size", 0), &state,
-                            &s->took_us);
+    kp_err *e = kp_ask_host(s, s->node.id, kp_get_int(was, "log_size", 0), &state);
     if (e)
         return silent(s, e);
     int64_t pid = kp_get_int(state, "pid", 0);
@@ -372,7 +348,7 @@ static kp_verdict start_probe(kp_step *s, const void *args)
 
 static void start_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r->seen, s->node.id);
+    kp_known *k = kp_known_node(s->seen, s->node.id);
     (void)args;
     if (k)
         k->stopped = false;
@@ -384,9 +360,9 @@ static void start_after(kp_step *s, const void *args)
         k->life = (kp_life) { .pid = kp_get_int(s->saw, "pid", 0),
                               .start_time = kp_get_int(s->saw, "start_time", 0) };
     if (k && !kp_get_bool(s->result, "already", false))
-        k->restarted = kp_mono(s->r->w);
+        k->restarted = kp_mono(s->seen->w);
     if (kp_node_is(node_of(s), KP_BROKER))
-        s->r->seen->last_started = s->node;
+        s->seen->last_started = s->node;
 }
 
 #define SERVICE(name_, doc_, what_, marks_, args_, landing_, stall_, before_, ask_, probe_,        \
@@ -434,5 +410,4 @@ SERVICE(
     start_controller,
     "Starts a KRaft controller's service and waits until it answers and the quorum has a leader.",
     KP_G_CONTROLLER_RESTART, 0, controller_arg, 20 * KP_SECOND, 3 * KP_MINUTE, start_before,
-    start_ask, start_probe, start_after, "{release, releases, already}",
-    "start_controller(3001)");
+    start_ask, start_probe, start_after, "{release, releases, already}", "start_controller(3001)");

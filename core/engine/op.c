@@ -1,69 +1,11 @@
-/* The verbs, in the order the documentation lists them, and the grants. */
-#include "engine/ops.h"
+/* The words of verbs: names, grants, verdicts. */
+#include "engine/run.h"
 
-const kp_op *const kp_ops[] = {
-    /* questions about the cluster */
-    &kp_op_cluster,
-    &kp_op_brokers,
-    &kp_op_broker,
-    &kp_op_controllers,
-    &kp_op_controller,
-    &kp_op_quorum,
-    &kp_op_urp,
-    &kp_op_offline,
-    &kp_op_under_min_isr,
-    &kp_op_at_min_isr,
-    &kp_op_partitions,
-    &kp_op_risk,
-    &kp_op_reassignments,
-    &kp_op_log_dirs,
-    &kp_op_groups,
-    &kp_op_lag,
-    &kp_op_features,
-    &kp_op_config,
-    &kp_op_findings,
-    /* questions about a node */
-    &kp_op_version,
-    &kp_op_releases,
-    &kp_op_ibp,
-    &kp_op_api_versions,
-    &kp_op_identity,
-    &kp_op_properties,
-    &kp_op_disk,
-    &kp_op_now,
-    /* actions */
-    &kp_op_stop_broker,
-    &kp_op_start_broker,
-    &kp_op_stop_controller,
-    &kp_op_start_controller,
-    &kp_op_stage_release,
-    &kp_op_switch_release,
-    &kp_op_set_properties,
-    &kp_op_set_ibp,
-    &kp_op_alter_config,
-    &kp_op_elect_preferred,
-    /* flow */
-    &kp_op_step,
-    &kp_op_wait_in_sync,
-    &kp_op_wait_until,
-    &kp_op_play,
-    &kp_op_sleep,
-    &kp_op_confirm,
-    &kp_op_log,
-    &kp_op_warn,
-    &kp_op_skip,
-    &kp_op_fail,
-    &kp_op_on_failure,
-    &kp_op_baseline_save,
-    &kp_op_baseline_load,
-    NULL,
-};
-
-const kp_op *kp_op_named(const char *name)
+const kp_op *kp_op_named(const kp_op *const *verbs, const char *name)
 {
-    for (size_t i = 0; kp_ops[i]; i++)
-        if (kp_streq(kp_ops[i]->name, name))
-            return kp_ops[i];
+    for (size_t i = 0; verbs[i]; i++)
+        if (kp_streq(verbs[i]->name, name))
+            return verbs[i];
     return NULL;
 }
 

@@ -1,5 +1,7 @@
 /* findings: the guard's rows as a question, before anything is touched. */
-#include "engine/ops.h"
+#include "verbs/inner.h"
+
+#include "guard/guard.h"
 
 typedef struct findings_args {
     kp_nodes nodes;

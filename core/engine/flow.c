@@ -1,5 +1,5 @@
-/* Flow: steps, words, questions to people, sleeping, baselines. */
-#include "engine/ops.h"
+/* The engine's own verbs: steps, words, questions to people, sleeping, baselines. */
+#include "engine/run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -198,13 +198,13 @@ static kp_err *on_failure_read(kp_step *s, const void *args, const kp_value **re
     if (r->inv->on_failure == KP_ON_FAILURE_ASK)
         KP_TRY(kp_people_ask(
             r,
-            &(kp_asking) { .kind = KP_ASK_FAILURE,
-                           .text = kp_printf(s->a, "%s\nPut this node back on its old release?",
-                                             a->text),
-                           .details = a->detail,
-                           .path = kp_printf(s->a, "@ask:%s", s->path),
-                           .fn = s->op->name,
-                           .args = s->canonical },
+            &(kp_asking) {
+                .kind = KP_ASK_FAILURE,
+                .text = kp_printf(s->a, "%s\nPut this node back on its old release?", a->text),
+                .details = a->detail,
+                .path = kp_printf(s->a, "@ask:%s", s->path),
+                .fn = s->op->name,
+                .args = s->canonical },
             &back));
     *ret_v = kp_text(s->a, back ? "back_out" : "stop");
     return NULL;

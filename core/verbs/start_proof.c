@@ -7,7 +7,7 @@
  * file names a spare host): it is listed, and this one's registration is refused for as long as it
  * lives.  So a start is believed by the log's own word, or by the port that the process listens on.
  */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +126,7 @@ bool kp_start_is_second(kp_step *s, const kp_value *state, bool gone)
 {
     const kp_value *signs = kp_get(state, "signs");
     kp_life *l = &s->life;
-    kp_ms now = kp_mono(s->r->w);
+    kp_ms now = kp_mono(s->seen->w);
 
     if (!kp_get_bool(signs, "duplicate_registration", false) ||
         kp_get_bool(signs, "started", false)) {
@@ -142,7 +142,7 @@ bool kp_start_is_second(kp_step *s, const kp_value *state, bool gone)
     s->why = kp_printf(s->a,
                        "another process is registered as %s and goes on: its own registration is "
                        "refused (DUPLICATE_BROKER_REGISTRATION)",
-                       kp_node_word(s->a, s->r->inv, s->node.id));
+                       kp_node_word(s->a, s->seen->inv, s->node.id));
     s->next = "find the host on which it runs (does the cluster file name the right one?), then: "
               "kplay resume";
     s->detail = kp_log_lines(s->a, signs);
@@ -153,7 +153,7 @@ bool kp_start_is_proved(kp_step *s, const kp_node *node, const kp_value *state)
 {
     const kp_value *signs = kp_get(state, "signs"),
                    *ports = kp_get(kp_get(state, "process"), "listening"), *after;
-    kp_ms now = kp_mono(s->r->w);
+    kp_ms now = kp_mono(s->seen->w);
     int64_t port = port_of(node);
 
     if (s->life.listed_since == 0)
@@ -171,7 +171,7 @@ bool kp_start_is_proved(kp_step *s, const kp_node *node, const kp_value *state)
         }
     }
     /* The list was asked for after the look at the host: it is still the same process. */
-    kp_err *e = kp_ask_host(s->r, s->a, s->node.id, -1, &after, NULL);
+    kp_err *e = kp_ask_host(s, s->node.id, -1, &after);
     if (e) {
         s->blind = true;
         s->say = kp_printf(s->a, "the host does not answer: %s", e->what);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/ops.h"
+#include "engine/run.h"
+#include "verbs/inner.h"
 
 #define KRAFT                                                                                      \
     "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\","                                      \
@@ -112,9 +113,9 @@ static int64_t deaths_after(const char *const *states, size_t n, int64_t restart
 static void deaths_are_counted_by_process_and_by_manager(void **state)
 {
     (void)state;
-    assert_int_equal(DEATHS(-1, "{\"pid\":0}", "{\"pid\":7,\"start_time\":1}",
-                            "{\"pid\":7,\"start_time\":1}"),
-                     0);
+    assert_int_equal(
+        DEATHS(-1, "{\"pid\":0}", "{\"pid\":7,\"start_time\":1}", "{\"pid\":7,\"start_time\":1}"),
+        0);
     assert_int_equal(DEATHS(-1, "{\"pid\":7,\"start_time\":1}", "{\"pid\":0}", "{\"pid\":0}",
                             "{\"pid\":8,\"start_time\":2}"),
                      1);
@@ -124,9 +125,9 @@ static void deaths_are_counted_by_process_and_by_manager(void **state)
     /* the same pid again is another process */
     assert_int_equal(DEATHS(-1, "{\"pid\":7,\"start_time\":1}", "{\"pid\":7,\"start_time\":2}"), 1);
     /* a start script that ends when its java runs has not died; nor has a wrapper of it */
-    assert_int_equal(DEATHS(-1, "{\"pid\":7,\"start_time\":1,\"script\":true}",
-                            "{\"pid\":8,\"start_time\":2}"),
-                     0);
+    assert_int_equal(
+        DEATHS(-1, "{\"pid\":7,\"start_time\":1,\"script\":true}", "{\"pid\":8,\"start_time\":2}"),
+        0);
     assert_int_equal(DEATHS(-1, "{\"pid\":9,\"start_time\":1}",
                             "{\"pid\":10,\"start_time\":2,\"pids\":[10,9]}",
                             "{\"pid\":9,\"start_time\":1}"),
@@ -159,17 +160,17 @@ static void a_growing_log_is_no_progress(void **state)
     (void)state;
     int64_t best = 0;
     assert_false(kp_nearer(progress_of(&s, "{\"pid\":0,\"log_size\":10}", false), &best));
-    assert_true(kp_nearer(progress_of(&s, "{\"pid\":7,\"log_size\":20,\"signs\":{}}", false),
-                          &best));
-    assert_false(kp_nearer(progress_of(&s, "{\"pid\":7,\"log_size\":90,\"signs\":{}}", false),
-                           &best));
+    assert_true(
+        kp_nearer(progress_of(&s, "{\"pid\":7,\"log_size\":20,\"signs\":{}}", false), &best));
+    assert_false(
+        kp_nearer(progress_of(&s, "{\"pid\":7,\"log_size\":90,\"signs\":{}}", false), &best));
     /* logs recovered, and more of them, and in a log that was turned */
-    assert_true(kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":90}}", false),
-                          &best));
-    assert_false(kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":90}}", false),
-                           &best));
-    assert_true(kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":95}}", false),
-                          &best));
+    assert_true(
+        kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":90}}", false), &best));
+    assert_false(
+        kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":90}}", false), &best));
+    assert_true(
+        kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":95}}", false), &best));
     assert_true(kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":5}}", false), &best));
     assert_true(kp_nearer(progress_of(&s, "{\"pid\":7,\"signs\":{\"advanced\":5}}", true), &best));
 }

@@ -1,92 +1,8 @@
 /* Questions about one node: its release, features, configuration, host. */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static kp_err *ask_host(kp_run *r, kp_arena *a, const kp_request *q, const kp_value **ret_state,
-                        int64_t *ret_took_us)
-{
-    kp_reply reply;
-    kp_err *e = kp_ask(r->seen, a, q, &reply);
-    if (e)
-        return *e->where ? e : kp_err_at(e, "%s", kp_node_word(a, r->inv, q->node));
-    KP_TRY(kp_fence_holds(r, reply.value));
-    *ret_state = reply.value;
-    if (ret_took_us)
-        *ret_took_us = reply.took_us;
-    return NULL;
-}
-
-kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
-                    int64_t *ret_took_us)
-{
-    kp_request q = { .kind = KP_Q_HOST, .node = node, .since = since, .within = 15 * KP_SECOND };
-    return ask_host(r, a, &q, ret_state, ret_took_us);
-}
-
-kp_err *kp_ask_host_left(kp_run *r, kp_arena *a, int node, const kp_value *was,
-                         const kp_value **ret_state, int64_t *ret_took_us)
-{
-    kp_request q = { .kind = KP_Q_HOST,
-                     .node = node,
-                     .since = -1,
-                     .dirs = kp_get(was, "log_dirs"),
-                     .within = 15 * KP_SECOND };
-    return ask_host(r, a, &q, ret_state, ret_took_us);
-}
-
-const kp_value *kp_host_remember(kp_arena *a, const kp_value *state)
-{
-    static const char *const keys[] = {
-        "boot_id",      "pid",      "start_time", "running_release", "link",
-        "link_release", "releases", "dirs",       "clean_dirs",      "config_sha256",
-        "log_size",     "log_dirs", "releases_partial", NULL
-    };
-    static const char *const of_process[] = { "config", "node_id", "cluster_id", "roles", NULL };
-    kp_builder b = kp_map_begin(a), process = kp_map_begin(a);
-    for (size_t i = 0; keys[i]; i++)
-        kp_map_add(&b, keys[i], kp_get(state, keys[i]));
-    kp_map_add(&b, "restarts", kp_get(kp_get(state, "service"), "restarts"));
-    for (size_t i = 0; of_process[i]; i++)
-        kp_map_add(&process, of_process[i], kp_get(kp_get(state, "process"), of_process[i]));
-    kp_map_add(&b, "process", kp_get(state, "process") ? kp_map_end(&process) : NULL);
-    return kp_map_end(&b);
-}
-
-const kp_view *kp_one_view(kp_run *r, int node, kp_maybe_id follow, int64_t *ret_took_us)
-{
-    kp_arena *va = r->seen->view_a[!r->seen->view_turn];
-    kp_request q = { .kind = KP_Q_VIEW,
-                     .node = node,
-                     .follow = r->seen->view ? follow : KP_NOBODY,
-                     .seen = r->seen->view,
-                     .within = 3 * KP_SECOND };
-    kp_reply reply;
-
-    kp_arena_reset(va);
-    r->seen->polls++;
-    kp_err *e = kp_ask(r->seen, va, &q, &reply);
-    if (e) {
-        kp_err_drop(e);
-        return NULL;
-    }
-    if (ret_took_us)
-        *ret_took_us = reply.took_us;
-    return reply.view;
-}
-
-const kp_view *kp_others_view(kp_step *s, kp_maybe_id node, kp_maybe_id follow, bool *ret_alone)
-{
-    int ids[KP_OTHERS_MOST];
-    size_t n = kp_view_sources(s->r->seen, node, ids, KP_COUNT(ids));
-    const kp_view *v = NULL;
-
-    *ret_alone = n == 0;
-    for (size_t i = 0; i < n && !v; i++)
-        v = kp_one_view(s->r, ids[i], follow, &s->took_us);
-    return v;
-}
 
 typedef struct node_args {
     int id;
@@ -96,8 +12,8 @@ static const kp_arg node_arg[] = { KP_ARG(node_args, id, "node", NULL, "a node's
 static kp_err *ask_node(kp_step *s, int id, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
-    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, ret_v);
-    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r->inv, id)) : e;
+    kp_err *e = kp_ask_value(s->seen, s->a, &q, ret_v);
+    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->seen->inv, id)) : e;
 }
 
 static kp_err *version_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -107,7 +23,7 @@ static kp_err *version_read(kp_step *s, const void *args, const kp_value **ret_v
 
     /* The patch level is not visible on the wire: it is the running process' jar.  The wire knows
      * the line. */
-    kp_err *e = kp_ask_host(s->r, s->a, a->id, -1, &state, NULL);
+    kp_err *e = kp_ask_host(s, a->id, -1, &state);
     if (!e && kp_get_int(state, "pid", 0) && kp_get(state, "running_release")) {
         *ret_v = kp_get(state, "running_release");
         return NULL;
@@ -131,17 +47,17 @@ static kp_err *identity_read(kp_step *s, const void *args, const kp_value **ret_
 {
     const node_args *a = args;
     const kp_value *state = NULL;
-    KP_TRY(kp_ask_host(s->r, s->a, a->id, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s, a->id, -1, &state));
     *ret_v = kp_map(s->a, "pid", kp_get(state, "pid"), "process", kp_get(state, "process"),
                     "config", kp_get(state, "config"), "host",
-                    kp_text(s->a, kp_inventory_node(s->r->inv, a->id)->host), NULL);
+                    kp_text(s->a, kp_inventory_node(s->seen->inv, a->id)->host), NULL);
     return NULL;
 }
 
 static kp_err *disk_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const kp_value *state = NULL;
-    KP_TRY(kp_ask_host(s->r, s->a, ((const node_args *)args)->id, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s, ((const node_args *)args)->id, -1, &state));
     *ret_v = kp_map(s->a, "free", kp_get(state, "free"), "dirs", kp_get(state, "dirs"), NULL);
     return NULL;
 }
@@ -156,7 +72,7 @@ static const kp_value *file_mode(const kp_value *state)
 static kp_err *releases_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const kp_value *state = NULL;
-    KP_TRY(kp_ask_host(s->r, s->a, ((const node_args *)args)->id, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s, ((const node_args *)args)->id, -1, &state));
     const kp_value *all = kp_get(state, "releases");
     kp_builder whole = kp_list_begin(s->a);
     for (size_t i = 0; i < kp_len(all); i++)
@@ -173,7 +89,7 @@ static kp_err *properties_read(kp_step *s, const void *args, const kp_value **re
 {
     kp_request q = { .kind = KP_Q_FILE, .node = ((const node_args *)args)->id };
     const kp_value *file;
-    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &file));
+    KP_TRY(kp_ask_value(s->seen, s->a, &q, &file));
     const kp_value *bytes = kp_get(file, "bytes");
     const kp_value *all = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
     /* Secrets never enter the journal. */
@@ -197,7 +113,7 @@ static kp_err *ibp_read(kp_step *s, const void *args, const kp_value **ret_v)
                      .keys = kp_list_end(&keys),
                      .within = 5 * KP_SECOND };
     const kp_value *all;
-    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &all));
+    KP_TRY(kp_ask_value(s->seen, s->a, &q, &all));
     char id[16];
     snprintf(id, sizeof id, "%d", a->id);
     const kp_value *v = kp_get(kp_get(kp_get(all, id), "inter.broker.protocol.version"), "value");
@@ -244,7 +160,7 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
         kp_list_add(&b, kp_text(s->a, a->topic));
         q.names = kp_list_end(&b);
     }
-    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &all));
+    KP_TRY(kp_ask_value(s->seen, s->a, &q, &all));
     snprintf(id, sizeof id, "%d", a->broker.id);
     const kp_value *one = kp_get(all, a->topic ? a->topic : id);
     kp_builder b = kp_map_begin(s->a);

@@ -134,8 +134,7 @@ static kp_sim *the_sim;
 static kp_err *one_looks_back(kp_run *r, const kp_value *args)
 {
     const kp_value *fault;
-    static const char stale[] =
-        "{\"fault\":\"stale_metadata\",\"node\":3,\"lasts\":\"40s\"}";
+    static const char stale[] = "{\"fault\":\"stale_metadata\",\"node\":3,\"lasts\":\"40s\"}";
     (void)args;
     TEST_TRY(call(r, "stop_broker", "[2]", NULL));
     kp_ms from = kp_mono(r->w);

@@ -1,20 +1,20 @@
 /* Questions about the cluster.  Counts are counts; partitions{...} is the list. */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 #include <string.h>
 
 /* A question's view: fresh from two brokers inside a step, as the guard's is. */
 static kp_err *view_of(kp_step *s, const kp_view **ret_v)
 {
-    return kp_fresh_view(s->r->seen, KP_NOBODY, false, ret_v);
+    return kp_fresh_view(s->seen, KP_NOBODY, false, ret_v);
 }
 
 static const kp_value *ids(kp_step *s, kp_role role)
 {
     kp_builder b = kp_list_begin(s->a);
-    for (uint32_t i = 0; i < s->r->inv->n_nodes; i++)
-        if (kp_node_is(&s->r->inv->nodes[i], role))
-            kp_list_add(&b, kp_int(s->a, s->r->inv->nodes[i].id));
+    for (uint32_t i = 0; i < s->seen->inv->n_nodes; i++)
+        if (kp_node_is(&s->seen->inv->nodes[i], role))
+            kp_list_add(&b, kp_int(s->a, s->seen->inv->nodes[i].id));
     return kp_list_end(&b);
 }
 
@@ -34,13 +34,13 @@ static kp_err *controllers_read(kp_step *s, const void *args, const kp_value **r
 
 static kp_err *cluster_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    kp_run *r = s->r;
     static const char *const levels[] = { "strict", "healthy", "available" };
     (void)args;
-    *ret_v = kp_map(s->a, "guard", kp_text(s->a, levels[r->inv->guard]), "id",
-                    kp_text(s->a, r->seen->cluster_id), "name", kp_text(s->a, r->inv->cluster),
-                    "mode", kp_text(s->a, r->seen->zookeeper ? "zookeeper" : "kraft"), "simulated",
-                    kp_bool(r->spec->simulated), NULL);
+    *ret_v = kp_map(s->a, "guard", kp_text(s->a, levels[s->seen->inv->guard]), "id",
+                    kp_text(s->a, s->seen->cluster_id), "name",
+                    kp_text(s->a, s->seen->inv->cluster), "mode",
+                    kp_text(s->a, s->seen->zookeeper ? "zookeeper" : "kraft"), "simulated",
+                    kp_bool(s->seen->simulated), NULL);
     return NULL;
 }
 
@@ -52,8 +52,7 @@ static const kp_arg broker_arg[] = { KP_ARG(broker_args, id, "node", NULL, "a no
 static kp_err *broker_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const broker_args *a = args;
-    kp_run *r = s->r;
-    const kp_node *n = kp_inventory_node(r->inv, a->id);
+    const kp_node *n = kp_inventory_node(s->seen->inv, a->id);
     const kp_view *v;
     int64_t leads = 0, replicas = 0, behind = 0;
     bool up = false;
@@ -80,14 +79,13 @@ static kp_err *quorum_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE };
     (void)args;
-    return kp_ask_value(s->r->seen, s->a, &q, ret_v);
+    return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
 static kp_err *controller_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    kp_run *r = s->r;
     (void)args;
-    if (!r->seen->zookeeper) {
+    if (!s->seen->zookeeper) {
         /* Never from a broker's Metadata: in KRaft that is an arbitrary live broker. */
         const kp_value *quorum;
         KP_TRY(quorum_read(s, args, &quorum));
@@ -117,7 +115,7 @@ COUNT(offline, offline)
 static kp_err *min_count(kp_step *s, bool under, const kp_value **ret_v)
 {
     const kp_view *v;
-    KP_TRY(kp_fresh_view(s->r->seen, KP_NOBODY, true, &v));
+    KP_TRY(kp_fresh_view(s->seen, KP_NOBODY, true, &v));
     *ret_v = kp_int(s->a, under ? v->counts.under_min_isr : v->counts.at_min_isr);
     return NULL;
 }
@@ -155,7 +153,7 @@ static kp_err *partitions_read(kp_step *s, const void *args, const kp_value **re
     const kp_view *v;
     kp_builder b = kp_list_begin(s->a);
 
-    KP_TRY(kp_fresh_view(s->r->seen, KP_NOBODY, a->under_min_isr || a->at_min_isr, &v));
+    KP_TRY(kp_fresh_view(s->seen, KP_NOBODY, a->under_min_isr || a->at_min_isr, &v));
     const kp_view_topic *t = a->topic ? kp_view_topic_named(v, a->topic) : NULL;
     if (a->topic && !t) {
         *ret_v = kp_list_end(&b);
@@ -189,8 +187,8 @@ static kp_err *risk_read(kp_step *s, const void *args, const kp_value **ret_v)
     const risk_args *a = args;
     const kp_view *v;
     kp_risk risk;
-    KP_TRY(kp_fresh_view(s->r->seen, KP_NOBODY, true, &v));
-    kp_risk_of(v, a->ids.id, a->ids.n, s->r->inv->accept, &risk);
+    KP_TRY(kp_fresh_view(s->seen, KP_NOBODY, true, &v));
+    kp_risk_of(v, a->ids.id, a->ids.n, s->seen->inv->accept, &risk);
     *ret_v = kp_risk_value(s->a, v, &risk);
     return NULL;
 }
@@ -199,14 +197,14 @@ static kp_err *reassignments_read(kp_step *s, const void *args, const kp_value *
 {
     kp_request q = { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE };
     (void)args;
-    return kp_ask_value(s->r->seen, s->a, &q, ret_v);
+    return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
 static kp_err *groups_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_GROUPS, .node = KP_ANY_NODE };
     (void)args;
-    return kp_ask_value(s->r->seen, s->a, &q, ret_v);
+    return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
 typedef struct lag_args {
@@ -219,13 +217,13 @@ static kp_err *lag_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_request q = { .kind = KP_Q_LAG,
                      .node = KP_ANY_NODE,
                      .names = ((const lag_args *)args)->groups };
-    return kp_ask_value(s->r->seen, s->a, &q, ret_v);
+    return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
 static kp_err *log_dirs_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_LOG_DIRS, .node = ((const broker_args *)args)->id };
-    return kp_ask_value(s->r->seen, s->a, &q, ret_v);
+    return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
 #define PLAIN(name_, doc_, result_, example_)                                                      \

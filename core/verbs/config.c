@@ -4,7 +4,7 @@
  * The file's value and the running value are two facts: an edit takes effect at the node's next
  * start.
  */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 #include "cluster/release.h"
 #include "cluster/server_config.h"
@@ -12,8 +12,8 @@
 static kp_err *read_file(kp_step *s, int node, const kp_value **ret_file)
 {
     kp_request q = { .kind = KP_Q_FILE, .node = node, .within = 15 * KP_SECOND };
-    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, ret_file);
-    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->r->inv, node)) : e;
+    kp_err *e = kp_ask_value(s->seen, s->a, &q, ret_file);
+    return e && !*e->where ? kp_err_at(e, "%s", kp_node_word(s->a, s->seen->inv, node)) : e;
 }
 
 static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, char **ret_text,
@@ -22,7 +22,7 @@ static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, c
     const kp_value *bytes = kp_get(file, "bytes");
     kp_err *e = kp_properties_edit(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0, edits,
                                    ret_text, ret_n);
-    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->r->inv, s->node.id),
+    return e ? kp_err_at(e, "%s %s", kp_node_word(s->a, s->seen->inv, s->node.id),
                          kp_get_text(file, "path", ""))
              : NULL;
 }
@@ -61,9 +61,6 @@ static kp_err *write(kp_step *s, const kp_value *edits)
     KP_TRY(edited(s, file, edits, &text, &n));
     kp_request q = { .kind = KP_A_FILE,
                      .node = s->node.id,
-                     .op_id = s->op_id,
-                     .epoch = s->r->epoch,
-                     .holder = s->r->id,
                      .expect = kp_get_text(s->pre, "sha256", ""),
                      .bytes = text,
                      .n_bytes = n };
@@ -102,14 +99,14 @@ static kp_verdict file_probe(kp_step *s)
 
 static void file_after(kp_step *s, const void *args)
 {
-    kp_known *k = kp_known_node(s->r->seen, s->node.id);
+    kp_known *k = kp_known_node(s->seen, s->node.id);
     (void)args;
     /* What was proved with the file as it was holds for kplay's own pin. */
     bool pin = kp_streq(s->op->name, "set_ibp");
     if (k && pin && k->proved_sha && kp_streq(k->proved_sha, kp_get_text(s->pre, "sha256", "")))
-        k->proved_sha = kp_strdup(s->r->a, kp_get_text(s->pre, "to", ""));
+        k->proved_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", ""));
     if (k && kp_get(s->pre, "to"))
-        k->written_sha = kp_strdup(s->r->a, kp_get_text(s->pre, "to", NULL));
+        k->written_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", NULL));
 }
 
 /* ---- set_properties ---- */
@@ -123,10 +120,9 @@ static const kp_arg set_arg[] = {
     KP_ARG(set_args, properties, "map", NULL, "name = text; false removes the line"),
 };
 
-static kp_err *set_refuse(kp_run *r, const void *args)
+static kp_err *set_refuse(const void *args)
 {
     const set_args *a = args;
-    (void)r;
     for (uint32_t i = 0; i < kp_len(a->properties); i++) {
         const kp_value *v = a->properties->u.items[i];
         bool removes = kp_is(v, KP_BOOL) && !v->u.b;
@@ -142,13 +138,14 @@ static kp_err *set_refuse(kp_run *r, const void *args)
 }
 
 /* The migration flag leaving a controller is the point of no return of a migration. */
-static unsigned set_marks(kp_run *r, const void *args)
+static unsigned set_marks(kp_seen *o, kp_arena *a, const void *args)
 {
-    const set_args *a = args;
-    const kp_value *flag = kp_get(a->properties, "zookeeper.metadata.migration.enable");
+    const set_args *x = args;
+    (void)a;
+    const kp_value *flag = kp_get(x->properties, "zookeeper.metadata.migration.enable");
     bool leaves = flag && !(kp_is(flag, KP_BYTES) && kp_streq(flag->u.s, "true"));
-    for (size_t i = 0; leaves && i < a->nodes.n; i++)
-        if (kp_node_is(kp_inventory_node(r->inv, a->nodes.id[i]), KP_CONTROLLER))
+    for (size_t i = 0; leaves && i < x->nodes.n; i++)
+        if (kp_node_is(kp_inventory_node(o->inv, x->nodes.id[i]), KP_CONTROLLER))
             return KP_IRREVERSIBLE;
     return 0;
 }
@@ -204,38 +201,37 @@ static const kp_arg ibp_arg[] = {
     KP_ARG(ibp_args, version, "text", NULL, "a protocol version, like \"3.4\" or \"3.5-IV2\""),
 };
 
-static kp_err *ibp_refuse(kp_run *r, const void *args)
+static kp_err *ibp_refuse(const void *args)
 {
     const ibp_args *a = args;
     if (kp_ibp_level(a->version) < 0)
         return kp_err_new(KP_PLAYBOOK, "write it like \"3.4\" or \"3.5-IV2\"",
                           "set_ibp: \"%s\" is no inter-broker protocol version", a->version);
-    (void)r;
     return NULL;
 }
 
 /* Pinning or lowering is harmless; raising it can not be taken back (UPG: "no longer possible to
  * downgrade"). */
-static unsigned ibp_marks(kp_run *r, const void *args)
+static unsigned ibp_marks(kp_seen *o, kp_arena *a, const void *args)
 {
-    const ibp_args *a = args;
-    int want = kp_ibp_level(a->version);
+    const ibp_args *x = args;
+    int want = kp_ibp_level(x->version);
 
-    for (size_t i = 0; i < a->nodes.n; i++) {
-        kp_builder keys = kp_list_begin(r->call);
-        kp_list_add(&keys, kp_text(r->call, "inter.broker.protocol.version"));
+    for (size_t i = 0; i < x->nodes.n; i++) {
+        kp_builder keys = kp_list_begin(a);
+        kp_list_add(&keys, kp_text(a, "inter.broker.protocol.version"));
         kp_request q = { .kind = KP_Q_CONFIG,
-                         .node = a->nodes.id[i],
+                         .node = x->nodes.id[i],
                          .resource = "broker",
                          .keys = kp_list_end(&keys),
                          .within = 5 * KP_SECOND };
         const kp_value *all;
-        kp_err *e = kp_ask_value(r->seen, r->call, &q, &all);
+        kp_err *e = kp_ask_value(o, a, &q, &all);
         if (e) {
             kp_err_drop(e);
             return KP_IRREVERSIBLE; /* not known: the stricter way */
         }
-        const kp_value *one = kp_get(all, kp_printf(r->call, "%d", a->nodes.id[i]));
+        const kp_value *one = kp_get(all, kp_printf(a, "%d", x->nodes.id[i]));
         int now = kp_ibp_level(
             kp_get_text(kp_get(one, "inter.broker.protocol.version"), "value", ""));
         if (now < 0 || want > now)
@@ -263,7 +259,7 @@ static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre
                                     "in KRaft the boundary is metadata.version (kafka-features "
                                     "upgrade)",
                                     "set_ibp: inter.broker.protocol.version is ignored in KRaft"),
-                         "%s", kp_node_word(s->a, s->r->inv, s->node.id));
+                         "%s", kp_node_word(s->a, s->seen->inv, s->node.id));
     return remember(s, file, ibp_edit(s, args), ret_pre);
 }
 static kp_err *ibp_ask(kp_step *s, const void *args)
@@ -316,10 +312,9 @@ static const char *alter_name(kp_arena *a, const alter_args *x)
     return x->topic ? x->topic : kp_printf(a, "%d", x->broker.id);
 }
 
-static kp_err *alter_refuse(kp_run *r, const void *args)
+static kp_err *alter_refuse(const void *args)
 {
     const alter_args *a = args;
-    (void)r;
     if ((a->topic != NULL) == a->broker.is)
         return kp_err_new(KP_PLAYBOOK, "alter_config{ topic = \"orders\", set = { ... } }",
                           "alter_config needs a topic or a broker");
@@ -338,7 +333,7 @@ static kp_err *alter_read(kp_step *s, const alter_args *a, const kp_value **ret_
                      .resource = a->topic ? "topic" : "broker",
                      .names = a->topic ? kp_list_end(&names) : NULL,
                      .keys = kp_list_end(&keys) };
-    KP_TRY(kp_ask_value(s->r->seen, s->a, &q, &all));
+    KP_TRY(kp_ask_value(s->seen, s->a, &q, &all));
     *ret_one = kp_get(all, alter_name(s->a, a));
     return NULL;
 }
@@ -358,9 +353,6 @@ static kp_err *alter_ask(kp_step *s, const void *args)
     kp_list_add(&names, kp_text(s->a, alter_name(s->a, a)));
     kp_request q = { .kind = KP_A_CONFIG,
                      .node = KP_ANY_NODE,
-                     .op_id = s->op_id,
-                     .epoch = s->r->epoch,
-                     .holder = s->r->id,
                      .resource = a->topic ? "topic" : "broker",
                      .names = kp_list_end(&names),
                      .edits = a->set };

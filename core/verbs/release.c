@@ -1,5 +1,5 @@
 /* stage_release, switch_release: which release a host has, and which one its link names. */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 typedef struct release_args {
     kp_nodes nodes;
@@ -19,7 +19,7 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
     const kp_value *state;
     (void)args;
-    KP_TRY(kp_ask_host(s->r, s->a, s->node.id, -1, &state, NULL));
+    KP_TRY(kp_ask_host(s, s->node.id, -1, &state));
     *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
     return NULL;
 }
@@ -28,7 +28,7 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 static kp_verdict stage_probe(kp_step *s, const void *args)
 {
     const release_args *a = args;
-    const kp_node *node = kp_inventory_node(s->r->inv, s->node.id);
+    const kp_node *node = kp_inventory_node(s->seen->inv, s->node.id);
 
     const char *lacks = kp_release_lacks(kp_get(s->pre, "host"), a->version);
     if (!lacks) {
@@ -54,12 +54,7 @@ static kp_err *no_ask(kp_step *s, const void *args)
 static kp_err *switch_ask(kp_step *s, const void *args)
 {
     const release_args *a = args;
-    kp_request q = { .kind = KP_A_LINK,
-                     .node = s->node.id,
-                     .op_id = s->op_id,
-                     .epoch = s->r->epoch,
-                     .holder = s->r->id,
-                     .version = a->version };
+    kp_request q = { .kind = KP_A_LINK, .node = s->node.id, .version = a->version };
     kp_send_only(s, &q);
     return NULL;
 }
@@ -68,7 +63,7 @@ static kp_verdict switch_probe(kp_step *s, const void *args)
 {
     const release_args *a = args;
     const kp_value *state;
-    kp_err *e = kp_ask_host(s->r, s->a, s->node.id, -1, &state, &s->took_us);
+    kp_err *e = kp_ask_host(s, s->node.id, -1, &state);
 
     if (e) {
         s->blind = true;

@@ -1,6 +1,7 @@
 /* The verbs' documentation, editor stubs, API baseline and the guard's rows: all made by walking
  * arrays. */
-#include "engine/engine.h"
+#include "verbs/verbs.h"
+
 #include "guard/guard.h"
 
 #include <stdlib.h>
@@ -34,10 +35,10 @@ char *kp_doc_verbs(kp_arena *a)
 
     for (size_t g = 0; g < KP_COUNT(groups); g++) {
         kp_buf_fmt(&b, "%s%s\n", g ? "\n" : "", groups[g]);
-        for (size_t i = 0; kp_ops[i]; i++)
-            if (kp_streq(group_of(kp_ops[i]), groups[g]))
-                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_ops[i]->name, first_line(kp_ops[i]->doc),
-                           kp_ops[i]->doc);
+        for (size_t i = 0; kp_verbs[i]; i++)
+            if (kp_streq(group_of(kp_verbs[i]), groups[g]))
+                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_verbs[i]->name, first_line(kp_verbs[i]->doc),
+                           kp_verbs[i]->doc);
     }
     return kp_strdup(a, kp_buf_text(&b));
 }
@@ -54,14 +55,14 @@ static void effects_line(kp_buf *b, const kp_op *op)
 
 kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
 {
-    const kp_op *op = kp_op_named(name);
+    const kp_op *op = kp_op_named(kp_verbs, name);
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
 
     if (!op) {
         const char *names[128];
         size_t n = 0;
-        while (kp_ops[n] && n < KP_COUNT(names) - 1) {
-            names[n] = kp_ops[n]->name;
+        while (kp_verbs[n] && n < KP_COUNT(names) - 1) {
+            names[n] = kp_verbs[n]->name;
             n++;
         }
         names[n] = NULL;
@@ -128,8 +129,8 @@ char *kp_doc_stubs(kp_arena *a)
 
     kp_buf_str(
         &b, "---@meta\n-- The verbs of kplay for editors (LuaCATS).  Made by: kplay doc --stubs\n");
-    for (size_t i = 0; kp_ops[i]; i++) {
-        const kp_op *op = kp_ops[i];
+    for (size_t i = 0; kp_verbs[i]; i++) {
+        const kp_op *op = kp_verbs[i];
         kp_buf_chr(&b, '\n');
         for (const char *line = op->doc; line;
              line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
@@ -153,8 +154,8 @@ char *kp_doc_baseline(kp_arena *a)
                                            "wait", "flow", "script" };
 
     kp_buf_fmt(&b, "api %d\n", KP_API);
-    for (size_t i = 0; kp_ops[i]; i++) {
-        const kp_op *op = kp_ops[i];
+    for (size_t i = 0; kp_verbs[i]; i++) {
+        const kp_op *op = kp_verbs[i];
         kp_buf_fmt(&b, "%s since=%d rev=%d class=%s grant=%s marks=%u", op->name, op->since,
                    op->rev, classes[op->cls], op->grant ? kp_grant_name(op->grant) : "none",
                    op->marks);
@@ -176,9 +177,9 @@ char *kp_doc_effects(kp_arena *a)
     for (size_t i = 0; kp_grant_names()[i]; i++) {
         const char *name = kp_grant_names()[i];
         KP_AUTO_BUF verbs = KP_BUF_INIT(4096);
-        for (size_t k = 0; kp_ops[k]; k++)
-            if (kp_streq(kp_grant_name(kp_ops[k]->grant), name))
-                kp_buf_fmt(&verbs, "  %s", kp_ops[k]->name);
+        for (size_t k = 0; kp_verbs[k]; k++)
+            if (kp_streq(kp_grant_name(kp_verbs[k]->grant), name))
+                kp_buf_fmt(&verbs, "  %s", kp_verbs[k]->name);
         if (verbs.n)
             kp_buf_fmt(&b, "  %-20s%s\n", name, kp_buf_text(&verbs));
     }

@@ -4,7 +4,7 @@
  * by two other brokers, and confirmed by itself: it knows the same topics by the same ids.  A
  * controller: the quorum's leader has seen it caught up since.
  */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 #include <string.h>
 
@@ -55,11 +55,11 @@ static void held_by(kp_step *s, int id, const char *how, const char *first)
 }
 
 /* Another broker of the inventory that the view does not list as live. */
-static kp_maybe_id first_down(const kp_run *r, const kp_view *v, int but)
+static kp_maybe_id first_down(const kp_step *s, const kp_view *v, int but)
 {
     for (uint32_t i = 0; i < v->n_brokers; i++) {
         const kp_view_broker *b = &v->brokers[i];
-        const kp_node *n = b->alive ? NULL : kp_inventory_node(r->inv, b->id);
+        const kp_node *n = b->alive ? NULL : kp_inventory_node(s->seen->inv, b->id);
         if (n && n->id != but && kp_node_is(n, KP_BROKER))
             return kp_somebody(n->id);
     }
@@ -71,10 +71,9 @@ static kp_maybe_id first_down(const kp_run *r, const kp_view *v, int but)
 static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *ret_n,
                     const kp_view **ret_own)
 {
-    kp_run *r = s->r;
-    kp_arena *va = r->seen->view_a[!r->seen->view_turn];
+    kp_arena *va = s->seen->view_a[!s->seen->view_turn];
     int ids[KP_OTHERS_MOST];
-    size_t n = kp_view_sources(r->seen, kp_somebody(node), ids, KP_COUNT(ids));
+    size_t n = kp_view_sources(s->seen, kp_somebody(node), ids, KP_COUNT(ids));
     size_t need = n < 2 ? n : 2, got = 0, at = 0;
     bool own_asked = false;
     kp_maybe_id silent = KP_NOBODY; /* another that did not answer, the first of them */
@@ -90,9 +89,8 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
         if (!own_asked)
             q[m++] = (kp_request) { .kind = KP_Q_VIEW, .node = node, .within = 5 * KP_SECOND };
         own_asked = true;
-        kp_ask_all(r->seen, va, q, m, reply);
+        kp_ask_all(s->seen, va, q, m, reply);
         for (size_t i = 0; i < m; i++) {
-            s->took_us = reply[i].took_us;
             if (reply[i].err)
                 silent = q[i].node == node || silent.is ? silent : kp_somebody(q[i].node);
             else if (q[i].node == node)
@@ -116,8 +114,7 @@ static bool ask_all(kp_step *s, int node, const kp_view *ret_other[2], size_t *r
 
 static kp_verdict broker_back(kp_step *s, int node)
 {
-    kp_run *r = s->r;
-    kp_known *known = kp_known_node(r->seen, node);
+    kp_known *known = kp_known_node(s->seen, node);
     const kp_value *excused = known ? known->excused : NULL;
     const kp_view *other[2], *own;
     uint32_t parts[KP_RISK_LIST], left;
@@ -125,7 +122,7 @@ static kp_verdict broker_back(kp_step *s, int node)
 
     /* One broker is followed until it says so; only then the second one and the node itself are
      * asked. */
-    if (!kp_is_node(r->followed, node)) {
+    if (!kp_is_node(s->followed, node)) {
         bool alone;
         const kp_view *v = kp_others_view(s, kp_somebody(node), kp_somebody(node), &alone);
         if (!v && !alone) {
@@ -141,13 +138,13 @@ static kp_verdict broker_back(kp_step *s, int node)
                          : kp_printf(s->a, "broker %d is behind on %u of %u partitions", node, left,
                                      v->by_broker_first[slot + 1] - v->by_broker_first[slot]);
             s->detail = behind_lines(s, v, parts, left);
-            kp_maybe_id down = first_down(r, v, node);
+            kp_maybe_id down = first_down(s, v, node);
             if (down.is)
                 held_by(s, down.id, "is down", kp_printf(s->a, "%s, and ", s->say));
             return KP_UNDER_WAY;
         }
     }
-    r->followed = kp_somebody(node);
+    s->followed = kp_somebody(node);
     if (!ask_all(s, node, other, &n, &own))
         return KP_NOT_YET;
     for (size_t i = 0; i <= n; i++) {
@@ -164,9 +161,9 @@ static kp_verdict broker_back(kp_step *s, int node)
         s->say = kp_printf(s->a, "broker %d does not know the topics the others know yet", node);
         return KP_UNDER_WAY;
     }
-    r->followed = KP_NOBODY;
-    r->seen->view_turn = !r->seen->view_turn;
-    kp_view_seen(r->seen, n > 0 ? other[0] : own);
+    s->followed = KP_NOBODY;
+    s->seen->view_turn = !s->seen->view_turn;
+    kp_view_seen(s->seen, n > 0 ? other[0] : own);
     return KP_SO;
 }
 
@@ -174,7 +171,7 @@ static kp_verdict controller_back(kp_step *s, int node)
 {
     kp_request q = { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE, .within = 5 * KP_SECOND };
     const kp_value *quorum;
-    kp_err *e = kp_ask_value(s->r->seen, s->a, &q, &quorum);
+    kp_err *e = kp_ask_value(s->seen, s->a, &q, &quorum);
 
     if (e) {
         s->say = kp_printf(s->a, "the quorum does not answer: %s", e->what);
@@ -191,8 +188,8 @@ static kp_verdict controller_back(kp_step *s, int node)
         if (kp_get_int(one, "id", -1) != node)
             continue;
         int64_t behind = kp_get_int(one, "behind", 0), ago = kp_get_int(one, "caught_up_ms", -1);
-        const kp_known *k = kp_known_node(s->r->seen, node);
-        kp_ms since = k && k->restarted ? kp_mono(s->r->w) - k->restarted : KP_NEVER;
+        const kp_known *k = kp_known_node(s->seen, node);
+        kp_ms since = k && k->restarted ? kp_mono(s->seen->w) - k->restarted : KP_NEVER;
         /* A stopped voter keeps its last end offset: what counts is that it was caught up after its
          * restart. */
         if (ago >= 0 && ago < 5000 && ago <= since) {
@@ -211,29 +208,29 @@ static kp_verdict controller_back(kp_step *s, int node)
  * they fail, again and again). */
 static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_far)
 {
-    kp_run *r = s->r;
-    kp_known *k = kp_known_node(r->seen, node->id);
+    kp_known *k = kp_known_node(s->seen, node->id);
     const kp_value *state;
-    kp_ms now = kp_mono(r->w);
+    kp_ms now = kp_mono(s->seen->w);
 
     if (!k || now - k->looked < 2 * KP_SECOND)
         return so_far;
     k->looked = now;
-    int64_t cost = r->seen->pace.cost_us; /* this look has a pace of its own */
-    kp_err *e = kp_ask_host(r, s->a, node->id, k->log_from > 0 ? k->log_from : -1, &state, NULL);
-    r->seen->pace.cost_us = cost;
+    int64_t cost = s->seen->pace.cost_us; /* this look has a pace of its own */
+    kp_err *e = kp_ask_host(s, node->id, k->log_from > 0 ? k->log_from : -1, &state);
+    s->seen->pace.cost_us = cost;
     if (e) {
         kp_err_drop(e);
         return so_far;
     }
     if (kp_get_int(state, "pid", 0) == 0) {
-        s->why = kp_printf(s->a, "the process of %s is gone", kp_node_word(s->a, r->inv, node->id));
+        s->why = kp_printf(s->a, "the process of %s is gone",
+                           kp_node_word(s->a, s->seen->inv, node->id));
         s->next = "find out what ended it; when it runs again: kplay resume";
         return KP_DID_FAIL;
     }
     kp_life_look(&k->life, state, -1);
     if (kp_dies_again(s, &k->life, state)) {
-        s->why = kp_printf(s->a, "%s: %s", kp_node_word(s->a, r->inv, node->id), s->why);
+        s->why = kp_printf(s->a, "%s: %s", kp_node_word(s->a, s->seen->inv, node->id), s->why);
         return KP_DID_FAIL;
     }
     const kp_value *signs = kp_get(state, "signs");
@@ -244,7 +241,7 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
     if (refused) {
         s->why = kp_printf(
             s->a, "the fetches of %s are refused: it speaks a newer protocol than the others",
-            kp_node_word(s->a, r->inv, node->id));
+            kp_node_word(s->a, s->seen->inv, node->id));
         s->next = "stop it, pin inter.broker.protocol.version in its file, start it again";
         return KP_DID_FAIL;
     }
@@ -254,11 +251,10 @@ static kp_verdict look_at_host(kp_step *s, const kp_node *node, kp_verdict so_fa
 static kp_verdict sync_probe(kp_step *s, const void *args)
 {
     const sync_args *a = args;
-    kp_run *r = s->r;
     kp_verdict worst = KP_SO;
 
     for (size_t i = 0; i < a->nodes.n && worst == KP_SO; i++) {
-        const kp_node *node = kp_inventory_node(r->inv, a->nodes.id[i]);
+        const kp_node *node = kp_inventory_node(s->seen->inv, a->nodes.id[i]);
         if (kp_node_is(node, KP_CONTROLLER))
             worst = controller_back(s, node->id);
         if (worst == KP_SO && kp_node_is(node, KP_BROKER))
@@ -274,13 +270,10 @@ static kp_verdict sync_probe(kp_step *s, const void *args)
 static void sync_after(kp_step *s, const void *args)
 {
     const sync_args *a = args;
-    kp_run *r = s->r;
     for (size_t i = 0; i < a->nodes.n; i++)
-        if (kp_is_node(r->seen->last_started, a->nodes.id[i]))
-            r->seen->last_started = KP_NOBODY;
-    r->confirmed_at = kp_mono(r->w);
-    r->confirmed_requests = r->w->n_requests;
-    r->confirmed_polls = r->seen->polls;
+        if (kp_is_node(s->seen->last_started, a->nodes.id[i]))
+            s->seen->last_started = KP_NOBODY;
+    kp_count_confirmed(s);
 }
 
 const kp_op kp_op_wait_in_sync = {

@@ -1,25 +1,21 @@
-/* What the verbs' files share: each ops_*.c defines its verbs as const structs, ops.c lists them.
- */
-#ifndef KP_ENGINE_OPS_H
-#define KP_ENGINE_OPS_H
+/* What the verbs' files share: each defines its verbs as const structs, verbs.c lists them. */
+#ifndef KP_VERBS_INNER_H
+#define KP_VERBS_INNER_H
 
-#include "engine/run.h"
+#include "verbs/verbs.h"
 
 extern const kp_op kp_op_brokers, kp_op_broker, kp_op_controllers, kp_op_controller, kp_op_quorum,
     kp_op_urp, kp_op_offline, kp_op_under_min_isr, kp_op_at_min_isr, kp_op_partitions, kp_op_risk,
-    kp_op_reassignments, kp_op_log_dirs, kp_op_lag, kp_op_groups, kp_op_cluster; /* ops_cluster.c */
-extern const kp_op kp_op_findings; /* ops_guard.c */
+    kp_op_reassignments, kp_op_log_dirs, kp_op_lag, kp_op_groups, kp_op_cluster; /* cluster.c */
+extern const kp_op kp_op_findings;                                               /* findings.c */
 extern const kp_op kp_op_version, kp_op_api_versions, kp_op_features, kp_op_config, kp_op_disk,
-    kp_op_properties, kp_op_identity, kp_op_releases, kp_op_ibp; /* ops_node.c */
+    kp_op_properties, kp_op_identity, kp_op_releases, kp_op_ibp; /* node.c */
 extern const kp_op kp_op_stop_broker, kp_op_start_broker, kp_op_stop_controller,
-    kp_op_start_controller;                                                 /* ops_service.c */
-extern const kp_op kp_op_stage_release, kp_op_switch_release;               /* ops_release.c */
-extern const kp_op kp_op_set_properties, kp_op_set_ibp, kp_op_alter_config; /* ops_config.c */
-extern const kp_op kp_op_elect_preferred;                                   /* ops_leader.c */
-extern const kp_op kp_op_wait_in_sync;                                      /* ops_sync.c */
-extern const kp_op kp_op_step, kp_op_log, kp_op_warn, kp_op_fail, kp_op_confirm, kp_op_sleep,
-    kp_op_now, kp_op_on_failure, kp_op_baseline_save, kp_op_baseline_load, kp_op_wait_until,
-    kp_op_play, kp_op_skip; /* ops_flow.c */
+    kp_op_start_controller;                                                 /* service.c */
+extern const kp_op kp_op_stage_release, kp_op_switch_release;               /* release.c */
+extern const kp_op kp_op_set_properties, kp_op_set_ibp, kp_op_alter_config; /* config.c */
+extern const kp_op kp_op_elect_preferred;                                   /* leader.c */
+extern const kp_op kp_op_wait_in_sync;                                      /* sync.c */
 
 /* ---- start_proof.c: what a start has brought, for start_* and wait_in_sync ---- */
 /* Takes in one KP_Q_HOST answer.  restarts_before: service.restarts when the start was asked for,
@@ -36,20 +32,19 @@ bool kp_start_is_second(kp_step *s, const kp_value *state, bool gone);
 /* The others list the node; whether it is the process that `state` shows.  False: `say` is set. */
 bool kp_start_is_proved(kp_step *s, const kp_node *node, const kp_value *state);
 
-/* ---- ops_node.c: what several verbs ask of a host ---- */
-/* KP_Q_HOST of a node; since < 0: without the log. */
-kp_err *kp_ask_host(kp_run *r, kp_arena *a, int node, int64_t since, const kp_value **ret_state,
-                    int64_t *ret_took_us) KP_MUST_USE;
-
+/* ---- look.c: what several verbs look at ---- */
+/* KP_Q_HOST of a node; since < 0: without the log.  KP_REFUSED when the host is another run's by
+ * now. */
+kp_err *kp_ask_host(kp_step *s, int node, int64_t since, const kp_value **ret_state) KP_MUST_USE;
 /* The same when the process of `was` (what kp_host_remember kept) may be gone: the log dirs are
  * those that it had. */
-kp_err *kp_ask_host_left(kp_run *r, kp_arena *a, int node, const kp_value *was,
-                         const kp_value **ret_state, int64_t *ret_took_us);
+kp_err *kp_ask_host_left(kp_step *s, int node, const kp_value *was,
+                         const kp_value **ret_state) KP_MUST_USE;
 /* The part of a state that is worth remembering in an intent. */
 const kp_value *kp_host_remember(kp_arena *a, const kp_value *state);
 
 /* One broker's view without needing agreement; NULL when `node` does not answer. */
-const kp_view *kp_one_view(kp_run *r, int node, kp_maybe_id follow, int64_t *ret_took_us);
+const kp_view *kp_one_view(kp_step *s, int node, kp_maybe_id follow);
 /* The same of the first broker but `node` that answers; one that died meanwhile is passed over.
  * NULL: none of them answers; *ret_alone: there is no other. */
 const kp_view *kp_others_view(kp_step *s, kp_maybe_id node, kp_maybe_id follow, bool *ret_alone);

@@ -3,7 +3,7 @@
  * It moves leaders to the preferred replica, never away from a broker: its place is after the last
  * restart, in sync, once - not during catch-up.
  */
-#include "engine/ops.h"
+#include "verbs/inner.h"
 
 typedef struct elect_args {
     const kp_value *partitions;
@@ -41,7 +41,7 @@ static uint32_t movable(const kp_view *v, const kp_value *list)
 static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 {
     const kp_view *v;
-    KP_TRY(kp_fresh_view(s->r->seen, KP_NOBODY, false, &v));
+    KP_TRY(kp_fresh_view(s->seen, KP_NOBODY, false, &v));
     *ret_pre = kp_map(s->a, "movable",
                       kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
     return NULL;
@@ -51,9 +51,6 @@ static kp_err *ask(kp_step *s, const void *args)
 {
     kp_request q = { .kind = KP_A_ELECT,
                      .node = KP_ANY_NODE,
-                     .op_id = s->op_id,
-                     .epoch = s->r->epoch,
-                     .holder = s->r->id,
                      .partitions = ((const elect_args *)args)->partitions,
                      .within = KP_MINUTE };
     kp_send_only(s, &q);

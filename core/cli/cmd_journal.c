@@ -78,7 +78,9 @@ static kp_err *replay(kp_arena *a, const char *path, bool json)
     char *slash = strrchr(dir, '/');
     if (slash)
         *slash = 0;
-    KP_TRY(kp_run_replay(a, kp_verbs, slash ? dir : ".", slash ? slash + 1 : dir, &rep));
+    kp_journal *j;
+    KP_TRY(kp_journal_look(a, slash ? dir : ".", slash ? slash + 1 : dir, &j));
+    KP_TRY(kp_run_replay(a, kp_verbs, j, &rep));
     int64_t calls = kp_get_int(rep, "calls", 0);
     if (json)
         puts(kp_json_text(a, rep));

@@ -232,6 +232,7 @@ static int resume_main(kp_arena *a, const kp_line *line)
     kp_open_cluster c = { 0 };
     kp_run_spec spec = { 0 };
     const char *run;
+    kp_journal *j = NULL;
 
     kp_err *e = kp_cluster_open(a, line, false, &c);
     if (!e)
@@ -243,7 +244,9 @@ static int resume_main(kp_arena *a, const kp_line *line)
         spec.accept_changed_playbook = kp_flag(line, "accept-changed-playbook");
         spec.accept_new_kplay = kp_flag(line, "accept-new-kplay");
         if (!e)
-            e = kp_run_resume(a, &spec, run, NULL);
+            e = kp_journal_open(a, &kp_disk_real, c.runs, run, &j);
+        if (!e)
+            e = kp_run_resume(a, &spec, j, NULL);
     }
     if (spec.sink.ud)
         kp_screen_done(spec.sink);

@@ -35,7 +35,7 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
 {
     bool asks = op->cls == KP_OP_READ;
 
-    if (r->in_predicate && !asks)
+    if (r->predicate.on && !asks)
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "a predicate may only ask; act outside of it",
                                     "%s inside wait_until", op->name),
                          "%s", at);
@@ -60,11 +60,11 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
 static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void *args,
                               const kp_value *canonical, const kp_value **ret_v)
 {
-    if (r->replay_reads) {
-        const kp_value *one = kp_at(r->replay_reads, r->replay_read++);
+    if (r->predicate.stored) {
+        const kp_value *one = kp_at(r->predicate.stored, r->predicate.at++);
         if (!one || !kp_streq(kp_get_text(one, "fn", ""), op->name) ||
             !kp_value_equal(kp_get(one, "a"), canonical)) {
-            r->diverged = true;
+            r->replay.diverged = true;
             return kp_run_end(r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
                                             "the predicate does not ask what it asked before (%s)",
                                             op->name));
@@ -76,10 +76,10 @@ static kp_err *predicate_read(kp_run *r, const kp_op *op, kp_step *s, const void
     kp_err *e = op->read(s, args, ret_v);
     if (e && kp_err_ends_run(e))
         return e;
-    kp_list_add(&r->reads, kp_map(r->eval, "fn", kp_text(r->eval, op->name), "a",
-                                  kp_value_copy(r->eval, canonical), "r",
-                                  e ? NULL : kp_value_copy(r->eval, *ret_v), "err",
-                                  kp_err_value(r->eval, e), NULL));
+    kp_list_add(&r->predicate.reads, kp_map(r->eval, "fn", kp_text(r->eval, op->name), "a",
+                                            kp_value_copy(r->eval, canonical), "r",
+                                            e ? NULL : kp_value_copy(r->eval, *ret_v), "err",
+                                            kp_err_value(r->eval, e), NULL));
     return e;
 }
 
@@ -126,24 +126,20 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
 
     if (r->over)
         return kp_err_copy(r->over);
-    if (!r->in_predicate)
+    if (!r->predicate.on)
         kp_arena_reset(r->call);
-    kp_arena *a = r->in_predicate ? r->eval : r->call;
+    kp_arena *a = r->predicate.on ? r->eval : r->call;
 
     kp_err *e = kp_args_decode(r, a, op, given, &args, &canonical);
     if (e)
         return *e->where ? e : kp_err_at(e, "%s", at);
     KP_TRY(allowed(r, op, args, at));
 
-    kp_step s = { .r = r,
-                  .op = op,
-                  .seen = r->seen,
-                  .a = a,
-                  .path = "",
-                  .args = args,
-                  .canonical = canonical };
+    kp_step s = {
+        .r = r, .op = op, .seen = r->seen, .a = a, .path = "", .args = args, .canonical = canonical
+    };
     *ret_v = kp_nil();
-    if (r->in_predicate)
+    if (r->predicate.on)
         return predicate_read(r, op, &s, args, canonical, ret_v);
     if (op->cls == KP_OP_FLOW && op->unrecorded)
         return op->read(&s, args, ret_v);
@@ -152,17 +148,16 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
         return kp_run_end(r, kp_err_new(KP_PLAYBOOK, "look for a loop without an end",
                                         "the playbook has called verbs %d times", CALLS_LIMIT));
     s.path = kp_path_next(r);
-    snprintf(r->last_path_text, sizeof r->last_path_text, "%s", s.path);
-    r->last_path = r->last_path_text;
+    snprintf(r->last_path, sizeof r->last_path, "%s", s.path);
     e = kp_replay_take(r, s.path, op, canonical, at, &old);
     if (e)
         return kp_run_end(r, e);
     bool settled = old && kp_replay_settled(old);
-    if (r->shadow && !settled)
+    if (r->replay.shadow && !settled)
         return kp_shadow_end(r);
     if (!settled)
         KP_TRY(kp_check_interrupt(r));
-    r->replaying = old;
+    r->replay.now = old;
     switch (op->cls) {
     case KP_OP_READ:
         e = read_call(r, op, &s, args, canonical, old, ret_v);
@@ -180,7 +175,7 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
         e = kp_step_run(r, op, args, canonical, s.path, at, old, ret_v);
         break;
     }
-    r->replaying = NULL;
+    r->replay.now = NULL;
     if (e && kp_err_ends_run(e) && !r->over)
         e = kp_run_end(r, e);
     return e;

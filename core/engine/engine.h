@@ -170,7 +170,7 @@ typedef struct kp_run_spec {
     size_t n_overrides;
     bool assume_yes; /* rehearsals: every ask is answered yes and listed */
     kp_sink sink;
-    const char *supersede;                          /* close that unfinished run first */
+    const char *supersede; /* close that unfinished run first */
     const char *take_over; /* --take-over: whose hosts may be taken; "RUN" or "RUN,RUN" */
     const char *take_over_reason;
     bool accept_changed_playbook, accept_new_kplay; /* resume */
@@ -181,16 +181,18 @@ typedef struct kp_run_spec {
  * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...],
  *    accepted = [{before, accepted}], warnings, closed (for good: it can not be resumed)} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
-kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, const char *run,
+/* Goes on with the run that wrote the journal `j`, which was opened to be written and is the run's
+ * from now on. */
+kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, kp_journal *j,
                       const kp_value **ret_report) KP_MUST_USE;
 
-/* Replays a run from its journal and stored texts alone, without any world: every call of its
- * check, run and verify must be the journal's call, record for record, and end where the journal
- * ends.  Nothing is locked or written.  ret_report (in `a`): {run, playbook, records, calls, ended
+/* Replays a run from its journal (the run's from now on) and stored texts alone, without any world:
+ * every call of its check, run and verify must be the journal's call, record for record, and end
+ * where the journal ends.  Nothing is locked or written.  ret_report (in `a`): {run, playbook, records, calls, ended
  * = what its last record says}.
  * Errors: KP_REFUSED with both calls in its detail, or naming the revision of the verb or of the
- * script host that the run was recorded by; kp_journal_look's. */
-kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, const char *runs, const char *run,
+ * script host that the run was recorded by. */
+kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, kp_journal *j,
                       const kp_value **ret_report) KP_MUST_USE;
 
 /* The arguments a playbook would get: declared, from the command line, from the cluster file,

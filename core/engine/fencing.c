@@ -53,7 +53,7 @@ static int64_t epoch_of(const kp_journal *j)
 
 static int64_t own_epoch(const kp_run *r)
 {
-    return r->epoch ? r->epoch : epoch_of(r->j);
+    return r->fence.epoch ? r->fence.epoch : epoch_of(r->j);
 }
 
 /* ---- who holds the hosts ---- */
@@ -81,7 +81,7 @@ static void hold(kp_run *r, holdings *hs, const holding *h, int node)
     holding *to = &hs->h[i];
     if (i == hs->n) {
         *to = *h;
-        to->nodes = (kp_buf) KP_BUF_INIT(4096);
+        to->nodes = (kp_buf)KP_BUF_INIT(4096);
         hs->n++;
     }
     to->taken = to->taken || h->taken;
@@ -197,22 +197,23 @@ static kp_err *taken_by_word(kp_run *r, const holding *h)
     const char *reason = r->spec->take_over_reason ? r->spec->take_over_reason : "";
     const char *was = kp_strdup(r->a, holding_text(r, h));
 
-    KP_TRY(kp_record_add(
-        r, KP_K_NOTE,
-        kp_map(r->call, "i", kp_text(r->call, "@take-over"), "m",
-               kp_text(r->call, "the hosts are taken over"), "r",
-               kp_map(r->call, "run", kp_text(r->call, h->run), "reason",
-                      kp_text(r->call, reason), "who", kp_text(r->call, r->spec->who), "by",
-                      h->by ? kp_text(r->call, h->by) : NULL, "since",
-                      h->since ? kp_int(r->call, h->since) : NULL, "hosts",
-                      kp_int(r->call, (int64_t)h->n), "nodes",
-                      kp_text(r->call, kp_buf_text(&h->nodes)), NULL),
-               NULL)));
-    kp_list_add(&r->overridden, kp_map(r->a, "guard", kp_text(r->a, "fence"), "reason",
-                                       kp_text(r->a, reason), "was", kp_text(r->a, was), NULL));
-    kp_tell(r, (kp_event) {
-                   .kind = KP_E_WARN,
-                   .text = kp_printf(r->call, "taken over: %s; reason: %s", was, reason) });
+    KP_TRY(
+        kp_record_add(r, KP_K_NOTE,
+                      kp_map(r->call, "i", kp_text(r->call, "@take-over"), "m",
+                             kp_text(r->call, "the hosts are taken over"), "r",
+                             kp_map(r->call, "run", kp_text(r->call, h->run), "reason",
+                                    kp_text(r->call, reason), "who", kp_text(r->call, r->spec->who),
+                                    "by", h->by ? kp_text(r->call, h->by) : NULL, "since",
+                                    h->since ? kp_int(r->call, h->since) : NULL, "hosts",
+                                    kp_int(r->call, (int64_t)h->n), "nodes",
+                                    kp_text(r->call, kp_buf_text(&h->nodes)), NULL),
+                             NULL)));
+    kp_list_add(&r->tally.overridden,
+                kp_map(r->a, "guard", kp_text(r->a, "fence"), "reason", kp_text(r->a, reason),
+                       "was", kp_text(r->a, was), NULL));
+    kp_tell(r,
+            (kp_event) { .kind = KP_E_WARN,
+                         .text = kp_printf(r->call, "taken over: %s; reason: %s", was, reason) });
     return NULL;
 }
 
@@ -222,15 +223,16 @@ static kp_err *may_take(kp_run *r, const holding *h, bool *ret_may)
     if (names(r->spec->take_over, h->run))
         return NULL; /* put on record when nothing else is in the way */
     if (r->spec->assume_yes) {
-        kp_list_add(&r->assumed, kp_textf(r->a, "take the hosts over: %s", holding_text(r, h)));
+        kp_list_add(&r->tally.assumed,
+                    kp_textf(r->a, "take the hosts over: %s", holding_text(r, h)));
         return NULL;
     }
     *ret_may = !h->taken && closed_here(r, h->run);
     if (*ret_may)
-        kp_tell(r, (kp_event) { .kind = KP_E_NOTE,
-                                .text = kp_printf(r->call,
-                                                  "%s; it has ended, so they are taken over",
-                                                  holding_text(r, h)) });
+        kp_tell(r,
+                (kp_event) { .kind = KP_E_NOTE,
+                             .text = kp_printf(r->call, "%s; it has ended, so they are taken over",
+                                               holding_text(r, h)) });
     return NULL;
 }
 
@@ -341,7 +343,7 @@ static kp_err *raise_all(kp_run *r, kp_request *q, kp_reply *reply, const holdin
         q[i] = (kp_request) { .kind = KP_A_FENCE,
                               .node = r->inv->nodes[i].id,
                               .within = LOOK_WITHIN,
-                              .epoch = r->epoch,
+                              .epoch = r->fence.epoch,
                               .holder = r->id,
                               .over = hs->over[i],
                               .who = r->spec->who };
@@ -350,7 +352,7 @@ static kp_err *raise_all(kp_run *r, kp_request *q, kp_reply *reply, const holdin
         return NULL;
     for (size_t i = 0; i < n; i++)
         if (!reply[i].err && !ours[i])
-            q[m++] = back(r, r->inv->nodes[i].id, r->id, r->epoch);
+            q[m++] = back(r, r->inv->nodes[i].id, r->id, r->fence.epoch);
     kp_err_drop(ask_hosts(r, q, reply, m)); /* the refusal is what is told */
     return e;
 }
@@ -381,19 +383,19 @@ static kp_err *fence(kp_run *r)
         kp_buf_done(&hs.h[i].nodes);
     KP_TRY(e);
     KP_TRY(allowed(r, q, reply, n));
-    r->epoch = highest + 1;
+    r->fence.epoch = highest + 1;
     KP_TRY(kp_record_add(r, KP_K_SESSION,
-                         kp_map(r->call, "ep", kp_int(r->call, r->epoch), "pid",
+                         kp_map(r->call, "ep", kp_int(r->call, r->fence.epoch), "pid",
                                 kp_int(r->call, getpid()), "who", kp_text(r->call, r->spec->who),
                                 NULL)));
     KP_TRY(raise_all(r, q, reply, &hs, ours));
-    r->fenced = true;
+    r->fence.raised = true;
     return NULL;
 }
 
 kp_err *kp_fence(kp_run *r)
 {
-    if (r->fenced)
+    if (r->fence.raised)
         return NULL;
     kp_err *e = fence(r);
     return e ? kp_run_end(r, e) : NULL;
@@ -404,7 +406,7 @@ kp_err *kp_fence_holds(kp_run *r, const kp_value *state)
     const kp_value *fence = kp_get(state, "fence");
     holding h;
 
-    if (!r->fenced || !fence || !in_the_way(r, fence, r->epoch, &h))
+    if (!r->fence.raised || !fence || !in_the_way(r, fence, r->fence.epoch, &h))
         return NULL;
     kp_err *e = kp_err_new(KP_REFUSED, "wait", "fenced: run %s has taken the hosts over%s%s", h.run,
                            h.gone ? " and given them back" : "", by_and_since(r, &h));
@@ -442,7 +444,7 @@ static void give_back(kp_run *r, const char *run, int64_t epoch)
                                  "run %s has ended, but %s could not be given back (%s); a run "
                                  "from another place needs --take-over %s there",
                                  run, how_many(r, left), why, run);
-    kp_list_add(&r->warnings, kp_text(r->a, text));
+    kp_list_add(&r->tally.warnings, kp_text(r->a, text));
     kp_tell(r, (kp_event) { .kind = KP_E_WARN, .text = text });
 }
 

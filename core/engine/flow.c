@@ -65,7 +65,7 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
 static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_maybe_id node)
 {
     kp_run *r = s->r;
-    const kp_call_record *old = r->replaying;
+    const kp_call_record *old = r->replay.now;
     const char *line = kp_as_text(text, "");
 
     if (!old)
@@ -73,7 +73,7 @@ static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_may
                              kp_map(s->a, "i", kp_text(s->a, s->path), "fn",
                                     kp_text(s->a, s->op->name), "a", s->canonical, NULL)));
     if (kind == KP_E_WARN)
-        kp_list_add(&r->warnings, kp_text(r->a, line));
+        kp_list_add(&r->tally.warnings, kp_text(r->a, line));
     kp_tell(r, (kp_event) { .kind = kind,
                             .text = line,
                             .verb = s->op->name,
@@ -145,7 +145,7 @@ static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
 
 static kp_err *confirm_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    const kp_call_record *old = s->r->replaying;
+    const kp_call_record *old = s->r->replay.now;
     kp_asking asking = { .kind = KP_ASK_CONFIRM,
                          .text = ((const text_args *)args)->text,
                          .path = s->path,
@@ -230,7 +230,7 @@ static kp_err *save_read(kp_step *s, const void *args, const kp_value **ret_v)
     (void)ret_v;
     r->saved = kp_map_with(r->a, r->saved ? r->saved : kp_map(r->a, NULL), kp_strdup(r->a, a->name),
                            kp_value_copy(r->a, a->value));
-    if (!r->replaying)
+    if (!r->replay.now)
         KP_TRY(kp_record_add(r, KP_K_NOTE,
                              kp_map(s->a, "i", kp_text(s->a, s->path), "fn",
                                     kp_text(s->a, s->op->name), "a", s->canonical, NULL)));

@@ -38,7 +38,7 @@ static kp_err *forced(kp_run *r, const kp_about *what, const kp_finding *f, uint
             KP_TRY(kp_record_add(r, KP_K_NOTE,
                                  kp_map(r->call, "m", kp_text(r->call, "overridden"), "before",
                                         kp_text(r->call, what->doing), "override", note, NULL)));
-            kp_list_add(&r->overridden, note);
+            kp_list_add(&r->tally.overridden, note);
             kp_tell(r, (kp_event) { .kind = KP_E_WARN,
                                     .text = kp_printf(r->call, "overridden (%s): %s; reason: %s",
                                                       f->row, f->text, o->reason) });
@@ -59,7 +59,7 @@ static kp_err *tell_accepted(kp_run *r, kp_facts *f, const kp_about *what)
         return NULL;
     const kp_value *note = kp_map(r->a, "before", kp_text(r->a, what->doing), "accepted",
                                   kp_text(r->a, loss), NULL);
-    kp_list_add(&r->accepted, note);
+    kp_list_add(&r->tally.accepted, note);
     kp_tell(r, (kp_event) { .kind = KP_E_WARN,
                             .text = kp_printf(r->call, "accepted, %s: %s", what->doing, loss) });
     return kp_record_add(r, KP_K_NOTE,

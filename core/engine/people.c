@@ -61,16 +61,16 @@ static bool holds(const kp_record *rec, const kp_question *q, const kp_value *ar
 
 bool kp_people_said_yes(kp_run *r, const kp_record *rec, const kp_asking *asking)
 {
-    kp_question q =
-        question_of(r->call, asking->kind, asking->text, asking->details, r->inv->cluster);
-    bool newest = kp_replay_over(r) && !r->shadow; /* nothing was done on it yet */
+    kp_question q = question_of(r->call, asking->kind, asking->text, asking->details,
+                                r->inv->cluster);
+    bool newest = kp_replay_over(r) && !r->replay.shadow; /* nothing was done on it yet */
     return holds(rec, &q, asking->args, newest ? kp_now(r->w) : 0);
 }
 
 /* The engine's own questions are looked for by their path; confirm{} is replayed as a call. */
 static bool said_before(kp_run *r, const kp_asking *asking, const kp_question *q)
 {
-    if (kp_streq(r->word, kp_printf(r->call, "%s\n%s", asking->path, q->shown)))
+    if (kp_streq(r->people.word, kp_printf(r->call, "%s\n%s", asking->path, q->shown)))
         return true;
     for (int64_t i = kp_journal_n(r->j); *asking->path == '@' && i > 0; i--) {
         const kp_record *rec = kp_journal_at(r->j, i); /* NULL: of this session */
@@ -90,14 +90,14 @@ static kp_answer put(kp_run *r, const kp_question *q, const char **ret_by)
     if (r->spec->assume_yes) {
         *ret_by = q->kind == KP_ASK_START ? "" : "assumed";
         if (q->kind != KP_ASK_START)
-            kp_list_add(&r->assumed, kp_text(r->a, q->text));
+            kp_list_add(&r->tally.assumed, kp_text(r->a, q->text));
         return KP_ANSWER_YES;
     }
     if (!r->spec->sink.ask)
         return KP_ANSWER_NOBODY;
     kp_answer answer = r->spec->sink.ask(r->spec->sink.ud, q, ret_by);
     if (answer == KP_ANSWER_LEFT)
-        r->interrupts_seen = kp_interrupts(r->w);
+        r->signals.seen = kp_interrupts(r->w);
     return answer;
 }
 
@@ -106,9 +106,8 @@ static kp_err *write_down(kp_run *r, const kp_asking *asking, const kp_question 
 {
     kp_arena *a = r->call;
     bool ages = q->kind != KP_ASK_START; /* that one is done on at once */
-    const kp_value *answer =
-        kp_map(a, "yes", kp_bool(yes), "by", kp_text(a, by), "until",
-               ages && yes ? kp_int(a, kp_now(r->w) + q->lives) : NULL, NULL);
+    const kp_value *answer = kp_map(a, "yes", kp_bool(yes), "by", kp_text(a, by), "until",
+                                    ages && yes ? kp_int(a, kp_now(r->w) + q->lives) : NULL, NULL);
     return kp_record_add(r, KP_K_ASK,
                          kp_map(a, "i", kp_text(a, asking->path), "fn", kp_text(a, asking->fn), "a",
                                 asking->args, "r", answer, "kind", kp_text(a, kinds[q->kind].name),
@@ -134,12 +133,11 @@ static kp_err *pause_for(kp_run *r, const kp_asking *asking, const kp_question *
                                        [KP_ANSWER_LEFT] = "interrupted at the question" };
     kp_arena *a = r->a;
 
-    r->question = kp_value_copy(a, asking->args);
-    r->ask = kp_map(a, "kind", kp_text(a, kinds[q->kind].name), "fn", kp_text(a, asking->fn),
-                    "text", kp_text(a, q->text), "details", kp_text(a, q->details), "shown",
-                    kp_text(a, q->shown), NULL);
-    snprintf(r->last_path_text, sizeof r->last_path_text, "%s", asking->path);
-    r->last_path = r->last_path_text;
+    r->people.question = kp_value_copy(a, asking->args);
+    r->people.ask = kp_map(a, "kind", kp_text(a, kinds[q->kind].name), "fn", kp_text(a, asking->fn),
+                           "text", kp_text(a, q->text), "details", kp_text(a, q->details), "shown",
+                           kp_text(a, q->shown), NULL);
+    snprintf(r->last_path, sizeof r->last_path, "%s", asking->path);
     kp_err *e = kp_err_new(KP_PAUSED, "-", "%s: %s", why[answer], q->text);
     return kp_run_end(r, kp_err_next(e, "kplay approve %s, then: kplay resume %s", r->id, r->id));
 }
@@ -156,7 +154,7 @@ kp_err *kp_people_ask(kp_run *r, const kp_asking *asking, bool *ret_yes)
     kp_answer answer = put(r, &q, &by);
     *ret_yes = answer == KP_ANSWER_YES;
     if (*ret_yes)
-        r->word = kp_printf(r->a, "%s\n%s", asking->path, q.shown);
+        r->people.word = kp_printf(r->a, "%s\n%s", asking->path, q.shown);
     if (*ret_yes || (answer == KP_ANSWER_NO && q.kind == KP_ASK_FAILURE))
         return write_down(r, asking, &q, *ret_yes, by);
     if (answer == KP_ANSWER_NOBODY && q.kind == KP_ASK_FAILURE)
@@ -184,7 +182,7 @@ static kp_err *read_pause(kp_arena *a, const kp_journal *j, const char *run,
     const kp_record *last = kp_journal_at(j, kp_journal_n(j));
     const kp_value *args = kp_get(last->body, "question"), *ask = kp_get(last->body, "ask");
     kp_asked kind = kp_starts_with(kp_get_text(last->body, "i", ""), "@word:") ? KP_ASK_IRREVERSIBLE
-                                                                              : KP_ASK_CONFIRM;
+                                                                               : KP_ASK_CONFIRM;
     if (last->kind != KP_K_PAUSE || !args)
         return kp_err_new(KP_REFUSED, "kplay journal show RUN tells why it stopped",
                           "run %s does not wait for an answer", run);
@@ -194,11 +192,11 @@ static kp_err *read_pause(kp_arena *a, const kp_journal *j, const char *run,
     const char *text = kp_get_text(ask, "text", kp_get_text(args, "text", "")),
                *details = kp_get_text(ask, "details", ""),
                *cluster = kp_get_text(open, "cluster", "");
-    *ret_waiting =
-        (kp_waiting) { .playbook = kp_strdup(a, kp_get_text(open, "playbook", "")),
-                       .asked = last->t,
-                       .question = question_of(a, kind, kp_strdup(a, text), kp_strdup(a, details),
-                                               kp_strdup(a, cluster)) };
+    *ret_waiting = (kp_waiting) { .playbook = kp_strdup(a, kp_get_text(open, "playbook", "")),
+                                  .asked = last->t,
+                                  .question = question_of(a, kind, kp_strdup(a, text),
+                                                          kp_strdup(a, details),
+                                                          kp_strdup(a, cluster)) };
     return NULL;
 }
 
@@ -237,14 +235,14 @@ kp_err *kp_run_approve(kp_arena *a, const char *runs, const char *run, const kp_
         const kp_value *pause = kp_journal_at(j, kp_journal_n(j))->body;
         const kp_question *q = &waits.question;
         const char *fn = kp_get_text(kp_get(pause, "ask"), "fn", "confirm");
-        const kp_value *answer =
-            kp_map(a, "yes", kp_bool(true), "by", kp_text(a, word->who), "reason",
-                   kp_text(a, word->reason), "until", kp_int(a, word->now + q->lives), NULL);
+        const kp_value *answer = kp_map(a, "yes", kp_bool(true), "by", kp_text(a, word->who),
+                                        "reason", kp_text(a, word->reason), "until",
+                                        kp_int(a, word->now + q->lives), NULL);
         e = kp_journal_append(j, KP_K_ASK, word->now,
                               kp_map(a, "i", kp_get(pause, "i"), "fn", kp_text(a, fn), "a",
                                      kp_get(pause, "question"), "r", answer, "kind",
-                                     kp_text(a, kinds[q->kind].name), "shown",
-                                     kp_text(a, q->shown), "via", kp_text(a, "approve"), NULL));
+                                     kp_text(a, kinds[q->kind].name), "shown", kp_text(a, q->shown),
+                                     "via", kp_text(a, "approve"), NULL));
     }
     kp_journal_free(j);
     return e;

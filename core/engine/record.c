@@ -16,10 +16,10 @@ kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body)
 static void keep_waits_for(kp_run *r, const kp_event *e)
 {
     if (e->kind == KP_E_DONE)
-        *r->waits_for = 0;
+        *r->signals.waits_for = 0;
     else if ((e->kind == KP_E_PROGRESS || e->kind == KP_E_HELD) && e->text)
-        snprintf(r->waits_for, sizeof r->waits_for, "%s%s%s", e->verb ? e->verb : "waiting",
-                 *e->text ? ": " : "", e->text);
+        snprintf(r->signals.waits_for, sizeof r->signals.waits_for, "%s%s%s",
+                 e->verb ? e->verb : "waiting", *e->text ? ": " : "", e->text);
 }
 
 void kp_tell(kp_run *r, kp_event e)

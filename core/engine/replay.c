@@ -19,18 +19,18 @@ static kp_call_record *call_for(kp_run *r, const char *path, size_t *cap)
     const char *slash = strrchr(path, '/');
     const char *base = slash ? kp_strndup(r->a, path, (size_t)(slash - path)) : path;
 
-    for (int64_t i = r->n_calls; i-- > 0 && i >= r->n_calls - 1;)
-        if (kp_streq(r->calls[i].path, base))
-            return &r->calls[i];
-    if ((size_t)r->n_calls == *cap) {
+    for (int64_t i = r->replay.n; i-- > 0 && i >= r->replay.n - 1;)
+        if (kp_streq(r->replay.calls[i].path, base))
+            return &r->replay.calls[i];
+    if ((size_t)r->replay.n == *cap) {
         size_t bigger = *cap ? *cap * 2 : 256;
         kp_call_record *more = KP_NEW_ARRAY(r->a, bigger, kp_call_record);
-        if (r->n_calls)
-            memcpy(more, r->calls, (size_t)r->n_calls * sizeof *more);
-        r->calls = more;
+        if (r->replay.n)
+            memcpy(more, r->replay.calls, (size_t)r->replay.n * sizeof *more);
+        r->replay.calls = more;
         *cap = bigger;
     }
-    kp_call_record *c = &r->calls[r->n_calls++];
+    kp_call_record *c = &r->replay.calls[r->replay.n++];
     *c = (kp_call_record) { .path = base };
     return c;
 }
@@ -76,11 +76,11 @@ static bool ended_it(const kp_record *done)
 /* retry: what failed last is tried as a new attempt; else only what was refused. */
 static void look_again(kp_run *r, bool retry)
 {
-    while (r->n_calls > 0 && only_told(&r->calls[r->n_calls - 1]))
-        r->n_calls--;
-    if (r->n_calls == 0)
+    while (r->replay.n > 0 && only_told(&r->replay.calls[r->replay.n - 1]))
+        r->replay.n--;
+    if (r->replay.n == 0)
         return;
-    kp_call_record *c = &r->calls[r->n_calls - 1];
+    kp_call_record *c = &r->replay.calls[r->replay.n - 1];
     c->reopened = retry && failed(c->done);
     for (uint32_t i = 0; i < c->n_children; i++)
         c->child[i].retry = retry ? failed(c->child[i].done) : ended_it(c->child[i].done);
@@ -169,8 +169,8 @@ void kp_replay_index(kp_run *r, kp_part part)
     int64_t n = kp_journal_n(r->j);
     bool anew = true;
 
-    r->calls = NULL;
-    r->n_calls = r->cursor = 0;
+    r->replay.calls = NULL;
+    r->replay.n = r->replay.at = 0;
     for (int64_t i = 1; i <= n; i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
         const char *path = kp_get_text(rec->body, "i", NULL);
@@ -187,7 +187,7 @@ void kp_replay_index(kp_run *r, kp_part part)
         if (rec->kind == KP_K_DOUBT || !is_of(path, part))
             continue;
         if (anew)
-            r->n_calls = 0;
+            r->replay.n = 0;
         anew = false;
         index_one(r, call_for(r, path, &cap), path, rec);
     }
@@ -205,7 +205,7 @@ bool kp_replay_settled(const kp_call_record *c)
 
 bool kp_replay_over(const kp_run *r)
 {
-    return r->cursor >= r->n_calls;
+    return r->replay.at >= r->replay.n;
 }
 
 kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_value *canonical,
@@ -214,15 +214,15 @@ kp_err *kp_replay_take(kp_run *r, const char *path, const kp_op *op, const kp_va
     *ret_call = NULL;
     if (kp_replay_over(r))
         return NULL;
-    const kp_call_record *c = &r->calls[r->cursor];
+    const kp_call_record *c = &r->replay.calls[r->replay.at];
     if (kp_streq(c->path, path) && kp_streq(c->fn, op->name) &&
         kp_value_equal(c->args, canonical)) {
-        r->cursor++;
-        r->replayed++;
+        r->replay.at++;
+        r->replay.answered++;
         *ret_call = c;
         return NULL;
     }
-    r->diverged = true;
+    r->replay.diverged = true;
     kp_err *e = kp_err_new(
         KP_REFUSED, "resume with the playbook as it was, or look at what changed",
         "the playbook does not ask what it asked before (record %" PRId64 ")", c->first->n);

@@ -20,24 +20,25 @@ const kp_value *kp_effects_value(kp_arena *a, unsigned effects)
 void kp_count_stop(kp_step *s)
 {
     kp_run *r = s->r;
-    bool idle = r->confirmed_at >= 0;
+    bool idle = r->tally.confirmed_at >= 0;
 
     kp_list_add(
-        &r->stops,
+        &r->tally.stops,
         kp_map(r->a, "node", kp_int(r->a, s->node.id), "at", kp_int(r->a, kp_now(r->w)), "idle_ms",
-               idle ? kp_int(r->a, kp_mono(r->w) - r->confirmed_at) : NULL, "idle_requests",
-               idle ? kp_int(r->a, r->w->n_requests - r->confirmed_requests) : NULL, "idle_polls",
-               idle ? kp_int(r->a, r->seen->polls - r->confirmed_polls) : NULL, NULL));
-    r->confirmed_at = -1;
+               idle ? kp_int(r->a, kp_mono(r->w) - r->tally.confirmed_at) : NULL, "idle_requests",
+               idle ? kp_int(r->a, r->w->n_requests - r->tally.confirmed_requests) : NULL,
+               "idle_polls", idle ? kp_int(r->a, r->seen->polls - r->tally.confirmed_polls) : NULL,
+               NULL));
+    r->tally.confirmed_at = -1;
 }
 
 void kp_count_confirmed(kp_step *s)
 {
     kp_run *r = s->r;
 
-    r->confirmed_at = kp_mono(r->w);
-    r->confirmed_requests = r->w->n_requests;
-    r->confirmed_polls = r->seen->polls;
+    r->tally.confirmed_at = kp_mono(r->w);
+    r->tally.confirmed_requests = r->w->n_requests;
+    r->tally.confirmed_polls = r->seen->polls;
 }
 
 /* ---- the report ---- */
@@ -63,14 +64,14 @@ const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed)
     kp_arena *a = r->a;
     unsigned unused = r->header ? r->header->effects & ~r->used : 0;
 
-    return kp_map(a, "run", kp_text(a, r->id), "state", kp_text(a, kp_state_of(e)), "records",
-                  kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
-                  r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests",
-                  kp_int(a, r->w->n_requests), "took_ms", kp_int(a, kp_mono(r->w) - r->began),
-                  "stops", kp_list_end(&r->stops), "down", kp_left_down(r), "assumed",
-                  kp_list_end(&r->assumed), "warnings", kp_list_end(&r->warnings), "overrides",
-                  kp_list_end(&r->overridden), "accepted", kp_list_end(&r->accepted),
-                  "unused_effects", kp_effects_value(a, unused), "used_effects",
-                  kp_effects_value(a, r->used), "replayed", kp_int(a, r->replayed), "acted",
-                  kp_bool(r->acted > 0), "closed", kp_bool(closed), NULL);
+    return kp_map(
+        a, "run", kp_text(a, r->id), "state", kp_text(a, kp_state_of(e)), "records",
+        kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
+        r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests", kp_int(a, r->w->n_requests),
+        "took_ms", kp_int(a, kp_mono(r->w) - r->tally.began), "stops", kp_list_end(&r->tally.stops),
+        "down", kp_left_down(r), "assumed", kp_list_end(&r->tally.assumed), "warnings",
+        kp_list_end(&r->tally.warnings), "overrides", kp_list_end(&r->tally.overridden), "accepted",
+        kp_list_end(&r->tally.accepted), "unused_effects", kp_effects_value(a, unused),
+        "used_effects", kp_effects_value(a, r->used), "replayed", kp_int(a, r->replay.answered),
+        "acted", kp_bool(r->acted > 0), "closed", kp_bool(closed), NULL);
 }

@@ -5,7 +5,7 @@
 #include "engine/engine.h"
 #include "guard/guard.h"
 
-#define KP_SCOPES 8    /* nested play() */
+#define KP_SCOPES 8 /* nested play() */
 
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
@@ -45,11 +45,52 @@ typedef struct kp_eta {
     int forget; /* which one makes room next */
 } kp_eta;
 
+/* What the journal of earlier sessions answers; see replay.c. */
+typedef struct kp_replay {
+    kp_call_record *calls;
+    int64_t n, at;             /* of calls; the next one to be asked for again */
+    const kp_call_record *now; /* the record behind the present call; NULL: live */
+    int64_t answered;
+    bool shadow;   /* without a world: ends where the journal ends */
+    bool ended;    /* and has ended there */
+    bool diverged; /* the playbook did not ask what it asked before */
+} kp_replay;
+
+/* One evaluation of wait_until's function. */
+typedef struct kp_evaluation {
+    bool on;
+    kp_builder reads;       /* what it was told */
+    const kp_value *stored; /* on replay: what the satisfying one was told, and the next of them */
+    size_t at;
+} kp_evaluation;
+
+typedef struct kp_signals {
+    int seen, told;        /* of those that came: not this run's; told what they do */
+    const char *under_way; /* actions that were asked for and have not settled; NULL: none */
+    char waits_for[160];   /* the newest progress, "" after it: told to who interrupts */
+} kp_signals;
+
+typedef struct kp_people {
+    const char *word;         /* path and digest of the newest yes of this session; NULL: none */
+    const kp_value *question; /* arguments of what the run pauses for a person's answer to */
+    const kp_value *ask;      /* that question, for its pause record; see people.c */
+} kp_people;
+
+typedef struct kp_tally { /* for the report */
+    kp_builder stops, assumed, warnings, overridden, accepted;
+    kp_ms began;
+    kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
+                           stop */
+    int64_t confirmed_requests, confirmed_polls;
+} kp_tally;
+
+typedef struct kp_fenced {
+    int64_t epoch; /* of this session; 0 before the first effect */
+    bool raised;   /* on every host, by this process */
+} kp_fenced;
+
 struct kp_run {
     const kp_run_spec *spec;
-    kp_find_fn find; /* where files come from: the spec's, or the journal's stored texts */
-    void *find_ud;
-    kp_eta eta[KP_ETA_VERBS];
     kp_arena *a;    /* the run */
     kp_arena *call; /* one call; reset when the next begins */
     kp_arena *eval; /* one evaluation of a predicate */
@@ -57,69 +98,69 @@ struct kp_run {
     const kp_inventory *inv;
     kp_seen *seen; /* the cluster, as this run knows it */
     kp_journal *j;
+    int lock_fd;             /* of the cluster's lock; 0: none */
     const char *id, *suffix; /* "1122-7f3a", "7f3a" */
     uint64_t seed;
-    int64_t epoch; /* fencing epoch of this session; 0 before the first effect */
-    bool fenced;   /* the epoch was raised on every host by this process */
+    uint32_t n_parts; /* of the cluster, when the session began */
 
+    kp_find_fn find; /* where files come from: the spec's, or the journal's stored texts */
+    void *find_ud;
     kp_script *script;
     const kp_header *header;
     kp_part part;
     kp_scope scope[KP_SCOPES];
     int depth;
     unsigned used; /* effects used so far */
-
-    kp_call_record *calls; /* of earlier sessions */
-    int64_t n_calls, cursor;
-    const kp_call_record *replaying; /* the record behind the present call; NULL: live */
-    int64_t replayed;
-
-    uint32_t n_parts; /* when the session began */
-    bool shadow;      /* a replay without a world: ends where the journal ends */
-    bool shadow_over; /* and has ended there */
-    bool diverged;    /* the playbook did not ask what it asked before */
     int64_t n_called;
-    bool in_predicate;
-    kp_builder reads; /* of the present evaluation */
-    const kp_value *replay_reads;
-    size_t replay_read;
+    char last_path[512]; /* of the newest call, for the error record; "": none */
+    kp_evaluation predicate;
+    const kp_value *saved; /* baseline_save */
 
+    kp_replay replay;
+    kp_people people;
+    kp_signals signals;
+    kp_fenced fence;
+    kp_sent *sent; /* whose answers are listened for */
+    kp_eta eta[KP_ETA_VERBS];
+    kp_tally tally;
+
+    int acted;    /* actions that this run (in any session) asked for and that nobody refused */
     kp_err *over; /* set: the run ends with it; nothing may be caught */
     bool closing; /* over by fail{}: the run is closed for good */
-    int interrupts_seen, interrupts_told;
-    const char *under_way; /* actions that were asked for and have not settled; NULL: none */
-    char waits_for[160];   /* the newest progress, "" after it: told to who interrupts */
-    int acted; /* actions that this run (in any session) asked for and that nobody refused */
-    kp_sent *sent; /* whose answers are listened for */
-
-    int lock_fd;           /* of the cluster's lock; 0: none */
-    const char *last_path; /* of the newest call, for the error record */
-    char last_path_text[512];
-
-    const char *word;         /* path and digest of the newest yes of this session; NULL: none */
-    const kp_value *question; /* arguments of what the run pauses for a person's answer to */
-    const kp_value *ask;      /* that question, for its pause record; see people.c */
-    const kp_value *saved;    /* baseline_save */
-    kp_builder stops, assumed, warnings, overridden, accepted; /* for the report */
-    kp_ms began;
-    kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
-                           stop */
-    int64_t confirmed_requests, confirmed_polls;
 };
 
 /* ---- run.c ---- */
 kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec);
 void kp_run_done(kp_run *r);
+/* The run that wrote it, from now on the journal's owner; its cluster is as it was then. */
+void kp_run_of_journal(kp_run *r, kp_journal *j);
 kp_err *kp_run_load(kp_run *r) KP_MUST_USE; /* the playbook of its spec, found by r->find */
 kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args) KP_MUST_USE; /* if it has one */
+
+/* ---- meeting.c ---- */
+kp_err *kp_meet(kp_run *r) KP_MUST_USE; /* fills in `seen` */
+/* The same for a resumed run: KP_REFUSED when it is not what the run began on. */
+kp_err *kp_meet_again(kp_run *r) KP_MUST_USE;
+/* The state a run began with is what "no worse than before" is measured by, in all its sessions:
+ * taken once, before anything was done. */
+kp_err *kp_meet_baseline(kp_run *r) KP_MUST_USE;
+
+/* ---- sources.c ---- */
 /* From now on files are found as the journal kept them: a resumed run goes on with the text it
  * began with. */
 void kp_run_find_stored(kp_run *r);
+/* The playbook or a module was edited since: KP_REFUSED with the first difference, unless that was
+ * accepted. */
+kp_err *kp_sources_changed(kp_run *r, bool *ret_changed) KP_MUST_USE;
+kp_err *
+kp_sources_keep(kp_run *r) KP_MUST_USE; /* what is loaded: the run goes by that from now on */
+
+/* ---- record.c ---- */
 void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
 kp_err *kp_record_add(kp_run *r, kp_kind kind, const kp_value *body) KP_MUST_USE;
-kp_err *kp_run_end(kp_run *r,
-                   kp_err *e); /* makes e the error that ends the run; returns a copy to raise */
-bool kp_err_ends_run(const kp_err *e);                      /* not for playbooks to catch */
+/* Makes e the error that ends the run; returns a copy to raise. */
+kp_err *kp_run_end(kp_run *r, kp_err *e);
+bool kp_err_ends_run(const kp_err *e); /* not for playbooks to catch */
 
 /* ---- report.c ---- */
 const kp_value *kp_effects_value(kp_arena *a, unsigned effects); /* their names */
@@ -152,13 +193,12 @@ const kp_value *kp_left_down(kp_run *r); /* names of nodes it stopped and has no
 
 /* ---- guarding.c: the guard stands before every action ---- */
 typedef struct kp_about { /* what is about to happen */
-    const char *doing; /* "stopping broker 3" */
-    bool beforehand;   /* nothing is done yet: it will be judged again before it is */
+    const char *doing;    /* "stopping broker 3" */
+    bool beforehand;      /* nothing is done yet: it will be judged again before it is */
     kp_guard_case c;
 } kp_about;
 /* *ret_waited becomes true when it had to wait until it was so: what was seen is old then. */
-kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_about *what,
-                 bool *ret_waited) KP_MUST_USE;
+kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_about *what, bool *ret_waited) KP_MUST_USE;
 /* Once per session, before the first action: no host runs another node than the inventory says.
  * `state`: KP_Q_HOST's answers, one per node of the inventory. */
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
@@ -194,8 +234,9 @@ kp_err *kp_paused_run(kp_arena *a, const char *runs, const char *run,
                       kp_journal **ret_j) KP_MUST_USE;
 
 /* ---- shadow.c ---- */
-/* Replays the run part without asking the world anything, to the end of the journaled calls;
- * KP_REFUSED when the loaded playbook does not ask what the journal has. */
+/* Replays the run part of r's journal by the playbook as its spec finds it, as a run of its own
+ * without a world, to the end of the journaled calls; KP_REFUSED when the playbook does not ask
+ * what the journal has. */
 kp_err *kp_shadow_replay(kp_run *r, const kp_value *args) KP_MUST_USE;
 kp_err *kp_shadow_end(kp_run *r); /* raised by the call behind which the journal has nothing */
 

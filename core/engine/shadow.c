@@ -11,7 +11,7 @@
 
 kp_err *kp_shadow_end(kp_run *r)
 {
-    r->shadow_over = true;
+    r->replay.ended = true;
     return kp_run_end(r, kp_err_new(KP_INTERNAL, "go on", "end of the shadow replay"));
 }
 
@@ -20,32 +20,24 @@ kp_err *kp_shadow_end(kp_run *r)
 static kp_err *replay_part(kp_run *r, kp_part part, const kp_value *args, kp_err **ret_own)
 {
     *ret_own = NULL;
-    r->shadow = true;
-    r->shadow_over = r->diverged = false;
+    r->replay.shadow = true;
+    r->replay.ended = r->replay.diverged = false;
     kp_err *e = kp_run_part(r, part, args);
     kp_err_drop(r->over);
     r->over = NULL;
-    if (r->diverged)
+    if (r->replay.diverged)
         return e;
     if (!kp_replay_over(r)) {
-        kp_err *short_of = kp_err_new(
-            KP_REFUSED, "resume with the playbook as it was",
-            "the playbook ends after %" PRId64 " of the %" PRId64 " journaled calls", r->cursor,
-            r->n_calls);
+        kp_err *short_of = kp_err_new(KP_REFUSED, "resume with the playbook as it was",
+                                      "the playbook ends after %" PRId64 " of the %" PRId64
+                                      " journaled calls",
+                                      r->replay.at, r->replay.n);
         return kp_err_because(short_of, e);
     }
-    if (!r->shadow_over)
+    if (!r->replay.ended)
         *ret_own = e;
     else
         kp_err_drop(e);
-    return NULL;
-}
-
-kp_err *kp_shadow_replay(kp_run *r, const kp_value *args)
-{
-    kp_err *own;
-    KP_TRY(replay_part(r, KP_PART_RUN, args, &own));
-    kp_err_drop(own);
     return NULL;
 }
 
@@ -218,10 +210,10 @@ static kp_err *revision_of(const kp_run *r, const kp_call_record *c)
 /* An action in doubt is not attached to by another revision of its verb. */
 static kp_err *check_doubts(const kp_run *r)
 {
-    for (int64_t i = 0; i < r->n_calls; i++)
-        for (uint32_t k = 0; k < r->calls[i].n_children; k++)
-            if (!r->calls[i].child[k].done)
-                KP_TRY(revision_of(r, &r->calls[i]));
+    for (int64_t i = 0; i < r->replay.n; i++)
+        for (uint32_t k = 0; k < r->replay.calls[i].n_children; k++)
+            if (!r->replay.calls[i].child[k].done)
+                KP_TRY(revision_of(r, &r->replay.calls[i]));
     return NULL;
 }
 
@@ -248,25 +240,24 @@ static kp_err *replay_all(kp_run *r, const kp_record *last, const kp_value *args
         kp_err *own;
         kp_replay_index(r, parts[i]);
         kp_err *e = replay_part(r, parts[i], args, &own);
-        if (e && r->diverged && !kp_replay_over(r)) {
-            kp_err *why = revision_of(r, &r->calls[r->cursor]);
+        if (e && r->replay.diverged && !kp_replay_over(r)) {
+            kp_err *why = revision_of(r, &r->replay.calls[r->replay.at]);
             if (why)
                 return kp_err_because(why, e);
         }
         KP_TRY(e);
-        *ret_n += r->n_calls;
+        *ret_n += r->replay.n;
         KP_TRY(check_doubts(r));
         if (own && done)
-            return kp_err_because(
-                kp_err_new(KP_REFUSED, "look at what changed",
-                           "the run was done, and its replay ends with an error"),
-                own);
+            return kp_err_because(kp_err_new(KP_REFUSED, "look at what changed",
+                                             "the run was done, and its replay ends with an error"),
+                                  own);
         kp_err_drop(own);
     }
     return NULL;
 }
 
-static kp_err *replay(kp_run *r, const kp_run_spec *spec, const kp_value **ret_report)
+static kp_err *replay(kp_run *r, const kp_value **ret_report)
 {
     const kp_value *open = kp_journal_at(r->j, 1)->body, *args = kp_get(open, "args");
     const kp_record *last = kp_journal_at(r->j, kp_journal_n(r->j));
@@ -274,28 +265,25 @@ static kp_err *replay(kp_run *r, const kp_run_spec *spec, const kp_value **ret_r
 
     if (host != kp_script_host_table.rev)
         return other_revision("the script host", host, kp_script_host_table.rev);
-    r->id = kp_journal_run(r->j);
-    r->suffix = strrchr(r->id, '-') ? strrchr(r->id, '-') + 1 : r->id;
-    r->seed = strtoull(kp_get_text(open, "seed", "0"), NULL, 16);
-    r->acted = kp_replay_acted(r->j);
-    r->seen->zookeeper = kp_streq(kp_get_text(open, "mode", ""), "ZooKeeper");
-    r->seen->cluster_id = kp_get_text(open, "cluster_id", "");
     kp_run_find_stored(r);
     KP_TRY(kp_run_load(r));
     KP_TRY(replay_all(r, last, args ? args : kp_map(r->a, NULL), &calls));
     *ret_report = kp_map(r->a, "run", kp_text(r->a, r->id), "playbook",
-                         kp_text(r->a, spec->playbook), "records",
+                         kp_text(r->a, r->spec->playbook), "records",
                          kp_int(r->a, kp_journal_n(r->j)), "calls", kp_int(r->a, calls), "ended",
                          kp_text(r->a, how_it_ended(last)), NULL);
     return NULL;
 }
 
-kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, const char *runs, const char *run,
+static nowhere world_at_the_end_of(const kp_journal *j)
+{
+    return (nowhere) { .w.c = &nowhere_class, .at = kp_journal_at(j, kp_journal_n(j))->t };
+}
+
+kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, kp_journal *j,
                       const kp_value **ret_report)
 {
-    kp_journal *j;
-    KP_TRY(kp_journal_look(a, runs, run, &j));
-    nowhere w = { .w.c = &nowhere_class, .at = kp_journal_at(j, kp_journal_n(j))->t };
+    nowhere w = world_at_the_end_of(j);
     kp_run_spec spec = {
         .verbs = verbs,
         .world = &w.w,
@@ -304,8 +292,29 @@ kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, const char *runs, 
         .who = "",
     };
     kp_run *r = kp_run_new(a, &spec);
-    r->j = j;
-    kp_err *e = replay(r, &spec, ret_report);
+    kp_run_of_journal(r, j);
+    kp_err *e = replay(r, ret_report);
     kp_run_done(r);
+    return e;
+}
+
+kp_err *kp_shadow_replay(kp_run *r, const kp_value *args)
+{
+    nowhere w = world_at_the_end_of(r->j);
+    kp_run_spec spec = *r->spec;
+    kp_err *own = NULL;
+
+    spec.world = &w.w;
+    spec.sink = (kp_sink) { 0 };
+    kp_run *other = kp_run_new(r->a, &spec);
+    kp_run_of_journal(other, r->j);
+    kp_err *e = kp_run_load(other);
+    if (!e) {
+        kp_replay_index(other, KP_PART_RUN);
+        e = replay_part(other, KP_PART_RUN, args, &own);
+    }
+    kp_err_drop(own);
+    other->j = NULL; /* r's */
+    kp_run_done(other);
     return e;
 }

@@ -20,9 +20,9 @@ static bool holds(const kp_run *r)
 
 kp_urge kp_urged(const kp_run *r)
 {
-    int signals = kp_interrupts(r->w) - r->interrupts_seen;
+    int signals = kp_interrupts(r->w) - r->signals.seen;
 
-    if (signals <= 0 || r->shadow)
+    if (signals <= 0 || r->replay.shadow)
         return KP_GO_ON;
     signals += !holds(r);
     return signals < KP_LEAVE ? (kp_urge)signals : KP_LEAVE;
@@ -64,7 +64,7 @@ static kp_err *paused(kp_run *r)
 {
     KP_AUTO_BUF down = KP_BUF_INIT(4096);
 
-    r->interrupts_seen = kp_interrupts(r->w);
+    r->signals.seen = kp_interrupts(r->w);
     say_down(r, &down);
     return kp_run_end(r, kp_err_new(KP_PAUSED, "kplay resume", "paused by a person; %s",
                                     down.n ? kp_buf_text(&down) : "nothing is under way"));
@@ -73,7 +73,7 @@ static kp_err *paused(kp_run *r)
 static kp_err *left(kp_run *r)
 {
     KP_AUTO_BUF down = KP_BUF_INIT(4096);
-    const char *what = r->under_way ? kp_printf(r->call, ": %s", r->under_way) : "";
+    const char *what = r->signals.under_way ? kp_printf(r->call, ": %s", r->signals.under_way) : "";
 
     say_down(r, &down);
     return kp_run_end(r, kp_err_new(KP_DETACHED, "kplay resume",
@@ -87,11 +87,11 @@ static void tell(kp_run *r, kp_urge urge)
     int signals = kp_interrupts(r->w);
     char now[256] = "";
 
-    if (r->interrupts_told >= signals)
+    if (r->signals.told >= signals)
         return;
-    r->interrupts_told = signals;
-    if (*r->waits_for)
-        snprintf(now, sizeof now, "; now %s", r->waits_for);
+    r->signals.told = signals;
+    if (*r->signals.waits_for)
+        snprintf(now, sizeof now, "; now %s", r->signals.waits_for);
     const char *text =
         urge == KP_FINISH_ACTION
             ? "pausing when this action is done; press Ctrl-C again to leave now"
@@ -112,7 +112,7 @@ kp_err *kp_obey_signals(kp_run *r)
 
     if (urge == KP_LEAVE)
         return left(r);
-    if (urge == KP_FINISH_ACTION && !r->under_way)
+    if (urge == KP_FINISH_ACTION && !r->signals.under_way)
         return paused(r);
     if (urge != KP_GO_ON)
         tell(r, urge);

@@ -80,7 +80,7 @@ static kp_err *intend(kp_run *r, child *c)
                                 once(c), "id", kp_text(a, c->s.op_id), "node", node_value(c), "pre",
                                 c->s.pre, "rev", kp_int(a, c->s.op->rev), "try",
                                 c->attempt > 1 ? kp_int(a, c->attempt) : NULL, "ep",
-                                r->epoch ? kp_int(a, r->epoch) : NULL, "eta",
+                                r->fence.epoch ? kp_int(a, r->fence.epoch) : NULL, "eta",
                                 kp_eta_of(r, c->s.op), NULL)));
     c->open = true;
     kp_hold_acted(r);
@@ -103,14 +103,13 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     } else if (v == KP_SO) {
         c->result = c->s.result ? kp_value_copy(a, c->s.result) : kp_nil();
     }
-    KP_TRY(kp_record_add(r, KP_K_DONE,
-                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name),
-                                "id", c->open ? kp_text(a, c->s.op_id) : NULL, "node",
-                                node_value(c), "pre",
-                                c->open ? NULL : c->s.pre, "a", once(c), "ok", kp_bool(v == KP_SO),
-                                "r", c->result, "err", kp_err_value(a, c->err), "via",
-                                kp_text(a, via), "saw", c->open ? c->s.saw : NULL, "ms",
-                                kp_int(a, took), NULL)));
+    KP_TRY(
+        kp_record_add(r, KP_K_DONE,
+                      kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "id",
+                             c->open ? kp_text(a, c->s.op_id) : NULL, "node", node_value(c), "pre",
+                             c->open ? NULL : c->s.pre, "a", once(c), "ok", kp_bool(v == KP_SO),
+                             "r", c->result, "err", kp_err_value(a, c->err), "via", kp_text(a, via),
+                             "saw", c->open ? c->s.saw : NULL, "ms", kp_int(a, took), NULL)));
     c->settled = true;
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
@@ -196,7 +195,7 @@ static bool fenced_off(kp_run *r, const kp_op *op)
 {
     const unsigned on_host = KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_RELEASE_STAGE |
                              KP_G_RELEASE_SWITCH | KP_G_CONFIG_FILE;
-    return op->cls == KP_OP_WANT || (r->fenced && ((unsigned)op->grant & on_host));
+    return op->cls == KP_OP_WANT || (r->fence.raised && ((unsigned)op->grant & on_host));
 }
 
 bool kp_nearer(int64_t progress, int64_t *best)
@@ -238,18 +237,16 @@ static kp_err *look(kp_run *r, child *c)
         KP_TRY(kp_record_add(r, KP_K_DOUBT,
                              kp_map(a, "i", kp_text(a, c->s.path), "id", kp_text(a, c->s.op_id),
                                     "so", kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL)));
-        kp_tell(r, (kp_event) { .kind = KP_E_DOUBT,
-                                .verb = op->name,
-                                .node = c->s.node,
-                                .path = c->s.path,
-                                .text = kp_printf(a, "%s(%s): an earlier session intended it: %s",
-                                                  op->name,
-                                                  c->s.node.is ? kp_printf(a, "%d", c->s.node.id)
-                                                               : "",
-                                                  kp_verdict_name(v)),
-                                .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
-                                                kp_text(a, kp_verdict_name(v)), "saw", c->s.saw,
-                                                NULL) });
+        kp_tell(r, (kp_event) {
+                       .kind = KP_E_DOUBT,
+                       .verb = op->name,
+                       .node = c->s.node,
+                       .path = c->s.path,
+                       .text = kp_printf(a, "%s(%s): an earlier session intended it: %s", op->name,
+                                         c->s.node.is ? kp_printf(a, "%d", c->s.node.id) : "",
+                                         kp_verdict_name(v)),
+                       .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
+                                       kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL) });
     }
     switch (v) {
     case KP_SO:
@@ -298,14 +295,14 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
                            kp_json_text(a, c->s.canonical));
     bool yes;
 
-    return kp_people_ask(r,
-                         &(kp_asking) { .kind = KP_ASK_IRREVERSIBLE,
-                                        .text = text,
-                                        .path = kp_printf(a, "@word:%.*s",
-                                                          (int)strcspn(c->s.path, "/"), c->s.path),
-                                        .fn = op->name,
-                                        .args = kp_map(a, "text", kp_text(a, text), NULL) },
-                         &yes);
+    return kp_people_ask(
+        r,
+        &(kp_asking) { .kind = KP_ASK_IRREVERSIBLE,
+                       .text = text,
+                       .path = kp_printf(a, "@word:%.*s", (int)strcspn(c->s.path, "/"), c->s.path),
+                       .fn = op->name,
+                       .args = kp_map(a, "text", kp_text(a, text), NULL) },
+        &yes);
 }
 
 /* *ret_waited: it was put right, or a person was asked, while the guard waited. */
@@ -346,10 +343,10 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
         KP_TRY(kp_guard(r, KP_BEFORE_START, &what, ret_waited));
     if (marks & KP_IRREVERSIBLE) {
         KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what, ret_waited));
-        const char *word = r->word;
+        const char *word = r->people.word;
         if (!beforehand)
             KP_TRY(word_for(r, op, &c[0]));
-        *ret_waited = *ret_waited || r->word != word;
+        *ret_waited = *ret_waited || r->people.word != word;
     }
     return NULL;
 }
@@ -398,8 +395,8 @@ static const char *under_way_now(kp_run *r, const kp_op *op, const child *c, siz
 static void set_under_way(kp_run *r, const kp_op *op, const child *c, size_t n)
 {
     const char *now = under_way_now(r, op, c, n);
-    if (!now || !kp_streq(now, r->under_way))
-        r->under_way = kp_strdup(r->call, now); /* it is told in a later round, too */
+    if (!now || !kp_streq(now, r->signals.under_way))
+        r->signals.under_way = kp_strdup(r->call, now); /* it is told in a later round, too */
 }
 
 static kp_err *remember(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
@@ -426,11 +423,11 @@ static kp_err *settle_all(kp_run *r, const kp_op *op, const void *args, child *c
                 wants += !c[i].settled && c[i].wants;
             }
         set_under_way(r, op, c, n);
-        if (wants > 0 && !r->under_way)
+        if (wants > 0 && !r->signals.under_way)
             KP_TRY(kp_check_interrupt(r));
         bool begins = wants > 0 && kp_urged(r) < KP_FINISH_ACTION; /* else nothing more is begun */
         bool waited = false;
-        if (begins && !r->fenced) {
+        if (begins && !r->fence.raised) {
             /* What is refused takes the hosts from nobody; and until they are ours another run may
              * act on them, so nothing seen before that counts. */
             KP_TRY(guard(r, op, args, c, n, true, &waited));
@@ -534,7 +531,7 @@ kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *cano
 
     kp_err *e = settle_all(r, op, args, c, n);
     kp_sent_forget(r);
-    r->under_way = NULL;
+    r->signals.under_way = NULL;
     if (!e)
         e = join_errors(r, op, c, n);
     for (size_t i = 0; i < n; i++)

@@ -178,14 +178,14 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         }
         if (e)
             return end(r, &w, e, NULL, NULL);
-        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
-                                .verb = op->name,
-                                .path = path,
-                                .text = s.say ? s.say : "",
-                                .took = kp_mono(r->w) - w.begun,
-                                .value = s.left > 0 ? kp_map(scratch, "left",
-                                                             kp_int(scratch, s.left), NULL)
-                                                    : NULL });
+        kp_tell(r, (kp_event) {
+                       .kind = KP_E_PROGRESS,
+                       .verb = op->name,
+                       .path = path,
+                       .text = s.say ? s.say : "",
+                       .took = kp_mono(r->w) - w.begun,
+                       .value = s.left > 0 ? kp_map(scratch, "left", kp_int(scratch, s.left), NULL)
+                                           : NULL });
         KP_TRY(kp_pause(r, kp_pace_pause(&r->seen->pace, KP_POLL_SHARE)));
     }
 }
@@ -194,11 +194,11 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
 static kp_err *evaluate(kp_run *r, kp_predicate fn, void *ud, bool *ret_true, const char **ret_say)
 {
     kp_arena_reset(r->eval);
-    r->reads = kp_list_begin(r->eval);
-    r->replay_read = 0;
-    r->in_predicate = true;
+    r->predicate.reads = kp_list_begin(r->eval);
+    r->predicate.at = 0;
+    r->predicate.on = true;
     kp_err *e = fn(ud, ret_true, ret_say);
-    r->in_predicate = false;
+    r->predicate.on = false;
     return e;
 }
 
@@ -226,9 +226,9 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
     if (r->over)
         return kp_err_copy(r->over);
     kp_arena_reset(r->call);
-    if (r->in_predicate || r->part == KP_PART_CHECK)
+    if (r->predicate.on || r->part == KP_PART_CHECK)
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "wait in run", "wait_until inside %s",
-                                    r->in_predicate ? "wait_until" : "check, which never waits"),
+                                    r->predicate.on ? "wait_until" : "check, which never waits"),
                          "%s", at);
     for (uint32_t i = 0; options && options->type == KP_MAP && i < options->n; i++) {
         int k = 0;
@@ -245,8 +245,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
     const kp_value *canonical = options && options->type == KP_MAP ? kp_value_copy(r->call, options)
                                                                    : kp_map(r->call, NULL);
     waiting w = { .op = op, .path = kp_path_next(r), .canonical = canonical, .stall = ms[0] };
-    snprintf(r->last_path_text, sizeof r->last_path_text, "%s", w.path);
-    r->last_path = r->last_path_text;
+    snprintf(r->last_path, sizeof r->last_path, "%s", w.path);
     kp_err *e = kp_replay_take(r, w.path, op, canonical, at, &old);
     if (e)
         return kp_run_end(r, e);
@@ -258,15 +257,15 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         e = kp_err_from_value(kp_get(body, "err"));
         if (e)
             return e;
-        r->replay_reads = kp_get(body, "reads");
-        if (!r->replay_reads)
-            r->replay_reads = kp_map(r->call, NULL);
+        r->predicate.stored = kp_get(body, "reads");
+        if (!r->predicate.stored)
+            r->predicate.stored = kp_map(r->call, NULL);
         e = evaluate(r, fn, ud, &is_true, &say);
-        r->replay_reads = NULL;
+        r->predicate.stored = NULL;
         if (e)
             return e;
         if (!is_true) {
-            r->diverged = true;
+            r->replay.diverged = true;
             return kp_run_end(
                 r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
                               "%s: the predicate was true and is not with the same answers", at));
@@ -274,7 +273,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         *ret_v = kp_bool(true);
         return NULL;
     }
-    if (r->shadow)
+    if (r->replay.shadow)
         return kp_shadow_end(r);
     KP_TRY(begin(r, &w, ms[1], old));
     kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
@@ -285,7 +284,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         w.polls++;
         if (e && kp_err_ends_run(e))
             return kp_run_end(r, e);
-        const kp_value *reads = kp_list_end(&r->reads);
+        const kp_value *reads = kp_list_end(&r->predicate.reads);
         if (e && !e->retriable)
             return end(r, &w, e, NULL, kp_value_copy(r->call, reads));
         if (!e && is_true) {
@@ -313,7 +312,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
 kp_err *kp_wait_sleep(kp_step *s, kp_ms d)
 {
     kp_run *r = s->r;
-    const kp_call_record *old = r->replaying;
+    const kp_call_record *old = r->replay.now;
     waiting w = { .op = s->op, .path = s->path, .canonical = s->canonical, .stall = d };
 
     if (old && old->done)

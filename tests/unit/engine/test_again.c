@@ -283,11 +283,12 @@ static void a_start_of_hours_takes_no_memory(void **state)
 {
     bench b = { 0 };
     (void)state;
-    begin(&b,
-          "{\"brokers\":4,\"controllers\":3,\"release\":\"3.7.2\",\"timing\":{\"recovery\":\"2MB\"},"
-          "\"topics\":[{\"name\":\"t\",\"partitions\":6,\"size\":\"400GB\",\"rate\":\"1MB\"}],"
-          "\"faults\":[{\"fault\":\"unclean_stop\",\"node\":2,\"stop\":1}]}",
-          starts_with_a_small_arena, NULL, 0);
+    begin(
+        &b,
+        "{\"brokers\":4,\"controllers\":3,\"release\":\"3.7.2\",\"timing\":{\"recovery\":\"2MB\"},"
+        "\"topics\":[{\"name\":\"t\",\"partitions\":6,\"size\":\"400GB\",\"rate\":\"1MB\"}],"
+        "\"faults\":[{\"fault\":\"unclean_stop\",\"node\":2,\"stop\":1}]}",
+        starts_with_a_small_arena, NULL, 0);
     well(bench_run(&b, NULL));
     bench_over(&b);
 }

@@ -42,8 +42,8 @@ static void right_ones_become_canonical(void **state)
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         void *args;
         const kp_value *canonical;
-        kp_err *e = kp_args_decode(&r, a, kp_op_named(kp_verbs, rows[i].verb), json(a, rows[i].given), &args,
-                                   &canonical);
+        kp_err *e = kp_args_decode(&r, a, kp_op_named(kp_verbs, rows[i].verb),
+                                   json(a, rows[i].given), &args, &canonical);
         if (e)
             print_error("%s %s: %s\n", rows[i].verb, rows[i].given, e->what);
         assert_null(e);
@@ -58,8 +58,8 @@ static void a_list_of_nodes_is_sorted_and_unique(void **state)
     void *args;
     const kp_value *canonical;
     (void)state;
-    assert_null(
-        kp_args_decode(&r, a, kp_op_named(kp_verbs, "stop_broker"), json(a, "[[2,1,2]]"), &args, &canonical));
+    assert_null(kp_args_decode(&r, a, kp_op_named(kp_verbs, "stop_broker"), json(a, "[[2,1,2]]"),
+                               &args, &canonical));
     const kp_nodes *n = args;
     assert_true(n->list);
     assert_int_equal(n->n, 2);
@@ -96,8 +96,8 @@ static void wrong_ones_are_said(void **state)
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         void *args;
         const kp_value *canonical;
-        kp_err *e = kp_args_decode(&r, a, kp_op_named(kp_verbs, rows[i].verb), json(a, rows[i].given), &args,
-                                   &canonical);
+        kp_err *e = kp_args_decode(&r, a, kp_op_named(kp_verbs, rows[i].verb),
+                                   json(a, rows[i].given), &args, &canonical);
         assert_non_null(e);
         assert_int_equal(e->cls, KP_PLAYBOOK);
         if (!strstr(e->what, rows[i].what))

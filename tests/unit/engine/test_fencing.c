@@ -288,9 +288,9 @@ static void a_run_whose_hosts_were_taken_does_nothing_more(void **state)
     kp_journal_free(j);
 
     /* Nor later, although the other run has ended and holds nothing any more. */
-    fails(bench_resume(&bastion1, run, NULL), KP_REFUSED,
-          kp_printf(bastion1.a, "run %s had taken over all 6 hosts, and has given them back",
-                    taker));
+    fails(
+        bench_resume(&bastion1, run, NULL), KP_REFUSED,
+        kp_printf(bastion1.a, "run %s had taken over all 6 hosts, and has given them back", taker));
     assert_int_equal(counted(&bastion1, 2, "stops"), 0);
     assert_string_equal(holder_of(&bastion1, 2), "");
     /* A person's word takes them back. */

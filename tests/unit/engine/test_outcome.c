@@ -14,11 +14,14 @@
     "\"timing\":{\"stop_per_1000\":\"6h\"},"                                                       \
     "\"topics\":[{\"name\":\"t\",\"partitions\":6}]}"
 #define STUCK                                                                                      \
-    "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[],"                      \
+    "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[],"                        \
     "\"faults\":[{\"fault\":\"does_not_stop\",\"node\":2,\"stop\":1}]}"
 #define FIVE "{\"brokers\":1,\"controllers\":5,\"release\":\"3.7.2\",\"topics\":[]}"
 /* No service manager: a command stops it, and leaves a claim. */
-#define COMMAND { KP_Q_HOST, 2, "service", "{}" }
+#define COMMAND                                                                                    \
+    {                                                                                              \
+        KP_Q_HOST, 2, "service", "{}"                                                              \
+    }
 #define DENIED "systemctl stop kafka: sudo: a password is required"
 
 static bool bends = true; /* from the action on */

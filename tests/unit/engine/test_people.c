@@ -103,11 +103,12 @@ static kp_err *what_to_do(kp_run *r, const kp_value *args)
     decided = kp_streq(kp_as_text(v, ""), "back_out") ? "back_out" : "stop";
     return call(r, "start_broker", "[2]", NULL);
 }
-static const test_script
-    confirming = { .part = { NULL, stop_ask_start }, .effects = KP_G_BROKER_RESTART },
-    twice = { .part = { NULL, ask_twice }, .effects = KP_G_BROKER_RESTART },
-    raising = { .part = { NULL, raise_all }, .effects = KP_G_CONFIG_FILE },
-    deciding = { .part = { NULL, what_to_do }, .effects = KP_G_BROKER_RESTART };
+static const test_script confirming = { .part = { NULL, stop_ask_start },
+                                        .effects = KP_G_BROKER_RESTART },
+                         twice = { .part = { NULL, ask_twice }, .effects = KP_G_BROKER_RESTART },
+                         raising = { .part = { NULL, raise_all }, .effects = KP_G_CONFIG_FILE },
+                         deciding = { .part = { NULL, what_to_do },
+                                      .effects = KP_G_BROKER_RESTART };
 
 /* ---- a word ---- */
 

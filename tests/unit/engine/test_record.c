@@ -165,7 +165,7 @@ static void ctrl_c_waits_for_the_end_of_a_step_that_holds(void **state)
 
 static void a_shadow_replay_hears_no_ctrl_c(void **state)
 {
-    kp_run r = { .w = &world, .seen = &nothing_seen, .shadow = true };
+    kp_run r = { .w = &world, .seen = &nothing_seen, .replay.shadow = true };
     (void)state;
     signals = 1;
     assert_null(kp_check_interrupt(&r));

@@ -271,10 +271,13 @@ static void a_signal_while_it_catches_up_finishes_the_node_it_is_in(void **state
 
 static void the_way_back_belongs_to_the_node(void **state)
 {
-    static const char *const path[] = { STEP_2, "stop_broker [2]",
+    static const char *const path[] = { STEP_2,
+                                        "stop_broker [2]",
                                         "step [\"broker 2, back\",{\"hold\":true,"
                                         "\"goes_on\":true}]",
-                                        "start_broker [2]", "wait_in_sync [2]", STEP_3,
+                                        "start_broker [2]",
+                                        "wait_in_sync [2]",
+                                        STEP_3,
                                         "stop_broker [3]" };
     bench b = { 0 };
     (void)state;

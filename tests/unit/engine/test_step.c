@@ -90,8 +90,8 @@ static kp_err *ask_of_broker_0(kp_run *r, const kp_value *args)
     assert_in_range(kp_len(its), 1, n_all - 1);
     TEST_TRY(call(r, "config", "[{\"broker\":0}]", &config));
     assert_true(kp_len(config) > 0);
-    return call(r, "alter_config",
-                "[{\"broker\":0,\"set\":{\"log.cleaner.threads\":\"2\"}}]", NULL);
+    return call(r, "alter_config", "[{\"broker\":0,\"set\":{\"log.cleaner.threads\":\"2\"}}]",
+                NULL);
 }
 
 static void questions_of_broker_0_are_about_broker_0(void **state)

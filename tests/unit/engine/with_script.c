@@ -15,8 +15,8 @@ struct kp_script {
     kp_source source;
 };
 
-static kp_err *host_load(kp_arena *a, const char *name, const kp_op *const *verbs,
-                         kp_find_fn find, void *ud, kp_script **ret_s)
+static kp_err *host_load(kp_arena *a, const char *name, const kp_op *const *verbs, kp_find_fn find,
+                         void *ud, kp_script **ret_s)
 {
     (void)verbs;
     const char *path, *text;
@@ -96,8 +96,8 @@ static void on_event(void *ud, const kp_event *e)
         e->kind == KP_E_RESUMED)
         return;
     kp_buf_fmt(&b->said, "%s %s %d %s%s%s\n", kinds[e->kind], e->verb ? e->verb : "-",
-               e->node.is ? e->node.id : 0,
-               e->text ? e->text : "", e->err ? "!" : "", e->replayed ? "*" : "");
+               e->node.is ? e->node.id : 0, e->text ? e->text : "", e->err ? "!" : "",
+               e->replayed ? "*" : "");
 }
 
 static kp_answer on_ask(void *ud, const kp_question *q, const char **ret_by)
@@ -161,17 +161,18 @@ kp_err *bench_run(bench *b, const kp_value **ret_report)
 }
 kp_err *bench_resume(bench *b, const char *run, const kp_value **ret_report)
 {
-    return kp_run_resume(b->a, &b->spec, run, ret_report);
+    kp_journal *j;
+    KP_TRY(kp_journal_open(b->a, &kp_disk_real, b->runs, run, &j));
+    return kp_run_resume(b->a, &b->spec, j, ret_report);
 }
 
 kp_err *bench_approve(bench *b, const char *run, const char *who)
 {
     kp_waiting waits;
     KP_TRY(kp_run_waiting(b->a, b->runs, run, &waits));
-    return kp_run_approve(b->a, b->runs, run,
-                          &(kp_word) { .who = who,
-                                       .shown = waits.question.shown,
-                                       .now = kp_now(b->spec.world) });
+    return kp_run_approve(
+        b->a, b->runs, run,
+        &(kp_word) { .who = who, .shown = waits.question.shown, .now = kp_now(b->spec.world) });
 }
 
 char *bench_only_run(bench *b)

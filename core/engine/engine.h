@@ -188,8 +188,8 @@ kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, kp_journal *j,
 
 /* Replays a run from its journal (the run's from now on) and stored texts alone, without any world:
  * every call of its check, run and verify must be the journal's call, record for record, and end
- * where the journal ends.  Nothing is locked or written.  ret_report (in `a`): {run, playbook, records, calls, ended
- * = what its last record says}.
+ * where the journal ends.  Nothing is locked or written.  ret_report (in `a`): {run, playbook,
+ * records, calls, ended = what its last record says}.
  * Errors: KP_REFUSED with both calls in its detail, or naming the revision of the verb or of the
  * script host that the run was recorded by. */
 kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, kp_journal *j,

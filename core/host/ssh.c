@@ -10,7 +10,9 @@
  * that it outlives a command that is given up.
  *
  * One read of the socket may bring data for any channel, and the socket will not become ready for
- * it a second time.  So all channels are turned until none of them moves.
+ * it a second time.  So all channels are turned until none of them moves and nothing has come.  And
+ * a channel that waits for the reply to its request takes the reply to another channel's for an
+ * error.  So one channel at a time is opened and given its command.
  *
  * A session that broke while idle is noticed by the next command; as nothing of that command had
  * been sent, it may start once more on a new session.  A command whose line had been handed over
@@ -74,8 +76,9 @@ typedef struct ssh_link {
     kp_watch *watch;
     kp_timer *limit, *keepalive, *soon;
     channel *channels;
-    channel *opening; /* the session opens one at a time */
+    channel *opening; /* and being given its command: one at a time */
     channel *stuck;
+    bool came;                  /* bytes, in this turn */
     kp_ms heard_at, gave_up_at; /* when bytes came last, and when a command was given up */
     bool refused; /* the server would not open one */
 } ssh_link;
@@ -220,11 +223,12 @@ static enum step step_open(ssh_link *l, channel *c)
     int rc = c->c ? 0 : libssh2_session_last_errno(l->s);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return again(l);
-    l->opening = NULL;
-    if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE)
-        return open_refused(l, c);
-    if (rc)
+    if (rc && rc != LIBSSH2_ERROR_CHANNEL_FAILURE)
         return STEP_LOST;
+    if (rc || !c->x)
+        l->opening = NULL;
+    if (rc)
+        return open_refused(l, c);
     c->state = c->x ? STARTING : FREEING;
     return STEP_MOVED;
 }
@@ -236,6 +240,7 @@ static enum step step_start(ssh_link *l, channel *c)
     int rc = libssh2_channel_process_startup(c->c, "exec", 4, c->line, (unsigned)strlen(c->line));
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return again(l);
+    l->opening = NULL;
     if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
         kp_exec *x = c->x;
         c->x = NULL;
@@ -413,9 +418,10 @@ static enum step pump_once(ssh_link *l)
 static void pump(ssh_link *l)
 {
     enum step r;
-    do
+    do {
+        l->came = false;
         r = pump_once(l);
-    while (r == STEP_MOVED);
+    } while (r == STEP_MOVED || (r == STEP_WAITS && l->came));
     if (r == STEP_LOST) {
         lose(l, session_error(l));
         return;
@@ -500,8 +506,10 @@ static ssize_t receive(libssh2_socket_t fd, void *buffer, size_t length, int fla
     int on = 1;
     ssize_t n = recv(fd, buffer, length, flags);
     int saved = errno;
-    if (n > 0)
+    if (n > 0) {
+        l->came = true;
         l->heard_at = kp_mono_now();
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
     if (n < 0)
         return saved == EINTR || saved == EWOULDBLOCK ? -EAGAIN : -saved;

@@ -189,12 +189,17 @@ static int teardown(void **state)
 }
 
 /* An sshd with an ed25519 and an ecdsa host key, the first of them known. */
-static void start_usual(place *p)
+static void start_with(place *p, const char *more)
 {
-    sshd_start(p, kp_printf(p->a, "HostKey %s/host_ed25519\nHostKey %s/host_ecdsa\n", p->dir,
-                            p->dir));
+    sshd_start(p, kp_printf(p->a, "HostKey %s/host_ed25519\nHostKey %s/host_ecdsa\n%s", p->dir,
+                            p->dir, more));
     p->spec.port = sshd.port;
     run(p, "echo \"[127.0.0.*]:%d $(cat host_ed25519.pub)\" >known_hosts", sshd.port);
+}
+
+static void start_usual(place *p)
+{
+    start_with(p, "");
 }
 
 static kp_ticket ask(place *p, kp_host *h, const char *script, answer *r)
@@ -375,6 +380,30 @@ static void test_given_up_commands_free_the_host(void **state)
     kp_ms begun = kp_mono_now();
     assert_string_equal(place_sh(p, h, "echo free"), "free\n");
     assert_true(kp_mono_now() - begun < 2 * KP_SECOND);
+}
+
+/* A reply to one channel's request, read by another that waits for its own, would end the session
+ * ("Failed waiting for channel success"). */
+static void test_one_command_is_begun_at_a_time(void **state)
+{
+    place *p = *state;
+    start_with(p, "LogLevel DEBUG1\n");
+    kp_host *h = place_host(p);
+    answer r[KP_HOST_CHANNELS] = { { 0 } };
+    place_sh(p, h, ":"); /* the login is over */
+    for (size_t i = 0; i < KP_COUNT(r); i++)
+        ask(p, h, "echo x", &r[i]);
+    for (size_t i = 0; i < KP_COUNT(r); i++)
+        assert_string_equal(kp_get_text(place_ok(p, &r[i]), "out", ""), "x\n");
+    int opened = 0, begun = 0;
+    for (const char *line = place_read(p, "sshd.log"); *line; line += strcspn(line, "\n") + 1) {
+        const char *open = strstr(line, ": new "), *exec = strstr(line, " request exec ");
+        size_t n = strcspn(line, "\n");
+        opened += open && open < line + n;
+        begun += exec && exec < line + n;
+        assert_in_range(opened - begun, 0, 1);
+    }
+    assert_int_equal(begun, 1 + (int)KP_COUNT(r));
 }
 
 /* A session whose sshd hangs answers nothing; once commands were given up on it, the next one logs
@@ -724,6 +753,7 @@ int main(void)
         TEST(test_idle_under_client_alive),
         TEST(test_deadline_and_cancel),
         TEST(test_given_up_commands_free_the_host),
+        TEST(test_one_command_is_begun_at_a_time),
         TEST(test_frozen_session),
         TEST(test_no_sessions_at_all),
         TEST(test_fewer_sessions_than_channels),

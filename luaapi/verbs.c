@@ -18,18 +18,6 @@ static void allowed(lua_State *L, const char *name)
                  "%s: no verb may be called while a file is loaded", name);
 }
 
-/* The engine knows the part of the playbook that was started; of a played one only this room does.
- */
-static void only_asks(lua_State *L, const kp_op *op)
-{
-    kp_part part = kl_of(L)->part;
-
-    if ((part == KP_PART_CHECK || part == KP_PART_VERIFY) && op->cls != KP_OP_READ &&
-        (op->cls != KP_OP_FLOW || op->pauses))
-        kl_throw(L, "move it to run", "%s in %s, which may only ask", op->name,
-                 part == KP_PART_CHECK ? "check" : "verify");
-}
-
 /* A box on top of the stack, with an arena for arguments. */
 static kl_box *open_call(lua_State *L, const char *name)
 {
@@ -63,7 +51,6 @@ static int verb(lua_State *L)
     while (n > 0 && lua_isnil(L, n))
         n--;
     kl_box *box = open_call(L, op->name);
-    only_asks(L, op);
     kp_builder b = kp_list_begin(box->a);
     for (int i = 1; i <= n; i++)
         kp_list_add(&b, kl_to_value(L, i, box->a, &used, op->name));
@@ -180,22 +167,16 @@ static int wait_until(lua_State *L)
 static int play_parts(lua_State *L)
 {
     const kp_value *args = lua_touserdata(L, 2);
-    kp_script *s = kl_of(L);
+    kp_run *r = kl_of(L)->r;
+    kp_part now = kp_run_part_now(r);
 
-    switch (s->part) {
-    case KP_PART_CHECK:
-        kl_playbook_part(L, 1, KP_PART_CHECK, args);
-        break;
-    case KP_PART_VERIFY:
-        kl_playbook_part(L, 1, KP_PART_VERIFY, args);
-        break;
-    case KP_PART_RUN:
-    case KP_PART_ROLLBACK:
-        for (kp_part part = KP_PART_CHECK; part <= KP_PART_VERIFY; part++) {
-            s->part = part;
-            kl_playbook_part(L, 1, part, args);
-        }
-        break;
+    if (now == KP_PART_CHECK || now == KP_PART_VERIFY) {
+        kl_playbook_part(L, 1, now, args);
+        return 0;
+    }
+    for (kp_part part = KP_PART_CHECK; part <= KP_PART_VERIFY; part++) {
+        kp_run_part_begins(r, part);
+        kl_playbook_part(L, 1, part, args);
     }
     return 0;
 }
@@ -239,9 +220,7 @@ static int play(lua_State *L)
     lua_pushcfunction(L, play_parts);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, (void *)(uintptr_t)args);
-    kp_part part = s->part;
     int status = lua_pcall(L, 2, 0, 0);
-    s->part = part;
 
     kp_run_leave(s->r);
 

@@ -60,10 +60,10 @@ struct kp_loop {
 
     int pipe[2]; /* -1 until signals are caught */
     int signals;
-    struct sigaction before[4]; /* of `caught` */
+    struct sigaction before[5]; /* of `caught` */
 };
 
-static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
 
 static volatile sig_atomic_t signal_fd = -1;
 
@@ -360,7 +360,8 @@ void kp_loop_catch_signals(kp_loop *l)
     signal_fd = l->pipe[1];
     for (size_t i = 0; i < KP_COUNT(caught); i++) {
         struct sigaction act = { .sa_flags = SA_RESTART };
-        act.sa_handler = caught[i] == SIGPIPE ? SIG_IGN : on_signal;
+        bool error = caught[i] == SIGPIPE || caught[i] == SIGXFSZ; /* of the write that raises it */
+        act.sa_handler = error ? SIG_IGN : on_signal;
         sigemptyset(&act.sa_mask);
         sigaction(caught[i], NULL, &l->before[i]);
         bool nohup = caught[i] == SIGHUP && l->before[i].sa_handler == SIG_IGN;

@@ -40,8 +40,9 @@ void kp_loop_turn(kp_loop *l, kp_ms until);
 bool kp_loop_readable(kp_loop *l, int fd);
 
 /* From now on SIGINT, SIGTERM and SIGHUP are counted (the handlers only write a byte to a pipe) and
- * SIGPIPE is ignored; a child that executes another program sets SIGPIPE back to SIG_DFL first.  A
- * SIGHUP that was ignored before (nohup) stays so.  kp_loop_free puts the former handlers back. */
+ * SIGPIPE and SIGXFSZ are ignored (the write that raises them fails); a child that executes another
+ * program sets them back to SIG_DFL first.  A SIGHUP that was ignored before (nohup) stays so.
+ * kp_loop_free puts the former handlers back. */
 void kp_loop_catch_signals(kp_loop *l);
 int kp_loop_signals(const kp_loop *l); /* as of the last turn */
 

@@ -31,6 +31,14 @@ kp_err *kp_grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at
     return NULL;
 }
 
+const char *kp_only_asks(const kp_run *r)
+{
+    for (int i = r->depth; i >= 0; i--)
+        if (r->scope[i].part == KP_PART_CHECK || r->scope[i].part == KP_PART_VERIFY)
+            return r->scope[i].part == KP_PART_CHECK ? "check" : "verify";
+    return NULL;
+}
+
 static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char *at)
 {
     bool asks = op->cls == KP_OP_READ;
@@ -39,12 +47,11 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "a predicate may only ask; act outside of it",
                                     "%s inside wait_until", op->name),
                          "%s", at);
-    if ((r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY) && !asks &&
-        (op->cls != KP_OP_FLOW || op->pauses)) {
-        kp_err *e = kp_err_new(KP_PLAYBOOK, "move it to run", "%s in %s, which may only ask",
-                               op->name, r->part == KP_PART_CHECK ? "check" : "verify");
-        return kp_err_at(e, "%s", at);
-    }
+    const char *part = kp_only_asks(r);
+    if (part && !asks && (op->cls != KP_OP_FLOW || op->pauses))
+        return kp_err_at(kp_err_new(KP_PLAYBOOK, "move it to run", "%s in %s, which may only ask",
+                                    op->name, part),
+                         "%s", at);
     unsigned need = (unsigned)op->grant | (op->grant_of ? (unsigned)op->grant_of(r->inv, args) : 0);
     KP_TRY(kp_grant_check(r, op, need, at));
     if (op->refuse) {
@@ -204,8 +211,19 @@ kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given,
     char *prefix = kp_printf(r->a, "%s%s%s%d:", up->prefix, up->step, *up->step ? "." : "",
                              up->calls);
     r->depth++;
-    r->scope[r->depth] = (kp_scope) { .prefix = prefix, .step = "", .granted = h->effects };
+    r->scope[r->depth] =
+        (kp_scope) { .part = up->part, .prefix = prefix, .step = "", .granted = h->effects };
     return NULL;
+}
+
+kp_part kp_run_part_now(const kp_run *r)
+{
+    return r->scope[r->depth].part;
+}
+
+void kp_run_part_begins(kp_run *r, kp_part part)
+{
+    r->scope[r->depth].part = part;
 }
 
 void kp_run_leave(kp_run *r)

@@ -249,6 +249,9 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
 kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given,
                      const kp_value **ret_args) KP_MUST_USE;
 void kp_run_leave(kp_run *r);
+kp_part kp_run_part_now(const kp_run *r); /* of the innermost playbook: at first its caller's */
+/* The innermost playbook's next part: what that part may do holds for its calls. */
+void kp_run_part_begins(kp_run *r, kp_part part);
 
 uint64_t kp_run_seed(const kp_run *r); /* of the playbook's random numbers; journaled */
 bool kp_run_is_over(

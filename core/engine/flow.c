@@ -29,11 +29,13 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_run *r = s->r;
     kp_scope *sc = &r->scope[r->depth];
 
-    if (!*a->name || strlen(a->name) > 80 || strpbrk(a->name, "/:.#\n"))
+    /* What begins with @ are the engine's own records. */
+    if (!*a->name || *a->name == '@' || strlen(a->name) > 80 || strpbrk(a->name, "/:.#\n"))
         return kp_err_new(KP_PLAYBOOK, "use letters, digits and spaces",
-                          "step: \"%.80s\" is no name (1 to 80 characters, without / : . #)",
+                          "step: \"%.80s\" is no name (1 to 80 characters, without / : . #, and "
+                          "no @ first)",
                           a->name);
-    if (r->part == KP_PART_CHECK || r->part == KP_PART_VERIFY)
+    if (r->scope[0].part != KP_PART_RUN)
         return NULL;
     int times = 1;
     for (uint32_t i = 0; i < sc->n_names; i++)
@@ -133,11 +135,11 @@ static kp_err *fail_read(kp_step *s, const void *args, const kp_value **ret_v)
     (void)ret_v;
     r->closing = a->final;
     const char *next = a->next ? a->next
-                       : a->final || r->part == KP_PART_CHECK || !r->header->effects
+                       : a->final || r->scope[0].part == KP_PART_CHECK || !r->header->effects
                            ? "mend it, then run the playbook again"
                            : "mend it, then: kplay resume";
-    kp_err *e = kp_err_new(r->part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED, next, "%s",
-                           a->what);
+    kp_err *e = kp_err_new(r->scope[0].part == KP_PART_RUN && r->acted ? KP_FAILED : KP_REFUSED,
+                           next, "%s", a->what);
     return kp_run_end(r, a->detail && *a->detail ? kp_err_detail(e, "%s", a->detail) : e);
 }
 

@@ -68,10 +68,12 @@ void kp_run_of_journal(kp_run *r, kp_journal *j)
     r->seen->cluster_id = kp_get_text(open, "cluster_id", "");
 }
 
-static void scope_reset(kp_run *r, const char *prefix)
+static void scope_reset(kp_run *r, kp_part part)
 {
     r->depth = 0;
-    r->scope[0] = (kp_scope) { .prefix = prefix, .step = "", .granted = r->header->effects };
+    r->scope[0] = (kp_scope) {
+        .part = part, .prefix = kp_part_prefix(part), .step = "", .granted = r->header->effects
+    };
 }
 
 kp_err *kp_run_load(kp_run *r)
@@ -79,7 +81,7 @@ kp_err *kp_run_load(kp_run *r)
     KP_TRY(kp_script_host_table.load(r->a, r->spec->playbook, r->spec->verbs, r->find, r->find_ud,
                                      &r->script));
     r->header = kp_script_host_table.header(r->script);
-    scope_reset(r, "");
+    scope_reset(r, KP_PART_RUN);
     return NULL;
 }
 
@@ -87,8 +89,7 @@ kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args)
 {
     if (!r->header->has[p])
         return NULL;
-    r->part = p;
-    scope_reset(r, kp_part_prefix(p));
+    scope_reset(r, p);
     kp_err *e = kp_script_host_table.call(r->script, r, p, args);
     if (e && r->over && e->cls != r->over->cls) {
         kp_err_drop(e);

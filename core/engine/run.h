@@ -27,6 +27,7 @@ typedef struct kp_call_record {
 } kp_call_record;
 
 typedef struct kp_scope {
+    kp_part part;       /* of this playbook, which runs now */
     const char *prefix; /* "" or "preflight:" */
     const char *step;   /* name of the open step, with #2 when repeated; "" before the first */
     int calls;          /* in the open step */
@@ -107,7 +108,6 @@ struct kp_run {
     void *find_ud;
     kp_script *script;
     const kp_header *header;
-    kp_part part;
     kp_scope scope[KP_SCOPES];
     int depth;
     unsigned used; /* effects used so far */
@@ -263,6 +263,8 @@ kp_err *kp_wait_sleep(kp_step *s, kp_ms d) KP_MUST_USE;
 
 /* ---- call.c ---- */
 char *kp_path_next(kp_run *r); /* the next call's path, counted */
+/* The name of the part that may only ask, this playbook's or one's that plays it; NULL: none. */
+const char *kp_only_asks(const kp_run *r);
 kp_err *kp_grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at) KP_MUST_USE;
 
 #endif

@@ -226,7 +226,7 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
     if (r->over)
         return kp_err_copy(r->over);
     kp_arena_reset(r->call);
-    if (r->predicate.on || r->part == KP_PART_CHECK)
+    if (r->predicate.on || kp_streq(kp_only_asks(r), "check"))
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "wait in run", "wait_until inside %s",
                                     r->predicate.on ? "wait_until" : "check, which never waits"),
                          "%s", at);

@@ -49,6 +49,16 @@ def test_help_acts_on_nothing():
             expect(p.run(*words, "--help"), 0, f"kplay {words[0]}")
 
 
+def test_closed_standard_files_are_no_other_files():
+    for closed in (["<&-"], [">&-"], ["2>&-"], ["<&-", ">&-", "2>&-"]):
+        with Place() as p:
+            line = f'exec "$@" {" ".join(closed)}'
+            done = subprocess.run(["sh", "-c", line, "sh", str(KPLAY), "run", "--demo", "--yes", "rolling.lua", "--to", "3.9.1"], cwd=p.dir,
+                                  env=p.env, capture_output=True, text=True, timeout=HANG)
+            assert done.returncode == 0, (closed, done)
+            assert p.runs()[0]["state"] == "done", p.runs()
+
+
 def test_hard_rows_and_no_reasons_are_refused_at_once():
     with Place() as p:
         expect(p.run("run", "--demo", "--yes", "rolling.lua", "--force", "offline", "--reason", "I know better"), 2,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,7 +99,7 @@ static void test_heap_with_removals(void **state)
         latest = 0;
         for (int i = 0; i < MANY; i++) {
             seed = seed * 1664525 + 1013904223;
-            many[i] = (struct many){ .at = base + (seed >> 20) % 97 };
+            many[i] = (struct many) { .at = base + (seed >> 20) % 97 };
             many[i].timer = kp_timer_add(l, many[i].at, fire_one_of_many, &many[i]);
             seed = seed * 1664525 + 1013904223;
             int victim = (int)((seed >> 8) % MANY);
@@ -185,7 +186,7 @@ typedef struct end {
 
 static void open_end(end *e, char letter)
 {
-    *e = (end){ .letter = letter };
+    *e = (end) { .letter = letter };
     assert_int_equal(pipe(e->ends), 0);
 }
 
@@ -280,7 +281,7 @@ static void test_watches_changed_by_watches(void **state)
         kp_watch_fn fn;
         const char *first, *second;
     } rows[] = {
-        { 0, 1, on_ready_remove, "ac", "ac" }, { 0, 2, on_ready_remove, "ab", "ab" },
+        { 0, 1, on_ready_remove, "ac", "ac" },  { 0, 2, on_ready_remove, "ab", "ab" },
         { 0, 0, on_ready_remove, "abc", "bc" }, { 2, 0, on_ready_remove, "abc", "bc" },
         { 1, 1, on_ready_remove, "abc", "ac" }, { 2, 2, on_ready_remove, "abc", "ab" },
         { 0, 1, on_ready_mute, "ac", "ac" },    { 2, 0, on_ready_mute, "abc", "bc" },
@@ -433,7 +434,7 @@ static void test_signals(void **state)
     struct sigaction now;
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(
-            sigaction((const int[]){ SIGINT, SIGTERM, SIGHUP, SIGPIPE }[i], NULL, &now), 0);
+            sigaction((const int[]) { SIGINT, SIGTERM, SIGHUP, SIGPIPE }[i], NULL, &now), 0);
         assert_true(now.sa_handler == SIG_DFL);
     }
 }
@@ -462,6 +463,25 @@ static void test_a_hang_up_is_counted_and_under_nohup_ignored(void **state)
     assert_int_equal(run_in_child(hears_hang_up, text, sizeof text), 0);
     sigaction(SIGHUP, &before, NULL);
     assert_string_equal(text, "0 heard\n");
+}
+
+static void writes_beyond_the_limit(void)
+{
+    struct rlimit limit = { .rlim_cur = 10, .rlim_max = 10 };
+    FILE *f = tmpfile();
+    kp_loop *l = kp_loop_new();
+    kp_loop_catch_signals(l);
+    if (!f || setrlimit(RLIMIT_FSIZE, &limit) != 0)
+        _exit(2);
+    bool first = write(fileno(f), "ten bytes.", 10) == 10;
+    _exit(first && write(fileno(f), ".", 1) < 0 && errno == EFBIG ? 0 : 1);
+}
+
+static void test_a_file_size_limit_is_an_error(void **state)
+{
+    (void)state;
+    char text[256];
+    assert_int_equal(run_in_child(writes_beyond_the_limit, text, sizeof text), 0);
 }
 
 static void on_other_signal(int sig)
@@ -581,6 +601,7 @@ int main(void)
         cmocka_unit_test_setup(test_nested_turns_end_the_process, clear),
         cmocka_unit_test_setup(test_signals, clear),
         cmocka_unit_test_setup(test_a_hang_up_is_counted_and_under_nohup_ignored, clear),
+        cmocka_unit_test(test_a_file_size_limit_is_an_error),
         cmocka_unit_test_setup(test_other_signals_do_not_end_the_wait, clear),
         cmocka_unit_test(test_a_frozen_process_loses_no_time),
         cmocka_unit_test(test_wall_clock),

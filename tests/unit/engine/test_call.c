@@ -161,6 +161,44 @@ static void a_played_playbook_is_one_call_of_its_caller(void **state)
     well(played(KP_PART_RUN, nests));
 }
 
+static kp_err *never(void *ud, bool *ret_true, const char **ret_say)
+{
+    (void)ud;
+    (void)ret_say;
+    *ret_true = false;
+    return NULL;
+}
+static kp_err *plays_parts(kp_run *r, const kp_value *args)
+{
+    static const kp_part asking[] = { KP_PART_CHECK, KP_PART_VERIFY };
+    static const char *const said[] = { "stop_broker in check, which may only ask",
+                                        "stop_broker in verify, which may only ask" };
+    const kp_value *got = NULL;
+    (void)args;
+    TEST_TRY(kp_run_enter(r, &inner, &right, &got));
+    assert_int_equal(kp_run_part_now(r), KP_PART_RUN);
+    for (size_t i = 0; i < KP_COUNT(asking); i++) {
+        kp_run_part_begins(r, asking[i]);
+        fails(call(r, "stop_broker", "[2]", NULL), KP_PLAYBOOK, said[i]);
+        TEST_TRY(call(r, "broker", "[2]", NULL));
+        /* And what it plays itself. */
+        TEST_TRY(kp_run_enter(r, &modest, NULL, &got));
+        kp_run_part_begins(r, KP_PART_RUN);
+        fails(call(r, "stop_broker", "[2]", NULL), KP_PLAYBOOK, said[i]);
+        kp_run_leave(r);
+    }
+    kp_run_part_begins(r, KP_PART_CHECK);
+    fails(kp_run_wait_until(r, NULL, never, NULL, "test.lua:1", &got), KP_PLAYBOOK,
+          "wait_until inside check, which never waits");
+    kp_run_leave(r);
+    return call(r, "stop_broker", "[2]", NULL);
+}
+static void the_parts_of_a_played_playbook_hold_to_their_rules(void **state)
+{
+    (void)state;
+    well(played(KP_PART_RUN, plays_parts));
+}
+
 static kp_err *enters_wrongly(kp_run *r, const kp_value *args)
 {
     const kp_value *got;
@@ -203,6 +241,18 @@ static kp_err *takes_anothers_name(kp_run *r, const kp_value *args)
     (void)args;
     return call(r, "step", "[\"broker#2\"]", NULL);
 }
+static kp_err *takes_the_engines_name(kp_run *r, const kp_value *args)
+{
+    (void)args;
+    return call(r, "step", "[\"@limits\"]", NULL);
+}
+/* Its calls would be left out of the replay, and done twice. */
+static void a_step_can_not_take_a_name_of_the_engines_records(void **state)
+{
+    (void)state;
+    fails(played(KP_PART_RUN, takes_the_engines_name), KP_PLAYBOOK, "\"@limits\" is no name");
+}
+
 static void a_step_can_not_take_the_name_of_a_repeated_one(void **state)
 {
     (void)state;
@@ -235,8 +285,10 @@ int main(void)
         cmocka_unit_test(nothing_is_called_once_the_run_is_over),
         cmocka_unit_test(a_loop_without_an_end_is_ended),
         cmocka_unit_test(a_played_playbook_is_one_call_of_its_caller),
+        cmocka_unit_test(the_parts_of_a_played_playbook_hold_to_their_rules),
         cmocka_unit_test(a_playbook_that_may_not_be_played_leaves_no_trace),
         cmocka_unit_test(playbooks_that_play_themselves_end),
+        cmocka_unit_test(a_step_can_not_take_a_name_of_the_engines_records),
         cmocka_unit_test(a_step_can_not_take_the_name_of_a_repeated_one),
         cmocka_unit_test(every_effect_is_read_as_it_is_written),
     };

@@ -21,8 +21,9 @@ static const kp_op op_act = VERB("act", KP_OP_WANT);
 static const kp_op op_wait = VERB("wait_until", KP_OP_SCRIPT);
 static const kp_op op_play = VERB("play", KP_OP_SCRIPT);
 
-static const kp_op *const verbs[] = { &op_say,  &op_nearly, &op_echo, &op_given, &op_number, &op_boom,
-                                &op_over, &op_act,    &op_wait, &op_play,  NULL };
+static const kp_op *const verbs[] = { &op_say,    &op_nearly, &op_echo, &op_given,
+                                      &op_number, &op_boom,   &op_over, &op_act,
+                                      &op_wait,   &op_play,   NULL };
 
 static const char *const grants[] = { "broker.restart", "controller.restart", NULL };
 
@@ -99,6 +100,8 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
     } else if (op == &op_over) {
         r->over = kp_err_new(KP_PAUSED, "kplay resume", "paused by a person");
         return copy(r->over);
+    } else if (op == &op_act && r->part[r->depth] != KP_PART_RUN) {
+        return kp_err_new(KP_PLAYBOOK, "move it", "act in part %d", (int)r->part[r->depth]);
     } else if (op == &op_act && !(r->granted[r->depth] & KP_G_BROKER_RESTART)) {
         return kp_err_new(KP_PLAYBOOK, "declare it", "act needs the effect \"broker.restart\"");
     }
@@ -136,8 +139,19 @@ kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given,
     if (r->depth + 1 == (int)KP_COUNT(r->granted))
         return kp_err_new(KP_PLAYBOOK, "play less", "too many playbooks inside each other");
     r->granted[++r->depth] = h->effects;
+    r->part[r->depth] = r->part[r->depth - 1];
     *ret_args = kp_value_copy(r->a, given);
     return NULL;
+}
+
+kp_part kp_run_part_now(const kp_run *r)
+{
+    return r->part[r->depth];
+}
+
+void kp_run_part_begins(kp_run *r, kp_part part)
+{
+    r->part[r->depth] = part;
 }
 
 void kp_run_leave(kp_run *r)
@@ -217,6 +231,7 @@ kp_err *stage_load(stage *t, const char *name)
 
 kp_err *stage_call(stage *t, kp_part part)
 {
+    t->r.part[0] = part;
     return kp_script_host_table.call(t->r.s, &t->r, part, kp_map(t->a, NULL));
 }
 

@@ -34,6 +34,7 @@ struct kp_run {
     uint64_t seed;
     int64_t number;
     unsigned granted[8];
+    kp_part part[8];
     int depth;
 };
 

@@ -43,22 +43,3 @@ const char *kp_verdict_name(kp_verdict v)
     static const char *const names[] = { "not yet", "under way", "so", "failed", "unknown" };
     return names[v];
 }
-
-const char *kp_doing_word(const kp_op *op)
-{
-    static const struct {
-        const char *verb, *word;
-    } words[] = {
-        { "stop_broker", "stopping" },
-        { "stop_controller", "stopping" },
-        { "start_broker", "starting" },
-        { "start_controller", "starting" },
-        { "switch_release", "switching the release of" },
-        { "set_ibp", "raising the protocol version of" },
-        { "set_properties", "changing the configuration of" },
-    };
-    for (size_t i = 0; i < KP_COUNT(words); i++)
-        if (kp_streq(words[i].verb, op->name))
-            return words[i].word;
-    return op->name;
-}

@@ -79,6 +79,9 @@ typedef struct kp_op {
     const char *doc;     /* first line: what it does or answers; more lines: details */
     const char *result;  /* shape of what it returns */
     const char *example; /* one line of Lua */
+    const char *doing;   /* of a node: "stopping"; NULL: its name */
+    bool starts;         /* a node, or chooses what it starts with: the rows before a start */
+    kp_ms p50, p95;      /* how long it takes, until this run has seen better; 0: not timed */
     kp_ms landing;       /* how long a request may take to show its first effect */
     kp_ms stall;         /* under way without progress for this long: failed */
     bool pauses;         /* KP_OP_FLOW: lets time pass; not in check and verify */
@@ -117,20 +120,20 @@ typedef struct kp_sent {
 struct kp_step {
     kp_run *r;
     const kp_op *op;
-    kp_seen *seen; /* the cluster: its world and inventory, what is known of its nodes */
-    kp_arena *a;   /* of the call; what is to last: seen->a */
-    kp_ms gone_since;  /* for the verb's own use: when its process was first seen to be gone */
-    kp_life life;      /* too */
+    kp_seen *seen;        /* the cluster: its world and inventory, what is known of its nodes */
+    kp_arena *a;          /* of the call; what is to last: seen->a */
+    kp_ms gone_since;     /* for the verb's own use: when its process was first seen to be gone */
+    kp_life life;         /* too */
     kp_maybe_id followed; /* too: the broker that is followed has seen this node back */
-    const char *path;  /* call path, "broker 2.1" or of a child "all.1/3" */
-    const char *op_id; /* "7f3a0c41be95.broker-2.1~1" */
-    kp_maybe_id node;  /* the child's node; nobody: it acts on the cluster */
+    const char *path;     /* call path, "broker 2.1" or of a child "all.1/3" */
+    const char *op_id;    /* "7f3a0c41be95.broker-2.1~1" */
+    kp_maybe_id node;     /* the child's node; nobody: it acts on the cluster */
     const void *args;
     const kp_value *canonical;
     const kp_value *host; /* its host, as `before` has just seen it; NULL: not in this process */
-    const kp_value *pre; /* what `before` remembered, as it stands in the intent */
-    bool intended;       /* its intent is on disk, of this session or an earlier one */
-    bool asked;          /* by this process */
+    const kp_value *pre;  /* what `before` remembered, as it stands in the intent */
+    bool intended;        /* its intent is on disk, of this session or an earlier one */
+    bool asked;           /* by this process */
     kp_ms asked_at; /* world monotonic time; for an older process' intent, when its landing time
                        began */
     kp_sent sent;   /* by `ask` */

@@ -41,6 +41,7 @@ typedef struct kp_scope {
 #define KP_ETA_VERBS 16
 #define KP_ETA_SAMPLES 64
 typedef struct kp_eta {
+    const kp_op *op; /* NULL: and none behind it */
     kp_ms ms[KP_ETA_SAMPLES];
     int n;
     int forget; /* which one makes room next */
@@ -246,8 +247,6 @@ bool kp_nearer(int64_t progress, int64_t *best);
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
                     const char *path, const char *at, const kp_call_record *old,
                     const kp_value **ret_v) KP_MUST_USE;
-
-const char *kp_doing_word(const kp_op *op); /* "stopping", "starting", "switching the release of" */
 
 /* ---- eta.c: how long things take; a rule of thumb at first, then what this run has seen ---- */
 /* {p50, p95} in ms, NULL when nothing is known */

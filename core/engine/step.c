@@ -310,9 +310,7 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
                      bool beforehand, bool *ret_waited)
 {
     unsigned marks = op->marks | (op->marks_of ? op->marks_of(r->seen, r->call, args) : 0);
-    bool starts = op->grant == KP_G_RELEASE_SWITCH ||
-                  (op->cls != KP_OP_READ && kp_starts_with(op->name, "start_"));
-    if (!(marks & (KP_DISRUPTIVE | KP_IRREVERSIBLE)) && !starts)
+    if (!(marks & (KP_DISRUPTIVE | KP_IRREVERSIBLE)) && !op->starts)
         return NULL;
 
     int *nodes = KP_NEW_ARRAY(r->call, n + 1, int);
@@ -330,16 +328,16 @@ static kp_err *guard(kp_run *r, const kp_op *op, const void *args, child *c, siz
         .beforehand = beforehand,
         .c = { .nodes = nodes, .n = m, .state = state, .gone = gone, .n_gone = n_gone },
     };
-    what.doing = m == 1 ? kp_printf(r->call, "%s %s", kp_doing_word(op),
+    what.doing = m == 1 ? kp_printf(r->call, "%s %s", op->doing ? op->doing : op->name,
                                     kp_node_word(r->call, r->inv, nodes[0]))
-                        : kp_printf(r->call, "%s %zu nodes", kp_doing_word(op), m);
+                        : kp_printf(r->call, "%s %zu nodes", op->doing ? op->doing : op->name, m);
     if (m == 0)
         what.doing = op->name;
     if (op->version_of)
         what.c.version = op->version_of(args);
     if (marks & KP_DISRUPTIVE)
         KP_TRY(kp_guard(r, KP_BEFORE_DISRUPTIVE, &what, ret_waited));
-    if (starts)
+    if (op->starts)
         KP_TRY(kp_guard(r, KP_BEFORE_START, &what, ret_waited));
     if (marks & KP_IRREVERSIBLE) {
         KP_TRY(kp_guard(r, KP_BEFORE_IRREVERSIBLE, &what, ret_waited));

@@ -172,6 +172,9 @@ const kp_op kp_op_set_properties = {
     .rev = 1,
     .cls = KP_OP_WANT,
     .grant = KP_G_CONFIG_FILE,
+    .doing = "changing the configuration of",
+    .p50 = KP_SECOND,
+    .p95 = 10 * KP_SECOND,
     .doc = "Sets lines of a node's server.properties, keeping comments and order; they take effect "
            "at its next start.",
     .result = "{was, already}",
@@ -273,6 +276,9 @@ const kp_op kp_op_set_ibp = {
     .rev = 1,
     .cls = KP_OP_WANT,
     .grant = KP_G_CONFIG_FILE,
+    .doing = "raising the protocol version of",
+    .p50 = KP_SECOND,
+    .p95 = 10 * KP_SECOND,
     .doc = "Writes inter.broker.protocol.version into a ZooKeeper-mode broker's file; it takes "
            "effect at the next start.\n"
            "Pinning it or lowering it is harmless; raising it can not be taken back and needs "

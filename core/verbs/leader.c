@@ -85,6 +85,8 @@ const kp_op kp_op_elect_preferred = {
     .rev = 1,
     .cls = KP_OP_WANT,
     .grant = KP_G_LEADER_ELECT,
+    .p50 = 2 * KP_SECOND,
+    .p95 = 30 * KP_SECOND,
     .doc = "Gives each partition's leadership back to its preferred (first) replica, where that "
            "one is in sync.",
     .result = "{moved}",

@@ -111,6 +111,10 @@ const kp_op kp_op_switch_release = {
     .rev = 1,
     .cls = KP_OP_WANT,
     .grant = KP_G_RELEASE_SWITCH,
+    .doing = "switching the release of",
+    .starts = true,
+    .p50 = KP_SECOND,
+    .p95 = 10 * KP_SECOND,
     .doc = "Points a stopped node's release link at a staged release, atomically.\n"
            "The guard first looks whether the release can run with what the cluster speaks.",
     .result = "{from}",

@@ -281,6 +281,8 @@ const kp_op kp_op_wait_in_sync = {
     .since = 1,
     .rev = 1,
     .cls = KP_OP_WAIT,
+    .p50 = 10 * KP_SECOND,
+    .p95 = 10 * KP_MINUTE,
     .doc =
         "Waits until each node is back in every ISR it was in, or caught up with the quorum.\n"
         "A broker: in every ISR it was in before it was stopped, seen by two other brokers and by\n"

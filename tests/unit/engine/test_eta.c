@@ -40,6 +40,15 @@ static void then_it_is_what_this_run_has_seen(void **state)
     expect(&r, "stop_broker", 6 * KP_SECOND, 2 * KP_MINUTE); /* each verb for itself */
 }
 
+static void there_is_room_for_every_verb_that_is_timed(void **state)
+{
+    int n = 0;
+    (void)state;
+    for (size_t i = 0; kp_verbs[i]; i++)
+        n += kp_verbs[i]->p50 > 0;
+    assert_in_range(n, 1, KP_ETA_VERBS);
+}
+
 static void nothing_is_known_of_verbs_that_are_not_timed(void **state)
 {
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
@@ -86,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_anything_was_seen_it_is_a_rule_of_thumb),
         cmocka_unit_test(then_it_is_what_this_run_has_seen),
+        cmocka_unit_test(there_is_room_for_every_verb_that_is_timed),
         cmocka_unit_test(nothing_is_known_of_verbs_that_are_not_timed),
         cmocka_unit_test(of_many_the_middle_and_the_slowest_stay),
         cmocka_unit_test(the_median_of_many_stays_in_the_middle),

@@ -32,6 +32,7 @@ typedef struct world {
     const char *then;      /* time that passes after it */
     const char *again;     /* the probe has looked; time passes, and it looks once more */
     twist t[3];            /* what the nodes say at the probe, instead of the truth */
+    int truly;             /* but so many of the questions that these are about get the truth */
     const char *pre;       /* what an earlier session remembered, instead */
     kp_verdict verdict;
     const char *says; /* in why, say or the result */
@@ -133,6 +134,9 @@ static const world worlds[] = {
       .t = { { KP_Q_HOST, 2, "signs", "null" },
              { KP_Q_HOST, 2, "process", "{\"listening\":[9,9092]}" } },
       .verdict = KP_SO },
+    { "start_broker", "[2]", "replaced while it was looked at", .before = STOPPED, .asked = true,
+      .then = "2m", .t = { { KP_Q_HOST, 2, "pid", "999" }, { KP_Q_HOST, 2, "pids", "[999]" } },
+      .truly = 2, .verdict = KP_UNDER_WAY, .says = "replaced by another while it was looked at" },
     { "start_broker", "[2]", "so: no log is told, nor ports", .before = STOPPED, .asked = true,
       .then = "2m", .t = { { KP_Q_HOST, 2, "signs", "null" }, { KP_Q_HOST, 2, "process", "{}" } },
       .verdict = KP_SO },
@@ -284,6 +288,7 @@ static kp_err *probe(kp_run *r, const kp_value *unused)
     }
     if (now->then)
         TEST_TRY(pass(r, now->then));
+    twist_after(now->truly);
     twist_on(true);
     kp_verdict v = op->probe(&s, args);
     if (now->again) {

@@ -544,7 +544,7 @@ static void wait_for_a_word(int words, int answer)
     took[0] = kp_mono_now();
     (void)!write(answer, "w", 1);
     while (!heard)
-        kp_loop_turn(l, took[0] + KP_SECOND);
+        kp_loop_turn(l, kp_mono_now() + KP_SECOND);
     took[0] = kp_mono_now() - took[0];
     clock_gettime(CLOCK_MONOTONIC, &now);
     took[1] = (now.tv_sec - begun.tv_sec) * KP_SECOND + (now.tv_nsec - begun.tv_nsec) / 1000000;

@@ -589,6 +589,9 @@ static void test_wall_clock(void **state)
 
 int main(void)
 {
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+    for (size_t i = 0; i < KP_COUNT(signals); i++)
+        signal(signals[i], SIG_DFL); /* a shell's background job is born with SIGINT ignored */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_timers_fire_in_order, clear),
         cmocka_unit_test_setup(test_heap_with_removals, clear),

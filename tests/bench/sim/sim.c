@@ -136,7 +136,8 @@ static figures roll(int brokers, int topics)
     if (!e)
         e = kp_sim_from_spec(a, spec, NULL, &sim);
     if (!e) {
-        kp_run_spec run = { .world = kp_sim_world(sim),
+        kp_run_spec run = { .verbs = kp_verbs,
+                            .world = kp_sim_world(sim),
                             .simulated = true,
                             .inventory = kp_sim_inventory(a, sim, NULL),
                             .playbook = "rolling.lua",

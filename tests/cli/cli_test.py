@@ -456,6 +456,8 @@ def test_two_runs_at_once():
 
 
 def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # however a shell or nohup has begun this
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     wanted = sys.argv[2:]
     every = globals() | vars(people_tests) | vars(hints_tests)
     tests = [(n, f) for n, f in every.items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]

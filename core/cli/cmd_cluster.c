@@ -51,8 +51,9 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
     for (size_t i = 0; i < n; i++) {
         int id = inv->nodes[i].id;
         q[3 * i] = (kp_request) { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
-        q[3 * i + 1] =
-            (kp_request) { .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
+        q[3 * i + 1] = (kp_request) {
+            .kind = KP_Q_HOST, .node = id, .host.since = -1, .within = 20 * KP_SECOND
+        };
         q[3 * i + 2] = (kp_request) { .kind = KP_Q_GRANTS, .node = id, .within = 20 * KP_SECOND };
     }
     kp_world_ask_all(c->world, a, q, 3 * n, reply);

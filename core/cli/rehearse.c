@@ -88,8 +88,9 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
 
     for (size_t i = 0; i < n; i++) {
         int id = inv->nodes[i].id;
-        q[3 * i] =
-            (kp_request) { .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND };
+        q[3 * i] = (kp_request) {
+            .kind = KP_Q_HOST, .node = id, .host.since = -1, .within = 20 * KP_SECOND
+        };
         q[3 * i + 1] = (kp_request) { .kind = KP_Q_FILE, .node = id, .within = 20 * KP_SECOND };
         q[3 * i + 2] = (kp_request) { .kind = KP_Q_NODE, .node = id };
     }
@@ -103,7 +104,7 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
     KP_TRY(first_error(reply, 3 * n, q));
 
     bool zookeeper = false;
-    kp_request ask[3] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .with_config = true },
+    kp_request ask[3] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .view.with_config = true },
                           { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE },
                           { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE } };
     kp_reply got[3];
@@ -167,7 +168,7 @@ static kp_err *touched(kp_arena *a, kp_sim *copy, const kp_value **ret_nodes, co
         int64_t node = kp_get_int(one, "node", -1);
         bool links = kp_streq(act, "link");
         if (links && !*ret_to) {
-            kp_request q = { .kind = KP_Q_HOST, .node = (int)node, .since = -1 };
+            kp_request q = { .kind = KP_Q_HOST, .node = (int)node, .host.since = -1 };
             kp_reply reply;
             kp_world_ask_all(kp_sim_world(copy), a, &q, 1, &reply);
             if (reply.err)

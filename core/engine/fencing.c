@@ -326,9 +326,9 @@ static kp_request back(const kp_run *r, int node, const char *run, int64_t epoch
 {
     return (kp_request) { .kind = KP_A_UNFENCE,
                           .node = node,
-                          .epoch = epoch,
-                          .holder = run,
-                          .who = r->spec->who,
+                          .op.epoch = epoch,
+                          .op.holder = run,
+                          .fence.who = r->spec->who,
                           .within = GIVE_BACK_WITHIN };
 }
 
@@ -343,10 +343,9 @@ static kp_err *raise_all(kp_run *r, kp_request *q, kp_reply *reply, const holdin
         q[i] = (kp_request) { .kind = KP_A_FENCE,
                               .node = r->inv->nodes[i].id,
                               .within = LOOK_WITHIN,
-                              .epoch = r->fence.epoch,
-                              .holder = r->id,
-                              .over = hs->over[i],
-                              .who = r->spec->who };
+                              .op.epoch = r->fence.epoch,
+                              .op.holder = r->id,
+                              .fence = { .over = hs->over[i], .who = r->spec->who } };
     kp_err *e = ask_hosts(r, q, reply, n);
     if (!e)
         return NULL;
@@ -367,7 +366,7 @@ static kp_err *fence(kp_run *r)
 
     for (size_t i = 0; i < n; i++)
         q[i] = (kp_request) {
-            .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .since = -1, .within = LOOK_WITHIN
+            .kind = KP_Q_HOST, .node = r->inv->nodes[i].id, .host.since = -1, .within = LOOK_WITHIN
         };
     KP_TRY(ask_hosts(r, q, reply, n));
     KP_TRY(kp_guard_hosts(r, reply));

@@ -54,7 +54,7 @@ kp_err *kp_meet(kp_run *r)
     r->seen->cluster_id = kp_get_text(node.value, "cluster_id", "");
     r->seen->met = node.value;
 
-    kp_request q = { .kind = KP_Q_VIEW, .node = node.node, .with_config = true };
+    kp_request q = { .kind = KP_Q_VIEW, .node = node.node, .view.with_config = true };
     kp_reply view;
     kp_arena_reset(r->seen->view_a[0]);
     KP_TRY(kp_ask(r->seen, r->seen->view_a[0], &q, &view));

@@ -27,9 +27,9 @@ void kp_send_only(kp_step *s, const kp_request *q)
     r->w->stray = answered;
     r->w->stray_ud = r;
     kp_request whole = *q;
-    whole.op_id = s->op_id;
-    whole.epoch = r->fence.epoch;
-    whole.holder = r->id;
+    whole.op.id = s->op_id;
+    whole.op.epoch = r->fence.epoch;
+    whole.op.holder = r->id;
     /* It may be under way when the call, or a detached run, has ended. */
     s->sent.ticket = kp_send(r->w, r->a, &whole);
     s->sent.next = r->sent;

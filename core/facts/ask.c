@@ -11,7 +11,8 @@
 
 static bool on_host(kp_req kind)
 {
-    return kind == KP_Q_HOST || kind == KP_Q_FILE || kind == KP_Q_GRANTS || kind == KP_Q_JOB ||
+    /* not a proof: its seconds are Java's, and it is asked once */
+    return (kp_req_is_of_host(kind) && kp_req_is_question(kind) && kind != KP_Q_PROOF) ||
            kind == KP_Q_ZNODE;
 }
 

@@ -131,8 +131,7 @@ static void add_ibp(round *o)
             add(o, &o->f->nodes[i].ibp,
                 (kp_request) { .kind = KP_Q_CONFIG,
                                .node = o->f->nodes[i].node->id,
-                               .resource = "broker",
-                               .keys = wanted,
+                               .config = { .resource = "broker", .keys = wanted },
                                .within = 5 * KP_SECOND });
 }
 
@@ -148,7 +147,7 @@ static void add_hosts(round *o, unsigned what)
         if (what & KP_F_HOST)
             add(o, &one->host,
                 (kp_request) {
-                    .kind = KP_Q_HOST, .node = id, .since = -1, .within = 20 * KP_SECOND });
+                    .kind = KP_Q_HOST, .node = id, .host.since = -1, .within = 20 * KP_SECOND });
         if (what & KP_F_FILE)
             add(o, &one->file,
                 (kp_request) { .kind = KP_Q_FILE, .node = id, .within = 15 * KP_SECOND });
@@ -156,7 +155,7 @@ static void add_hosts(round *o, unsigned what)
             add(o, &one->proof,
                 (kp_request) { .kind = KP_Q_PROOF,
                                .node = id,
-                               .version = f->version,
+                               .proof.version = f->version,
                                .within = 2 * KP_MINUTE });
     }
 }

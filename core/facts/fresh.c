@@ -110,7 +110,7 @@ kp_err *kp_fresh_view(kp_seen *o, kp_maybe_id without, bool with_config, const k
             while (m < 2 - n_got && at < n)
                 q[m++] = (kp_request) { .kind = KP_Q_VIEW,
                                         .node = ids[at++],
-                                        .with_config = with_config,
+                                        .view.with_config = with_config,
                                         .within = 5 * KP_SECOND };
             kp_ask_all(o, va, q, m, reply);
             for (size_t i = 0; i < m; i++) {

@@ -34,10 +34,10 @@ static int by_topic(const void *x, const void *y)
 /* {topic, partition}, ... as the wire has it: partitions by topic. */
 static kp_err *elect_topics(kp_task *t, kp_elect_leaders_request *request)
 {
-    size_t n = kp_len(t->q.partitions);
+    size_t n = kp_len(t->q.elect.partitions);
     place *places = KP_NEW_ARRAY(t->own, n + 1, place);
     for (size_t i = 0; i < n; i++) {
-        const kp_value *one = kp_at(t->q.partitions, i);
+        const kp_value *one = kp_at(t->q.elect.partitions, i);
         int64_t partition = kp_get_int(one, "partition", -1);
         places[i].topic = kp_get_text(one, "topic", NULL);
         if (!places[i].topic || partition < 0 || partition > INT32_MAX)
@@ -90,7 +90,7 @@ void kp_live_act_elect(kp_task *t)
     request->election_type = KP_ELECTION_PREFERRED;
     request->timeout_ms = kp_task_time_left(t);
     request->topic_partitions.n = KP_NULL_LIST;
-    kp_err *e = t->q.partitions ? elect_topics(t, request) : NULL;
+    kp_err *e = t->q.elect.partitions ? elect_topics(t, request) : NULL;
     if (e)
         kp_task_fail(t, kp_err_certain(e));
     else
@@ -113,15 +113,16 @@ static void on_altered(kp_task *t, int listener, kp_err *e, const void *response
 
 static kp_err *edits_of(kp_task *t, kp_alter_configs_resource *to)
 {
-    size_t n = kp_len(t->q.edits);
+    size_t n = kp_len(t->q.alter.edits);
     kp_alterable_config *v = KP_NEW_ARRAY(t->own, n + 1, kp_alterable_config);
     for (size_t i = 0; i < n; i++) {
-        const kp_value *edit = t->q.edits->u.items[i];
+        const kp_value *edit = t->q.alter.edits->u.items[i];
         bool text = kp_is(edit, KP_BYTES), drop = kp_is(edit, KP_BOOL) && !edit->u.b;
         if (!text && !drop)
             return kp_err_new(KP_PLAYBOOK, "write the value as text; false deletes",
-                              "the value of %s is neither text nor false", t->q.edits->keys[i]);
-        v[i] = (kp_alterable_config) { .name = t->q.edits->keys[i],
+                              "the value of %s is neither text nor false",
+                              t->q.alter.edits->keys[i]);
+        v[i] = (kp_alterable_config) { .name = t->q.alter.edits->keys[i],
                                        .config_operation = text ? KP_ALTER_SET : KP_ALTER_DELETE,
                                        .value = text ? edit->u.s : NULL };
     }
@@ -134,7 +135,7 @@ void kp_live_act_config(kp_task *t)
 {
     kp_config_target to;
     kp_alter_configs_resource *one = KP_NEW(t->own, kp_alter_configs_resource);
-    kp_err *e = kp_config_target_of(t, 1, &to);
+    kp_err *e = kp_config_target_of(t, t->q.alter.resource, t->q.alter.name, &to);
     if (!e && to.type == KP_RESOURCE_TOPIC && !*to.name)
         e = kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
                        "the configuration of no topic is meant");

@@ -154,7 +154,7 @@ static kp_err *take_offsets(kp_task *t, const char *group, const kp_group_offset
 static void on_offsets(kp_task *t, int tag, kp_err *e, const void *response)
 {
     lag_ask *ask = t->state;
-    const char *group = kp_as_text(kp_at(t->q.names, (size_t)tag), "");
+    const char *group = kp_as_text(kp_at(t->q.lag.groups, (size_t)tag), "");
     if (!e)
         e = take_offsets(t, group, response);
     else
@@ -168,15 +168,15 @@ static void on_offsets(kp_task *t, int tag, kp_err *e, const void *response)
 void kp_live_ask_lag(kp_task *t)
 {
     lag_ask *ask = KP_NEW(t->own, lag_ask);
-    *ask = (lag_ask) { .result = kp_map_begin(t->a), .legs = kp_len(t->q.names) };
+    *ask = (lag_ask) { .result = kp_map_begin(t->a), .legs = kp_len(t->q.lag.groups) };
     t->state = ask;
     if (!ask->legs) {
         kp_task_done(t, KP_ANY_NODE, kp_map_end(&ask->result));
         return;
     }
-    for (size_t i = 0; i < kp_len(t->q.names); i++) {
+    for (size_t i = 0; i < kp_len(t->q.lag.groups); i++) {
         kp_leg *leg = kp_task_leg(t, (int)i, on_offsets);
-        leg->kafka = kp_kafka_group_offsets(t->lv->k, kp_as_text(kp_at(t->q.names, i), ""), t->own,
-                                            t->deadline, kp_leg_on_kafka, leg);
+        leg->kafka = kp_kafka_group_offsets(t->lv->k, kp_as_text(kp_at(t->q.lag.groups, i), ""),
+                                            t->own, t->deadline, kp_leg_on_kafka, leg);
     }
 }

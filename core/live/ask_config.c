@@ -13,6 +13,8 @@
 
 enum { BATCH = 500 }; /* topics in one request */
 
+static const char report[] = "this is a fault of kplay: please report it";
+
 typedef struct config_ask {
     int8_t type;
     kp_strings keys;
@@ -55,7 +57,7 @@ static kp_err *take_results(kp_task *t, int listener, const kp_describe_configs_
                                   : kp_kafka_code_of(one->error_code).text;
             return kp_answer_err(
                 t, listener, one->error_code,
-                kp_printf(t->own, "%s %s: %s", t->q.resource, one->resource_name, why));
+                kp_printf(t->own, "%s %s: %s", t->q.config.resource, one->resource_name, why));
         }
         kp_builder entries = kp_map_begin(t->a);
         for (int32_t k = 0; k < one->configs.n; k++)
@@ -117,15 +119,9 @@ static void on_topics(kp_task *t, int listener, kp_err *e, const void *response)
     }
 }
 
-static bool of_broker(const kp_task *t)
-{
-    return kp_streq(t->q.resource, "broker");
-}
-
 /* Which broker's: by name, else the node asked. */
-static kp_err *broker_of(kp_task *t, kp_config_target *to)
+static kp_err *broker_of(kp_task *t, const char *name, kp_config_target *to)
 {
-    const char *name = kp_as_text(kp_at(t->q.names, 0), NULL);
     const kp_live_node *n = t->node;
     if (name && !*name) {
         to->name = "";
@@ -145,40 +141,46 @@ static kp_err *broker_of(kp_task *t, kp_config_target *to)
     return NULL;
 }
 
-kp_err *kp_config_target_of(kp_task *t, size_t most_names, kp_config_target *ret_to)
+kp_err *kp_config_target_of(kp_task *t, const char *resource, const char *name,
+                            kp_config_target *ret_to)
 {
-    static const char *const next = "this is a fault of kplay: please report it";
-    size_t n = kp_len(t->q.names);
-    *ret_to = (kp_config_target) { .type = KP_RESOURCE_TOPIC,
-                                   .name = kp_as_text(kp_at(t->q.names, 0), ""),
-                                   .node = t->node };
-    if (!of_broker(t) && !kp_streq(t->q.resource, "topic"))
-        return kp_err_new(KP_INTERNAL, next, "nobody has configurations of a %s",
-                          t->q.resource ? t->q.resource : "(nothing)");
-    if (n > (of_broker(t) ? 1 : most_names))
-        return kp_err_new(KP_INTERNAL, next, "%zu configurations at once", n);
-    if (!of_broker(t))
+    bool broker = kp_streq(resource, "broker");
+    *ret_to =
+        (kp_config_target) { .type = KP_RESOURCE_TOPIC, .name = name ? name : "", .node = t->node };
+    if (!broker && !kp_streq(resource, "topic"))
+        return kp_err_new(KP_INTERNAL, report, "nobody has configurations of a %s", resource);
+    if (!broker)
         return NULL;
     ret_to->type = KP_RESOURCE_BROKER;
-    return broker_of(t, ret_to);
+    return broker_of(t, name, ret_to);
+}
+
+/* As many as fit one request. */
+static kp_err *named_target(kp_task *t, kp_config_target *ret_to)
+{
+    const char *resource = t->q.config.resource;
+    size_t n = kp_len(t->q.config.names);
+    if (n > (kp_streq(resource, "broker") ? 1 : BATCH))
+        return kp_err_new(KP_INTERNAL, report, "%zu configurations at once", n);
+    return kp_config_target_of(t, resource, kp_as_text(kp_at(t->q.config.names, 0), NULL), ret_to);
 }
 
 void kp_live_ask_config(kp_task *t)
 {
     config_ask *ask = KP_NEW(t->own, config_ask);
     kp_config_target to;
-    kp_err *e = kp_config_target_of(t, BATCH, &to);
+    kp_err *e = named_target(t, &to);
     if (e) {
         kp_task_fail(t, e);
         return;
     }
     *ask = (config_ask) { .type = to.type,
-                          .keys = strings(t->own, t->q.keys),
+                          .keys = strings(t->own, t->q.config.keys),
                           .named = true,
                           .batches = 1,
                           .result = kp_map_begin(t->a) };
     t->state = ask;
-    if (to.type == KP_RESOURCE_TOPIC && !t->q.names) {
+    if (to.type == KP_RESOURCE_TOPIC && !t->q.config.names) {
         kp_metadata_request *topics = KP_NEW(t->own, kp_metadata_request);
         topics->topics.n = KP_NULL_LIST;
         ask->named = false;
@@ -186,7 +188,7 @@ void kp_live_ask_config(kp_task *t)
         return;
     }
     kp_strings names = to.type == KP_RESOURCE_TOPIC
-                           ? strings(t->own, t->q.names)
+                           ? strings(t->own, t->q.config.names)
                            : (kp_strings) { kp_memdup(t->own, &to.name, sizeof to.name), 1 };
     kp_task_call_or_any(t, to.node, KP_DESCRIBE_CONFIGS, request_of(t, names.v, (size_t)names.n),
                         on_configs);

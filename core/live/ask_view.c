@@ -297,7 +297,7 @@ static void on_metadata(kp_task *t, int listener, kp_err *e, const void *respons
     ask->at = kp_wall_now();
     kp_live_learn(t->lv, ask->m->cluster_id, ask->m->controller_id);
     take_topics(t, ask);
-    if (t->q.with_config && ask->n)
+    if (t->q.view.with_config && ask->n)
         read_configs(t);
     else
         build(t);
@@ -308,8 +308,8 @@ void kp_live_ask_view(kp_task *t)
     view_ask *ask = KP_NEW(t->own, view_ask);
     kp_topic_names topics = { NULL, KP_NULL_LIST };
     t->state = ask;
-    if (!t->q.with_config)
-        topics = kp_topics_behind(t->own, t->q.seen, t->q.follow);
+    if (!t->q.view.with_config)
+        topics = kp_topics_behind(t->own, t->q.view.seen, t->q.view.follow);
     ask->whole = topics.n == KP_NULL_LIST;
     kp_metadata_request *request = KP_NEW(t->own, kp_metadata_request);
     request->topics.v = topics.v;

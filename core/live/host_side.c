@@ -4,9 +4,6 @@
  * first.  It is that of the first node that told it in this process.  When no node has, the brokers
  * are asked, and when none answers (the whole cluster is down), the host's own log dirs are
  * believed.
- *
- * A stop is for the process that was last looked at: the last answer about the host is remembered,
- * and a process that took its place meanwhile is not stopped by mistake.
  */
 #include "live/inner.h"
 
@@ -42,11 +39,12 @@ static void on_own_state(kp_task *t, kp_err *e, const kp_value *v)
         ask->fn(t, cluster);
 }
 
-static void ask_state(kp_task *t, const char *cluster, int64_t log_since, kp_host_leg_fn fn)
+static void ask_state(kp_task *t, const char *cluster, int64_t log_since, const kp_value *dirs,
+                      kp_host_leg_fn fn)
 {
     kp_leg *leg = kp_task_host_leg(t, fn);
     kp_host_question q = {
-        .cluster = cluster, .log_since = log_since, .dirs = t->q.dirs, .deadline = t->deadline
+        .cluster = cluster, .log_since = log_since, .dirs = dirs, .deadline = t->deadline
     };
     leg->host = kp_host_state(t->node->host, t->own, &q, kp_leg_on_host, leg);
 }
@@ -62,7 +60,7 @@ static void on_brokers(kp_task *t, int listener, kp_err *e, const void *response
     if (*t->lv->cluster_id)
         ask->fn(t, t->lv->cluster_id);
     else
-        ask_state(t, NULL, -1, on_own_state);
+        ask_state(t, NULL, -1, NULL, on_own_state);
 }
 
 static void for_cluster(kp_task *t, with_cluster fn)
@@ -83,15 +81,6 @@ static void for_cluster(kp_task *t, with_cluster fn)
 }
 
 /* ---- questions ---- */
-
-/* What can not be left out; the host room would take a missing one for something else. */
-static bool has(kp_task *t, bool there, const char *what)
-{
-    if (!there)
-        kp_task_fail(t, kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
-                                   "%s was asked without %s", kp_req_name(t->q.kind), what));
-    return there;
-}
 
 /* Ends the task with v, from another arena. */
 static void done_with(kp_task *t, const kp_value *v)
@@ -135,14 +124,12 @@ static void on_state(kp_task *t, kp_err *e, const kp_value *v)
         kp_task_fail(t, e);
         return;
     }
-    t->node->pid = kp_get_int(v, "pid", 0);
-    t->node->start_time = kp_get_int(v, "start_time", 0);
     done_with(t, state_value(t->own, v));
 }
 
 static void state_of(kp_task *t, const char *cluster)
 {
-    ask_state(t, cluster, t->q.since, on_state);
+    ask_state(t, cluster, t->q.host.since, t->q.host.dirs, on_state);
 }
 
 void kp_live_ask_host(kp_task *t)
@@ -201,17 +188,15 @@ static void on_proof(kp_task *t, kp_err *e, const kp_value *v)
 
 void kp_live_ask_proof(kp_task *t)
 {
-    if (!has(t, t->q.version && *t->q.version, "a version"))
-        return;
     kp_leg *leg = kp_task_host_leg(t, on_proof);
-    leg->host = kp_host_proof(t->node->host, t->own, t->q.version, t->deadline, kp_leg_on_host,
-                              leg);
+    leg->host = kp_host_proof(t->node->host, t->own, t->q.proof.version, t->deadline,
+                              kp_leg_on_host, leg);
 }
 
 static kp_host_op op_of(const kp_task *t, const char *cluster)
 {
     return (kp_host_op) {
-        .id = t->q.op_id, .cluster = cluster, .epoch = t->q.epoch, .deadline = t->deadline
+        .id = t->q.op.id, .cluster = cluster, .epoch = t->q.op.epoch, .deadline = t->deadline
     };
 }
 
@@ -250,10 +235,10 @@ static void on_acted(kp_task *t, kp_err *e, const kp_value *v)
 static kp_host_claim claim_of(const kp_task *t, const char *cluster)
 {
     return (kp_host_claim) { .cluster = cluster,
-                             .epoch = t->q.epoch,
-                             .holder = t->q.holder,
-                             .over = t->q.over,
-                             .who = t->q.who,
+                             .epoch = t->q.op.epoch,
+                             .holder = t->q.op.holder,
+                             .over = t->q.fence.over,
+                             .who = t->q.fence.who,
                              .deadline = t->deadline };
 }
 
@@ -275,7 +260,7 @@ static void stop(kp_task *t, const char *cluster)
 {
     kp_leg *leg = kp_task_host_leg(t, on_acted);
     kp_host_op op = op_of(t, cluster);
-    leg->host = kp_host_stop(t->node->host, t->own, &op, t->node->pid, t->node->start_time,
+    leg->host = kp_host_stop(t->node->host, t->own, &op, t->q.stop.pid, t->q.stop.start_time,
                              kp_leg_on_host, leg);
 }
 
@@ -290,7 +275,7 @@ static void link_release(kp_task *t, const char *cluster)
 {
     kp_leg *leg = kp_task_host_leg(t, on_acted);
     kp_host_op op = op_of(t, cluster);
-    leg->host = kp_host_link(t->node->host, t->own, &op, t->q.version, kp_leg_on_host, leg);
+    leg->host = kp_host_link(t->node->host, t->own, &op, t->q.link.version, kp_leg_on_host, leg);
 }
 
 static void write_file(kp_task *t, const char *cluster)
@@ -298,9 +283,9 @@ static void write_file(kp_task *t, const char *cluster)
     kp_leg *leg = kp_task_host_leg(t, on_acted);
     kp_host_op op = op_of(t, cluster);
     kp_host_file f = { .path = t->node->node->layout.config,
-                       .bytes = t->q.bytes,
-                       .n = t->q.n_bytes,
-                       .expect = t->q.expect };
+                       .bytes = t->q.file.bytes.p,
+                       .n = t->q.file.bytes.n,
+                       .expect = t->q.file.expect };
     leg->host = kp_host_file_write(t->node->host, t->own, &op, &f, kp_leg_on_host, leg);
 }
 
@@ -309,9 +294,9 @@ static void job(kp_task *t, const char *cluster)
     kp_leg *leg = kp_task_host_leg(t, on_acted);
     kp_host_op op = op_of(t, cluster);
     KP_AUTO_BUF script = KP_BUF_INIT(KP_HOST_SCRIPT_LIMIT);
-    for (size_t i = 0; i < kp_len(t->q.argv); i++)
+    for (size_t i = 0; i < kp_len(t->q.job.argv); i++)
         kp_buf_fmt(&script, "%s%s", i ? " " : "",
-                   kp_host_quote(t->own, kp_as_text(kp_at(t->q.argv, i), "")));
+                   kp_host_quote(t->own, kp_as_text(kp_at(t->q.job.argv, i), "")));
     leg->host = kp_host_job(t->node->host, t->own, &op, "exec", kp_buf_text(&script),
                             kp_leg_on_host, leg);
 }
@@ -338,18 +323,15 @@ void kp_live_act_start(kp_task *t)
 
 void kp_live_act_link(kp_task *t)
 {
-    if (has(t, t->q.version && *t->q.version, "a version"))
-        for_cluster(t, link_release);
+    for_cluster(t, link_release);
 }
 
 void kp_live_act_file(kp_task *t)
 {
-    if (has(t, t->q.bytes != NULL, "bytes"))
-        for_cluster(t, write_file);
+    for_cluster(t, write_file);
 }
 
 void kp_live_act_job(kp_task *t)
 {
-    if (has(t, kp_len(t->q.argv) > 0, "a command"))
-        for_cluster(t, job);
+    for_cluster(t, job);
 }

@@ -30,7 +30,6 @@ LIST_HEAD(kp_legs, kp_leg);
 typedef struct kp_live_node {
     const kp_node *node;
     kp_host *host;
-    int64_t pid, start_time; /* the process that was last looked at; 0: none */
 } kp_live_node;
 
 /* What a topic's configuration was when it was last read, for views that do not read it. */
@@ -119,7 +118,7 @@ typedef struct kp_any kp_any;
 struct kp_task {
     TAILQ_ENTRY(kp_task) link; /* in kp_live.open or .answered */
     kp_live *lv;
-    kp_request q;       /* a deep copy in `own`; `seen` is the caller's, NULL once it was started */
+    kp_request q;       /* kept in `own` */
     kp_live_node *node; /* NULL: KP_ANY_NODE */
     kp_arena *a;        /* the caller's, for the answer; NULL for an action */
     kp_arena *own;      /* what is needed until then */
@@ -199,7 +198,8 @@ typedef struct kp_config_target {
     const char *name;
     const kp_live_node *node;
 } kp_config_target;
-kp_err *kp_config_target_of(kp_task *t, size_t most_names, kp_config_target *ret_to) KP_MUST_USE;
+kp_err *kp_config_target_of(kp_task *t, const char *resource, const char *name,
+                            kp_config_target *ret_to) KP_MUST_USE;
 
 void kp_live_ask_view(kp_task *t);
 void kp_live_ask_node(kp_task *t);

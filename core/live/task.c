@@ -43,30 +43,11 @@ static void arena_give_back(kp_live *lv, kp_arena *a)
         kp_arena_free(a);
 }
 
-static void copy_request(kp_arena *a, const kp_request *q, kp_request *to)
-{
-    *to = *q;
-    to->resource = kp_strdup(a, q->resource);
-    to->path = kp_strdup(a, q->path);
-    to->op_id = kp_strdup(a, q->op_id);
-    to->holder = kp_strdup(a, q->holder);
-    to->version = kp_strdup(a, q->version);
-    to->expect = kp_strdup(a, q->expect);
-    to->bytes = q->bytes ? kp_strndup(a, q->bytes, q->n_bytes) : NULL;
-    to->names = kp_value_copy(a, q->names);
-    to->dirs = kp_value_copy(a, q->dirs);
-    to->keys = kp_value_copy(a, q->keys);
-    to->argv = kp_value_copy(a, q->argv);
-    to->partitions = kp_value_copy(a, q->partitions);
-    to->edits = kp_value_copy(a, q->edits);
-}
-
 static void on_time(void *ud)
 {
     kp_task *t = ud;
     t->timer = NULL;
-    bool of_host = t->q.kind >= KP_Q_HOST && t->q.kind <= KP_Q_JOB;
-    kp_err *e = kp_err_new(of_host ? KP_HOST : KP_CLUSTER,
+    kp_err *e = kp_err_new(kp_req_is_of_host(t->q.kind) ? KP_HOST : KP_CLUSTER,
                            "see whether it is busy, frozen or cut off; it can be asked again",
                            "%s: timed out: no answer in time", kp_req_name(t->q.kind));
     kp_task_fail(t, kp_err_retriable(e));
@@ -75,7 +56,7 @@ static void on_time(void *ud)
 kp_task *kp_task_new(kp_live *lv, kp_arena *a, const kp_request *q)
 {
     kp_arena *own = arena_lend(lv);
-    kp_ms within = q->within > 0 ? q->within : kp_req_within(q->kind), now = kp_mono_now();
+    kp_ms within = kp_request_within(q), now = kp_mono_now();
     within = within < WITHIN_MOST ? within : WITHIN_MOST;
     kp_ms margin = within / 10 < 50 ? within / 10 : 50;
     kp_task *t = kp_malloc(sizeof *t);
@@ -83,12 +64,12 @@ kp_task *kp_task_new(kp_live *lv, kp_arena *a, const kp_request *q)
         .lv = lv,
         .a = kp_req_is_question(q->kind) ? a : NULL,
         .own = own,
+        .q = kp_request_keep(own, q),
         .deadline = now + within - margin,
         .sent_us = now_us(),
         .reply = { .ticket = ++lv->last_ticket, .kind = q->kind, .node = q->node },
     };
     LIST_INIT(&t->legs);
-    copy_request(own, q, &t->q);
     t->timer = kp_timer_add(lv->l, now + within, on_time, t);
     TAILQ_INSERT_TAIL(&lv->open, t, link);
     lv->n_tasks++;

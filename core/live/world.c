@@ -10,41 +10,36 @@
 
 enum { CONFIGS_LIMIT = 256 << 20 }; /* what is remembered of topics, twice */
 
-typedef struct kind {
-    void (*start)(kp_task *t);
-    bool of_node; /* asked of one node, never of any */
-} kind;
-
 static void no_znode(kp_task *t)
 {
     kp_task_fail(t, kp_err_new(KP_CLUSTER, "read it with the release's own bin/zookeeper-shell.sh",
                                "ZooKeeper is not read in this release of kplay"));
 }
 
-static const kind kinds[KP_REQS] = {
-    [KP_Q_VIEW] = { kp_live_ask_view, false },
-    [KP_Q_NODE] = { kp_live_ask_node, false },
-    [KP_Q_QUORUM] = { kp_live_ask_quorum, false },
-    [KP_Q_CONFIG] = { kp_live_ask_config, false },
-    [KP_Q_LOG_DIRS] = { kp_live_ask_log_dirs, true },
-    [KP_Q_REASSIGNMENTS] = { kp_live_ask_reassignments, false },
-    [KP_Q_GROUPS] = { kp_live_ask_groups, false },
-    [KP_Q_LAG] = { kp_live_ask_lag, false },
-    [KP_Q_HOST] = { kp_live_ask_host, true },
-    [KP_Q_FILE] = { kp_live_ask_file, true },
-    [KP_Q_ZNODE] = { no_znode, false },
-    [KP_Q_GRANTS] = { kp_live_ask_grants, true },
-    [KP_Q_PROOF] = { kp_live_ask_proof, true },
-    [KP_A_FENCE] = { kp_live_act_fence, true },
-    [KP_A_UNFENCE] = { kp_live_act_unfence, true },
-    [KP_A_STOP] = { kp_live_act_stop, true },
-    [KP_A_START] = { kp_live_act_start, true },
-    [KP_A_LINK] = { kp_live_act_link, true },
-    [KP_A_FILE] = { kp_live_act_file, true },
-    [KP_A_JOB] = { kp_live_act_job, true },
-    [KP_Q_JOB] = { kp_live_ask_job, true },
-    [KP_A_ELECT] = { kp_live_act_elect, false },
-    [KP_A_CONFIG] = { kp_live_act_config, false },
+static void (*const carry_out[KP_REQS])(kp_task *t) = {
+    [KP_Q_VIEW] = kp_live_ask_view,
+    [KP_Q_NODE] = kp_live_ask_node,
+    [KP_Q_QUORUM] = kp_live_ask_quorum,
+    [KP_Q_CONFIG] = kp_live_ask_config,
+    [KP_Q_LOG_DIRS] = kp_live_ask_log_dirs,
+    [KP_Q_REASSIGNMENTS] = kp_live_ask_reassignments,
+    [KP_Q_GROUPS] = kp_live_ask_groups,
+    [KP_Q_LAG] = kp_live_ask_lag,
+    [KP_Q_HOST] = kp_live_ask_host,
+    [KP_Q_FILE] = kp_live_ask_file,
+    [KP_Q_ZNODE] = no_znode,
+    [KP_Q_GRANTS] = kp_live_ask_grants,
+    [KP_Q_PROOF] = kp_live_ask_proof,
+    [KP_A_FENCE] = kp_live_act_fence,
+    [KP_A_UNFENCE] = kp_live_act_unfence,
+    [KP_A_STOP] = kp_live_act_stop,
+    [KP_A_START] = kp_live_act_start,
+    [KP_A_LINK] = kp_live_act_link,
+    [KP_A_FILE] = kp_live_act_file,
+    [KP_A_JOB] = kp_live_act_job,
+    [KP_Q_JOB] = kp_live_ask_job,
+    [KP_A_ELECT] = kp_live_act_elect,
+    [KP_A_CONFIG] = kp_live_act_config,
 };
 
 /* ---- nodes and listeners ---- */
@@ -116,7 +111,6 @@ void kp_live_learn(kp_live *lv, const char *cluster_id, int controller)
 static void start(kp_task *t)
 {
     kp_live *lv = t->lv;
-    const kind *k = &kinds[t->q.kind];
     if (lv->n_tasks > KP_LIVE_REQUESTS) {
         kp_task_fail(t, kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
                                    "more than %d requests are under way", KP_LIVE_REQUESTS));
@@ -129,12 +123,16 @@ static void start(kp_task *t)
                                    "node %d is not in the cluster file", t->q.node));
         return;
     }
-    if (!t->node && k->of_node) {
+    if (!t->node && kp_req_of(t->q.kind)->whom != KP_OF_ANY) {
         kp_task_fail(t, kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
                                    "%s was asked of no node", kp_req_name(t->q.kind)));
         return;
     }
-    k->start(t);
+    kp_err *e = kp_request_check(&t->q);
+    if (e)
+        kp_task_fail(t, e);
+    else
+        carry_out[t->q.kind](t);
 }
 
 static uint64_t live_send(kp_world *w, kp_arena *a, const kp_request *q)
@@ -146,7 +144,8 @@ static uint64_t live_send(kp_world *w, kp_arena *a, const kp_request *q)
     kp_task *t = kp_task_new(lv, a, q);
     uint64_t ticket = t->reply.ticket;
     start(t);
-    t->q.seen = NULL;
+    if (q->kind == KP_Q_VIEW)
+        t->q.view.seen = NULL;
     return ticket;
 }
 

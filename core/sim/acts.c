@@ -52,7 +52,7 @@ static void claim(kp_sim *sim, int32_t node, const kp_request *q, kp_us ends)
 {
     uint64_t h1, h2;
 
-    claim_key(sim, node, q->op_id, &h1, &h2);
+    claim_key(sim, node, q->op.id, &h1, &h2);
     kp_sim_claim *c = claim_slot(sim, h1, h2);
     if (!c)
         return;
@@ -70,11 +70,11 @@ static void log_act(kp_sim *sim, int32_t node, const kp_request *q, bool broker_
 
     if (h->n_acts == h->max_acts)
         return;
-    if (node != KP_SIM_NO_NODE && q->op_id)
-        claim_key(sim, node, q->op_id, &op, &more);
+    if (node != KP_SIM_NO_NODE && q->op.id)
+        claim_key(sim, node, q->op.id, &op, &more);
     sim->act[h->n_acts] = (kp_sim_act) { .at = h->now,
                                          .op = op,
-                                         .epoch = q->epoch,
+                                         .epoch = q->op.epoch,
                                          .node = node,
                                          .kind = (uint8_t)q->kind,
                                          .broker_stop = broker_stop };
@@ -118,22 +118,22 @@ static void put(char to[KP_SIM_HOLDER], const char *text)
 static kp_err *fence(kp_sim *sim, const kp_sim_call *c)
 {
     kp_sim_node *n = &sim->node[c->node];
-    const char *holder = c->q.holder ? c->q.holder : "";
-    bool ours = kp_streq(holder, n->holder), named = kp_streq(c->q.over, n->holder);
+    const char *holder = c->q.op.holder ? c->q.op.holder : "";
+    bool ours = kp_streq(holder, n->holder), named = kp_streq(c->q.fence.over, n->holder);
 
-    if (c->q.epoch < n->fence || (c->q.epoch == n->fence && !ours) ||
+    if (c->q.op.epoch < n->fence || (c->q.op.epoch == n->fence && !ours) ||
         (*n->holder && !ours && !named))
         return fenced(n);
     if (strlen(holder) >= sizeof n->holder)
         return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
                           "the holder's name is too long");
-    if (c->q.epoch == n->fence)
+    if (c->q.op.epoch == n->fence)
         return NULL;
     put(n->holder, holder);
     put(n->last, "");
-    put(n->fence_by, c->q.who ? c->q.who : "");
+    put(n->fence_by, c->q.fence.who ? c->q.fence.who : "");
     n->fence_at = sim->h->now;
-    n->fence = c->q.epoch;
+    n->fence = c->q.op.epoch;
     n->n_fence++;
     log_act(sim, c->node, &c->q, false);
     return NULL;
@@ -143,16 +143,28 @@ static kp_err *unfence(kp_sim *sim, const kp_sim_call *c)
 {
     kp_sim_node *n = &sim->node[c->node];
 
-    if (c->q.epoch == n->fence && !*n->holder && kp_streq(c->q.holder, n->last))
+    if (c->q.op.epoch == n->fence && !*n->holder && kp_streq(c->q.op.holder, n->last))
         return NULL;
-    if (c->q.epoch != n->fence || !*n->holder || !kp_streq(c->q.holder, n->holder))
+    if (c->q.op.epoch != n->fence || !*n->holder || !kp_streq(c->q.op.holder, n->holder))
         return fenced(n);
     put(n->last, n->holder);
     put(n->holder, "");
-    put(n->fence_by, c->q.who ? c->q.who : "");
+    put(n->fence_by, c->q.fence.who ? c->q.fence.who : "");
     n->fence_at = sim->h->now;
     log_act(sim, c->node, &c->q, false);
     return NULL;
+}
+
+/* As a host says it, whose words are in host/service.c. */
+static kp_err *is_meant(const kp_sim_node *n, const kp_sim_call *c)
+{
+    int64_t pid = c->q.stop.pid;
+
+    if (pid == 0 || !kp_sim_has_process(n) || n->pid == pid)
+        return NULL;
+    return kp_err_new(KP_REFUSED, "look at the host again: it is not as it was",
+                      "refused: process %" PRId64 " is gone and %" PRId64 " runs in its place", pid,
+                      (int64_t)n->pid);
 }
 
 static void stop(kp_sim *sim, const kp_sim_call *c)
@@ -197,12 +209,12 @@ static int release_index(const kp_sim *sim, const char *version)
 static kp_err *link_release(kp_sim *sim, const kp_sim_call *c)
 {
     kp_sim_node *n = &sim->node[c->node];
-    int r = release_index(sim, c->q.version);
+    int r = release_index(sim, c->q.link.version);
 
     kp_sim_staging_settle(sim, c->node);
     if (r < 0 || !(n->staged >> r & 1))
         return kp_err_new(KP_HOST, "stage the release on every host first",
-                          "release %s is not staged on %s", c->q.version ? c->q.version : "?",
+                          "release %s is not staged on %s", c->q.link.version,
                           kp_sim_string(sim, n->host));
     n->link = (uint8_t)r;
     n->n_link++;
@@ -214,13 +226,13 @@ static kp_err *write_file(kp_sim *sim, const kp_sim_call *c)
 {
     kp_sim_node *n = &sim->node[c->node];
 
-    if (!c->q.bytes || c->q.n_bytes > KP_PROPERTIES_LIMIT)
+    if (c->q.file.bytes.n > KP_PROPERTIES_LIMIT)
         return kp_err_new(KP_HOST, "write at most 1 MiB", "no file of that size is written");
-    if (!kp_streq(c->q.expect, kp_sim_file_of(sim, c->node)->sha256))
+    if (!kp_streq(c->q.file.expect, kp_sim_file_of(sim, c->node)->sha256))
         return kp_err_new(KP_REFUSED, "look at the host again: it is not as it was",
                           "refused: %s is not the file that was read",
                           kp_sim_string(sim, n->config));
-    if (!kp_sim_text_set(sim, n, c->q.bytes, c->q.n_bytes))
+    if (!kp_sim_text_set(sim, n, c->q.file.bytes.p, c->q.file.bytes.n))
         return kp_err_new(KP_HOST, "make room on the host", "no space left on the simulated host");
     n->n_file++;
     log_act(sim, c->node, &c->q, false);
@@ -234,8 +246,8 @@ static void job(kp_sim *sim, const kp_sim_call *c)
     kp_sim_node *n = &sim->node[c->node];
 
     kp_sim_staging_settle(sim, c->node);
-    for (size_t i = 0; i < kp_len(c->q.argv); i++) {
-        const char *arg = kp_as_text(kp_at(c->q.argv, i), ""), *name = strstr(arg, "kafka_2.1");
+    for (size_t i = 0; i < kp_len(c->q.job.argv); i++) {
+        const char *arg = kp_as_text(kp_at(c->q.job.argv, i), ""), *name = strstr(arg, "kafka_2.1");
         if (!name || strlen(name) < 12)
             continue;
         for (uint32_t r = 0; r < sim->h->n_releases; r++) {
@@ -258,6 +270,7 @@ static kp_err *on_host(kp_sim *sim, const kp_sim_call *c, bool *ret_cut)
     *ret_cut = false;
     switch (c->q.kind) {
     case KP_A_STOP:
+        KP_TRY(is_meant(n, c));
         *ret_cut = kp_sim_faults_count(sim, KP_SIM_ON_STOP, c->node, ++n->asked_stop);
         stop(sim, c);
         return NULL;
@@ -281,12 +294,9 @@ static kp_err *claimed(kp_sim *sim, const kp_sim_call *c)
     kp_sim_node *n = &sim->node[c->node];
     bool cut;
 
-    if (!c->q.op_id)
-        return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
-                          "an action without op id");
-    if (c->q.epoch != n->fence || (n->fence && !*n->holder))
+    if (c->q.op.epoch != n->fence || (n->fence && !*n->holder))
         return fenced(n);
-    kp_sim_claim *before = kp_sim_claim_find(sim, c->node, c->q.op_id);
+    kp_sim_claim *before = kp_sim_claim_find(sim, c->node, c->q.op.id);
     if (before) {
         before->asked++;
         n->n_repeated++;
@@ -316,15 +326,15 @@ static kp_err *elect(kp_sim *sim, const kp_sim_call *c)
 {
     if (!kp_sim_controller_works(sim))
         return no_controller();
-    for (size_t i = 0; i < kp_len(c->q.partitions); i++) {
-        const kp_value *one = kp_at(c->q.partitions, i);
+    for (size_t i = 0; i < kp_len(c->q.elect.partitions); i++) {
+        const kp_value *one = kp_at(c->q.elect.partitions, i);
         int32_t t = kp_sim_topic_named(sim, kp_get_text(one, "topic", ""));
         int64_t k = kp_get_int(one, "partition", -1);
         if (t >= 0 && k >= 0 &&
             k < (int64_t)sim->topic[t].n) /* others fail for themselves, which nobody is told */
             kp_sim_elect_preferred(sim, sim->topic[t].first + (uint32_t)k);
     }
-    if (!c->q.partitions)
+    if (!c->q.elect.partitions)
         kp_sim_elect_all(sim, false);
     log_act(sim, KP_SIM_NO_NODE, &c->q, false);
     return NULL;
@@ -377,8 +387,8 @@ static kp_err *set_config(kp_sim *sim, uint8_t kind, int32_t target, const char 
 
 static kp_err *alter(kp_sim *sim, const kp_sim_call *c)
 {
-    const char *name = kp_as_text(kp_at(c->q.names, 0), NULL);
-    bool topic = kp_streq(c->q.resource, "topic");
+    const char *name = c->q.alter.name;
+    bool topic = kp_streq(c->q.alter.resource, "topic");
     int32_t target = -1;
 
     if (!kp_sim_controller_works(sim))
@@ -395,9 +405,10 @@ static kp_err *alter(kp_sim *sim, const kp_sim_call *c)
                               name ? name : "");
         target = (int32_t)id;
     }
-    for (uint32_t i = 0; i < kp_len(c->q.edits); i++) {
-        const kp_value *edit = c->q.edits->u.items[i];
-        const char *key = c->q.edits->keys[i], *value = edit->type == KP_BYTES ? edit->u.s : NULL;
+    for (uint32_t i = 0; i < kp_len(c->q.alter.edits); i++) {
+        const kp_value *edit = c->q.alter.edits->u.items[i];
+        const char *key = c->q.alter.edits->keys[i],
+                   *value = edit->type == KP_BYTES ? edit->u.s : NULL;
         bool in_arrays = topic && (strcmp(key, "min.insync.replicas") == 0 ||
                                    strcmp(key, "unclean.leader.election.enable") == 0);
         if (in_arrays)

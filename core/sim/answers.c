@@ -260,24 +260,24 @@ static kp_err *answer_config(kp_sim *sim, const kp_sim_call *c, int32_t node,
     kp_arena *a = c->a;
     kp_builder b = kp_map_begin(a);
 
-    if (kp_streq(c->q.resource, "broker")) {
+    if (kp_streq(c->q.config.resource, "broker")) {
         const kp_sim_node *n = &sim->node[node];
         if (!kp_sim_is_broker(n))
             return kp_err_new(KP_CONFIG, "give the id of a broker", "node %d is no broker", n->id);
-        kp_map_add(&b, kp_printf(a, "%d", n->id), broker_config(sim, a, n, c->q.keys));
-    } else if (c->q.names) {
-        for (size_t i = 0; i < kp_len(c->q.names); i++) {
-            const char *name = kp_as_text(kp_at(c->q.names, i), "");
+        kp_map_add(&b, kp_printf(a, "%d", n->id), broker_config(sim, a, n, c->q.config.keys));
+    } else if (c->q.config.names) {
+        for (size_t i = 0; i < kp_len(c->q.config.names); i++) {
+            const char *name = kp_as_text(kp_at(c->q.config.names, i), "");
             int32_t topic = kp_sim_topic_named(sim, name);
             if (topic < 0)
                 return kp_err_new(KP_CLUSTER, "check the topic's name", "there is no topic %s",
                                   name);
-            kp_map_add(&b, name, topic_config(sim, a, (uint32_t)topic, c->q.keys));
+            kp_map_add(&b, name, topic_config(sim, a, (uint32_t)topic, c->q.config.keys));
         }
     } else {
         for (uint32_t i = 0; i < sim->h->n_topics; i++)
             kp_map_add(&b, kp_sim_string(sim, sim->topic[i].name),
-                       topic_config(sim, a, i, c->q.keys));
+                       topic_config(sim, a, i, c->q.config.keys));
     }
     *ret_v = kp_map_end(&b);
     return NULL;
@@ -345,7 +345,7 @@ static const kp_value *answer_lag(const kp_sim *sim, const kp_sim_call *c)
 
     for (uint32_t i = 0; i < sim->h->n_groups && sim->h->n_topics > 0; i++) {
         const char *group = kp_sim_string(sim, sim->group[i]);
-        if (!wanted(c->q.names, group))
+        if (!wanted(c->q.lag.groups, group))
             continue;
         const kp_sim_topic *t = &sim->topic[i % sim->h->n_topics];
         kp_builder offsets = kp_map_begin(a);
@@ -361,7 +361,7 @@ static const kp_value *answer_lag(const kp_sim *sim, const kp_sim_call *c)
 static kp_err *answer_znode(const kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
 {
     const kp_sim_header *h = sim->h;
-    const char *path = c->q.path ? c->q.path : "", *data = NULL;
+    const char *path = c->q.znode.path, *data = NULL;
     bool ephemeral = false;
     char id[32];
 

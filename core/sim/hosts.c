@@ -176,12 +176,12 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const 
     kp_map_add(&b, "link_release", kp_text(a, sim->h->release[n->link]));
     kp_map_add(&b, "releases", staged_list(sim, a, n->staged));
     kp_map_add(&b, "dirs", kp_int(a, 1));
-    kp_map_add(&b, "dirs_by", kp_text(a, kp_len(q->dirs) ? "question" : "file"));
+    kp_map_add(&b, "dirs_by", kp_text(a, kp_len(q->host.dirs) ? "question" : "file"));
     kp_map_add(&b, "log_dirs", file->log_dirs);
     kp_map_add(&b, "clean_dirs", kp_int(a, n->clean));
     kp_map_add(&b, "config_sha256", kp_text(a, file->sha256));
     kp_map_add(&b, "log_size", kp_int(a, kp_sim_log_size(sim, n)));
-    kp_map_add(&b, "signs", q->since >= 0 ? signs_of(sim, a, n, q->since) : NULL);
+    kp_map_add(&b, "signs", q->host.since >= 0 ? signs_of(sim, a, n, q->host.since) : NULL);
     kp_map_add(&b, "service",
                kp_map(a, "manager", kp_text(a, "systemd"), "state", kp_text(a, service_state(n)),
                       "restarts", kp_int(a, n->restarts), NULL));
@@ -212,9 +212,10 @@ static const kp_value *proof(kp_sim *sim, kp_arena *a, const kp_request *q, int3
     uint32_t r = 0;
     const char *problem = NULL, *kind = NULL, *fatal = "fatal exception: ";
 
-    while (r < sim->h->n_releases && !kp_streq(sim->h->release[r], q->version))
+    while (r < sim->h->n_releases && !kp_streq(sim->h->release[r], q->proof.version))
         r++;
-    char *dir = kp_printf(a, "%s/kafka_2.13-%s", kp_sim_string(sim, as.releases_dir), q->version);
+    char *dir = kp_printf(a, "%s/kafka_2.13-%s", kp_sim_string(sim, as.releases_dir),
+                          q->proof.version);
     if (r == sim->h->n_releases || !(as.staged >> r & 1)) {
         kind = "missing";
         problem = kp_printf(a, "there is no release in %s", dir);
@@ -238,12 +239,6 @@ static const kp_value *proof(kp_sim *sim, kp_arena *a, const kp_request *q, int3
                   NULL);
 }
 
-static kp_err *without(const char *what)
-{
-    return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
-                      "a question without %s", what);
-}
-
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
 {
     kp_arena *a = c->a;
@@ -263,14 +258,10 @@ kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **r
         *ret_v = kp_list_end(&none);
         return NULL;
     case KP_Q_PROOF:
-        if (!c->q.version)
-            return without("version");
         *ret_v = proof(sim, a, &c->q, c->node);
         return NULL;
     case KP_Q_JOB:
-        if (!c->q.op_id)
-            return without("op id");
-        *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op_id));
+        *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op.id));
         return NULL;
     default:
         *ret_v = host_state(sim, a, c->node, &c->q);

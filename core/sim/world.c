@@ -24,12 +24,6 @@ static kp_sim *sim_of(kp_world *w)
     return (kp_sim *)(void *)w;
 }
 
-static bool is_host(kp_req kind)
-{
-    return kind == KP_Q_HOST || kind == KP_Q_FILE || kind == KP_Q_GRANTS || kind == KP_Q_PROOF ||
-           kind == KP_Q_JOB || (kind >= KP_A_FENCE && kind <= KP_A_JOB);
-}
-
 /* ---- the heap of requests, by due and ticket ---- */
 
 static bool sooner(const kp_sim_call *a, const kp_sim_call *b)
@@ -154,7 +148,7 @@ static kp_err *at_node(const kp_sim *sim, int32_t node, kp_err *e)
 
 static kp_err *no_answer(const kp_sim *sim, const kp_sim_call *c, reach why)
 {
-    bool host = is_host(c->q.kind);
+    bool host = kp_req_is_of_host(c->q.kind);
 
     if (c->node == KP_SIM_NO_NODE)
         return kp_err_retriable(kp_err_new(KP_CLUSTER, "start a broker", "no node answers"));
@@ -181,9 +175,9 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
 
     switch (q->kind) {
     case KP_Q_VIEW:
-        if (q->follow.is &&
-            q->seen) { /* topics that still hold an out-of-sync partition of that node */
-            int32_t followed = kp_sim_node_find(sim, q->follow.id);
+        if (q->view.follow.is &&
+            q->view.seen) { /* topics that still hold an out-of-sync partition of that node */
+            int32_t followed = kp_sim_node_find(sim, q->view.follow.id);
             double asked = followed != KP_SIM_NO_NODE && sim->node[followed].slot != KP_SIM_NO_SLOT
                                ? 10.0 * sim->out[sim->node[followed].slot]
                                : 0;
@@ -191,7 +185,7 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
         }
         return 500 + (kp_us)(1.2 * parts);
     case KP_Q_CONFIG:
-        return 3 * KP_SIM_MS + (kp_us)(q->names ? 0 : 20 * h->n_topics);
+        return 3 * KP_SIM_MS + (kp_us)(q->config.names ? 0 : 20 * h->n_topics);
     case KP_Q_LOG_DIRS:
         return 2 * KP_SIM_MS + (node != KP_SIM_NO_NODE && sim->node[node].slot != KP_SIM_NO_SLOT
                                     ? (kp_us)(sim->by_first[sim->node[node].slot + 1] -
@@ -205,44 +199,27 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
     case KP_A_ELECT:
         return 10 * KP_SIM_MS + 10 * (kp_us)h->counts.unpreferred;
     default:
-        return is_host(q->kind) ? HOST_TAKES : kp_req_is_question(q->kind) ? LANDS : 10 * KP_SIM_MS;
+        return kp_req_is_of_host(q->kind)    ? HOST_TAKES
+               : kp_req_is_question(q->kind) ? LANDS
+                                             : 10 * KP_SIM_MS;
     }
 }
 
 static kp_us within(const kp_sim_call *c)
 {
-    return (c->q.within > 0 ? c->q.within : kp_req_within(c->q.kind)) * KP_SIM_MS;
+    return kp_request_within(&c->q) * KP_SIM_MS;
 }
 
 /* ---- send ---- */
 
-static void keep_request(kp_sim_call *c, const kp_request *q)
-{
-    kp_arena *a = c->a;
-
-    c->q = *q;
-    c->q.resource = kp_strdup(a, q->resource);
-    c->q.path = kp_strdup(a, q->path);
-    c->q.op_id = kp_strdup(a, q->op_id);
-    c->q.holder = kp_strdup(a, q->holder);
-    c->q.version = kp_strdup(a, q->version);
-    c->q.expect = kp_strdup(a, q->expect);
-    c->q.bytes = q->bytes ? kp_memdup(a, q->bytes, q->n_bytes) : NULL;
-    c->q.names = q->names ? kp_value_copy(a, q->names) : NULL;
-    c->q.keys = q->keys ? kp_value_copy(a, q->keys) : NULL;
-    c->q.argv = q->argv ? kp_value_copy(a, q->argv) : NULL;
-    c->q.partitions = q->partitions ? kp_value_copy(a, q->partitions) : NULL;
-    c->q.edits = q->edits ? kp_value_copy(a, q->edits) : NULL;
-    c->q.seen = NULL;
-}
-
 /* A broker's configuration is asked of that very broker. */
 static int32_t asked_node(const kp_sim *sim, const kp_request *q)
 {
-    const char *name = kp_as_text(kp_at(q->names, 0), NULL);
-
-    if (q->kind == KP_Q_CONFIG && kp_streq(q->resource, "broker") && name && *name)
-        return kp_sim_node_find(sim, (int)strtol(name, NULL, 10));
+    if (q->kind == KP_Q_CONFIG && kp_streq(q->config.resource, "broker")) {
+        const char *name = kp_as_text(kp_at(q->config.names, 0), "");
+        if (*name)
+            return kp_sim_node_find(sim, (int)strtol(name, NULL, 10));
+    }
     return q->node == KP_ANY_NODE ? KP_SIM_NO_NODE : kp_sim_node_find(sim, q->node);
 }
 
@@ -252,14 +229,17 @@ static uint64_t world_send(kp_world *w, kp_arena *a, const kp_request *q)
     kp_sim_call *c = KP_NEW(a, kp_sim_call);
 
     kp_sim_begin(sim);
-    *c = (kp_sim_call) {
-        .ticket = ++sim->ticket, .sent = sim->h->now, .a = a, .node = asked_node(sim, q)
-    };
+    *c = (kp_sim_call) { .ticket = ++sim->ticket,
+                         .sent = sim->h->now,
+                         .a = a,
+                         .node = asked_node(sim, q),
+                         .q = kp_request_keep(a, q) };
     kp_us takes_us = takes(sim, q, c->node);
-    keep_request(c, q);
+    if (q->kind == KP_Q_VIEW)
+        c->q.view.seen = NULL;
     c->due = c->sent + takes_us;
     if (!kp_req_is_question(q->kind))
-        c->due = c->sent + (is_host(q->kind) ? HOST_LANDS : LANDS);
+        c->due = c->sent + (kp_req_is_of_host(q->kind) ? HOST_LANDS : LANDS);
     push(sim, c);
     kp_sim_faults_count(sim, KP_SIM_ON_REQUEST, KP_SIM_NO_NODE, ++sim->h->n_requests);
     kp_sim_settle(sim);
@@ -271,7 +251,7 @@ static uint64_t world_send(kp_world *w, kp_arena *a, const kp_request *q)
 
 static bool known_node(const kp_sim_call *c)
 {
-    bool any = c->q.node == KP_ANY_NODE && !is_host(c->q.kind);
+    bool any = c->q.node == KP_ANY_NODE && !kp_req_is_of_host(c->q.kind);
 
     return c->node != KP_SIM_NO_NODE || any;
 }
@@ -279,7 +259,7 @@ static bool known_node(const kp_sim_call *c)
 /* Who answers c now; sets its node when anybody may. */
 static reach reach_of(kp_sim *sim, kp_sim_call *c)
 {
-    if (is_host(c->q.kind))
+    if (kp_req_is_of_host(c->q.kind))
         return host_answers(&sim->node[c->node]);
     if (c->q.kind == KP_Q_ZNODE)
         return ANSWERS;
@@ -321,6 +301,9 @@ static kp_reply *arrive(kp_sim *sim, kp_sim_call *c)
                         kp_err_new(KP_CONFIG, "give the id of a simulated node",
                                    "there is no node %d", c->q.node),
                         NULL, NULL);
+    kp_err *lacks = kp_request_check(&c->q);
+    if (lacks)
+        return reply_of(sim, c, lacks, NULL, NULL);
     if (c->unanswered)
         return reply_of(sim, c, no_answer(sim, c, SILENT), NULL, NULL);
     if (c->landed)
@@ -354,8 +337,8 @@ static kp_reply *arrive(kp_sim *sim, kp_sim_call *c)
         kp_sim_oracle_saw(sim, c->node);
         return reply_of(sim, c, NULL, NULL, kp_sim_view(sim, c->a, c->node));
     }
-    kp_err *e = is_host(c->q.kind) ? kp_sim_answer_host(sim, c, &value)
-                                   : kp_sim_answer(sim, c, &value);
+    kp_err *e = kp_req_is_of_host(c->q.kind) ? kp_sim_answer_host(sim, c, &value)
+                                             : kp_sim_answer(sim, c, &value);
     return reply_of(sim, c, e, value, NULL);
 }
 

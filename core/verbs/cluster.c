@@ -216,7 +216,7 @@ static kp_err *lag_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_LAG,
                      .node = KP_ANY_NODE,
-                     .names = ((const lag_args *)args)->groups };
+                     .lag.groups = ((const lag_args *)args)->groups };
     return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 

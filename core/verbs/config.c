@@ -61,9 +61,8 @@ static kp_err *write(kp_step *s, const kp_value *edits)
     KP_TRY(edited(s, file, edits, &text, &n));
     kp_request q = { .kind = KP_A_FILE,
                      .node = s->node.id,
-                     .expect = kp_get_text(s->pre, "sha256", ""),
-                     .bytes = text,
-                     .n_bytes = n };
+                     .file = { .expect = kp_get_text(s->pre, "sha256", ""),
+                               .bytes = { text, n } } };
     kp_send_only(s, &q);
     return NULL;
 }
@@ -225,8 +224,7 @@ static unsigned ibp_marks(kp_seen *o, kp_arena *a, const void *args)
         kp_list_add(&keys, kp_text(a, "inter.broker.protocol.version"));
         kp_request q = { .kind = KP_Q_CONFIG,
                          .node = x->nodes.id[i],
-                         .resource = "broker",
-                         .keys = kp_list_end(&keys),
+                         .config = { .resource = "broker", .keys = kp_list_end(&keys) },
                          .within = 5 * KP_SECOND };
         const kp_value *all;
         kp_err *e = kp_ask_value(o, a, &q, &all);
@@ -336,9 +334,9 @@ static kp_err *alter_read(kp_step *s, const alter_args *a, const kp_value **ret_
         kp_list_add(&keys, kp_text(s->a, a->set->keys[i]));
     kp_request q = { .kind = KP_Q_CONFIG,
                      .node = a->topic ? KP_ANY_NODE : a->broker.id,
-                     .resource = a->topic ? "topic" : "broker",
-                     .names = a->topic ? kp_list_end(&names) : NULL,
-                     .keys = kp_list_end(&keys) };
+                     .config = { .resource = a->topic ? "topic" : "broker",
+                                 .names = a->topic ? kp_list_end(&names) : NULL,
+                                 .keys = kp_list_end(&keys) } };
     KP_TRY(kp_ask_value(s->seen, s->a, &q, &all));
     *ret_one = kp_get(all, alter_name(s->a, a));
     return NULL;
@@ -355,13 +353,11 @@ static kp_err *alter_before(kp_step *s, const void *args, const kp_value **ret_p
 static kp_err *alter_ask(kp_step *s, const void *args)
 {
     const alter_args *a = args;
-    kp_builder names = kp_list_begin(s->a);
-    kp_list_add(&names, kp_text(s->a, alter_name(s->a, a)));
     kp_request q = { .kind = KP_A_CONFIG,
                      .node = KP_ANY_NODE,
-                     .resource = a->topic ? "topic" : "broker",
-                     .names = kp_list_end(&names),
-                     .edits = a->set };
+                     .alter = { .resource = a->topic ? "topic" : "broker",
+                                .name = alter_name(s->a, a),
+                                .edits = a->set } };
     kp_send_only(s, &q);
     return NULL;
 }

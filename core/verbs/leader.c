@@ -51,7 +51,7 @@ static kp_err *ask(kp_step *s, const void *args)
 {
     kp_request q = { .kind = KP_A_ELECT,
                      .node = KP_ANY_NODE,
-                     .partitions = ((const elect_args *)args)->partitions,
+                     .elect.partitions = ((const elect_args *)args)->partitions,
                      .within = KP_MINUTE };
     kp_send_only(s, &q);
     return NULL;

@@ -11,7 +11,9 @@ static kp_err *ask_host(kp_step *s, const kp_request *q, const kp_value **ret_st
 
 kp_err *kp_ask_host(kp_step *s, int node, int64_t since, const kp_value **ret_state)
 {
-    kp_request q = { .kind = KP_Q_HOST, .node = node, .since = since, .within = 15 * KP_SECOND };
+    kp_request q = {
+        .kind = KP_Q_HOST, .node = node, .host.since = since, .within = 15 * KP_SECOND
+    };
     return ask_host(s, &q, ret_state);
 }
 
@@ -19,8 +21,7 @@ kp_err *kp_ask_host_left(kp_step *s, int node, const kp_value *was, const kp_val
 {
     kp_request q = { .kind = KP_Q_HOST,
                      .node = node,
-                     .since = -1,
-                     .dirs = kp_get(was, "log_dirs"),
+                     .host = { .since = -1, .dirs = kp_get(was, "log_dirs") },
                      .within = 15 * KP_SECOND };
     return ask_host(s, &q, ret_state);
 }
@@ -49,8 +50,7 @@ const kp_view *kp_one_view(kp_step *s, int node, kp_maybe_id follow)
     kp_arena *va = o->view_a[!o->view_turn];
     kp_request q = { .kind = KP_Q_VIEW,
                      .node = node,
-                     .follow = o->view ? follow : KP_NOBODY,
-                     .seen = o->view,
+                     .view = { .follow = o->view ? follow : KP_NOBODY, .seen = o->view },
                      .within = 3 * KP_SECOND };
     kp_reply reply;
 

@@ -109,8 +109,7 @@ static kp_err *ibp_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_list_add(&keys, kp_text(s->a, "inter.broker.protocol.version"));
     kp_request q = { .kind = KP_Q_CONFIG,
                      .node = a->id,
-                     .resource = "broker",
-                     .keys = kp_list_end(&keys),
+                     .config = { .resource = "broker", .keys = kp_list_end(&keys) },
                      .within = 5 * KP_SECOND };
     const kp_value *all;
     KP_TRY(kp_ask_value(s->seen, s->a, &q, &all));
@@ -149,8 +148,7 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
     char id[16];
     kp_request q = { .kind = KP_Q_CONFIG,
                      .node = a->topic ? KP_ANY_NODE : a->broker.id,
-                     .resource = a->topic ? "topic" : "broker",
-                     .keys = a->keys };
+                     .config = { .resource = a->topic ? "topic" : "broker", .keys = a->keys } };
 
     if (!a->topic && !a->broker.is)
         return kp_err_new(KP_PLAYBOOK, "config{ topic = \"orders\" } or config{ broker = 1 }",
@@ -158,7 +156,7 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
     if (a->topic) {
         kp_builder b = kp_list_begin(s->a);
         kp_list_add(&b, kp_text(s->a, a->topic));
-        q.names = kp_list_end(&b);
+        q.config.names = kp_list_end(&b);
     }
     KP_TRY(kp_ask_value(s->seen, s->a, &q, &all));
     snprintf(id, sizeof id, "%d", a->broker.id);

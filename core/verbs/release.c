@@ -54,7 +54,7 @@ static kp_err *no_ask(kp_step *s, const void *args)
 static kp_err *switch_ask(kp_step *s, const void *args)
 {
     const release_args *a = args;
-    kp_request q = { .kind = KP_A_LINK, .node = s->node.id, .version = a->version };
+    kp_request q = { .kind = KP_A_LINK, .node = s->node.id, .link.version = a->version };
     kp_send_only(s, &q);
     return NULL;
 }

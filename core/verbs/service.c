@@ -64,17 +64,17 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
     return NULL;
 }
 
-static void host_act(kp_step *s, kp_req kind)
-{
-    kp_request q = { .kind = kind, .node = s->node.id, .within = KP_MINUTE };
-    kp_send_only(s, &q);
-}
-
 static kp_err *stop_ask(kp_step *s, const void *args)
 {
+    const kp_value *was = kp_get(s->pre, "host");
+    kp_request q = { .kind = KP_A_STOP,
+                     .node = s->node.id,
+                     .within = KP_MINUTE,
+                     .stop = { .pid = kp_get_int(was, "pid", 0),
+                               .start_time = kp_get_int(was, "start_time", 0) } };
     (void)args;
     kp_count_stop(s);
-    host_act(s, KP_A_STOP);
+    kp_send_only(s, &q);
     return NULL;
 }
 
@@ -105,7 +105,7 @@ static claim claimed(kp_step *s, const kp_value *state, const char **ret_complai
     const char *doing = kp_get_text(kp_get(state, "service"), "state", "");
     if (kp_streq(doing, "deactivating") || kp_streq(doing, "activating"))
         return CLAIM_RUNNING;
-    kp_request q = { .kind = KP_Q_JOB, .node = s->node.id, .op_id = s->op_id };
+    kp_request q = { .kind = KP_Q_JOB, .node = s->node.id, .op.id = s->op_id };
     const kp_value *job;
     kp_err *e = kp_ask_value(s->seen, s->a, &q, &job);
     if (e) {
@@ -240,7 +240,8 @@ static kp_err *start_ask(kp_step *s, const void *args)
         k->restarted = kp_mono(s->seen->w);
     if (kp_node_is(node_of(s), KP_BROKER))
         s->seen->last_started = s->node;
-    host_act(s, KP_A_START);
+    kp_request q = { .kind = KP_A_START, .node = s->node.id, .within = KP_MINUTE };
+    kp_send_only(s, &q);
     return NULL;
 }
 

@@ -1,26 +1,123 @@
-/* The requests by name, and several of them in one round. */
+/* The table of the requests, and several of them in one round. */
 #include "world/world.h"
 
-static const char *const names[KP_REQS] = {
-    [KP_Q_VIEW] = "view",     [KP_Q_NODE] = "node",         [KP_Q_QUORUM] = "quorum",
-    [KP_Q_CONFIG] = "config", [KP_Q_LOG_DIRS] = "log_dirs", [KP_Q_REASSIGNMENTS] = "reassignments",
-    [KP_Q_GROUPS] = "groups", [KP_Q_LAG] = "lag",           [KP_Q_HOST] = "host",
-    [KP_Q_FILE] = "file",     [KP_Q_ZNODE] = "znode",       [KP_Q_GRANTS] = "grants",
-    [KP_Q_PROOF] = "proof",   [KP_A_FENCE] = "fence",       [KP_A_STOP] = "stop",
-    [KP_A_START] = "start",   [KP_A_LINK] = "link",         [KP_A_FILE] = "write_file",
-    [KP_A_JOB] = "job",       [KP_Q_JOB] = "job_state",     [KP_A_ELECT] = "elect",
-    [KP_A_CONFIG] = "alter_config",
-    [KP_A_UNFENCE] = "unfence",
+#include <stddef.h>
+
+#define FIELD(holds_, at_, needs_)                                                                 \
+    {                                                                                              \
+        KP_HOLDS_##holds_, offsetof(kp_request, at_), needs_                                       \
+    }
+#define OP_ID FIELD(TEXT, op.id, "an op id") /* of what acts once */
+
+static const kp_req_field by_op[] = { OP_ID, { 0 } };
+static const kp_req_field config[] = { FIELD(TEXT, config.resource, "a resource"),
+                                       FIELD(VALUE, config.names, NULL),
+                                       FIELD(VALUE, config.keys, NULL),
+                                       { 0 } };
+static const kp_req_field lag[] = { FIELD(VALUE, lag.groups, NULL), { 0 } };
+static const kp_req_field host[] = { FIELD(VALUE, host.dirs, NULL), { 0 } };
+static const kp_req_field znode[] = { FIELD(TEXT, znode.path, "a path"), { 0 } };
+static const kp_req_field proof[] = { FIELD(TEXT, proof.version, "a version"), { 0 } };
+static const kp_req_field fence[] = { FIELD(TEXT, fence.over, NULL),
+                                      FIELD(TEXT, fence.who, NULL),
+                                      { 0 } };
+static const kp_req_field to_release[] = { OP_ID, FIELD(TEXT, link.version, "a version"), { 0 } };
+static const kp_req_field file[] = {
+    OP_ID, FIELD(TEXT, file.expect, NULL), FIELD(SPAN, file.bytes, "bytes"), { 0 }
+};
+static const kp_req_field job[] = { OP_ID, FIELD(VALUE, job.argv, "a command"), { 0 } };
+static const kp_req_field elect[] = { FIELD(VALUE, elect.partitions, NULL), { 0 } };
+static const kp_req_field alter[] = { FIELD(TEXT, alter.resource, "a resource"),
+                                      FIELD(TEXT, alter.name, NULL),
+                                      FIELD(VALUE, alter.edits, NULL),
+                                      { 0 } };
+
+static const kp_req_kind kinds[KP_REQS] = {
+    [KP_Q_VIEW] = { "view", KP_OF_ANY },
+    [KP_Q_NODE] = { "node", KP_OF_ANY },
+    [KP_Q_QUORUM] = { "quorum", KP_OF_ANY },
+    [KP_Q_CONFIG] = { "config", KP_OF_ANY, .fields = config },
+    [KP_Q_LOG_DIRS] = { "log_dirs", KP_OF_NODE },
+    [KP_Q_REASSIGNMENTS] = { "reassignments", KP_OF_ANY },
+    [KP_Q_GROUPS] = { "groups", KP_OF_ANY },
+    [KP_Q_LAG] = { "lag", KP_OF_ANY, .fields = lag },
+    [KP_Q_HOST] = { "host", KP_OF_HOST, .fields = host },
+    [KP_Q_FILE] = { "file", KP_OF_HOST },
+    [KP_Q_ZNODE] = { "znode", KP_OF_ANY, .fields = znode },
+    [KP_Q_GRANTS] = { "grants", KP_OF_HOST },
+    [KP_Q_PROOF] = { "proof", KP_OF_HOST, .within = KP_MINUTE, .fields = proof },
+    [KP_A_FENCE] = { "fence", KP_OF_HOST, .acts = true, .fields = fence },
+    [KP_A_UNFENCE] = { "unfence", KP_OF_HOST, .acts = true, .fields = fence },
+    [KP_A_STOP] = { "stop", KP_OF_HOST, .acts = true, .fields = by_op },
+    [KP_A_START] = { "start", KP_OF_HOST, .acts = true, .fields = by_op },
+    [KP_A_LINK] = { "link", KP_OF_HOST, .acts = true, .fields = to_release },
+    [KP_A_FILE] = { "write_file", KP_OF_HOST, .acts = true, .fields = file },
+    [KP_A_JOB] = { "job", KP_OF_HOST, .acts = true, .fields = job },
+    [KP_Q_JOB] = { "job_state", KP_OF_HOST, .fields = by_op },
+    [KP_A_ELECT] = { "elect", KP_OF_ANY, .acts = true, .fields = elect },
+    [KP_A_CONFIG] = { "alter_config", KP_OF_ANY, .acts = true, .fields = alter },
 };
 
-const char *kp_req_name(kp_req q)
+const kp_req_kind *kp_req_of(kp_req q)
 {
-    return q < KP_REQS && names[q] ? names[q] : "?";
+    static const kp_req_kind none = { .name = "?" };
+    return q < KP_REQS && kinds[q].name ? &kinds[q] : &none;
 }
 
-kp_ms kp_req_within(kp_req q)
+kp_ms kp_request_within(const kp_request *q)
 {
-    return q == KP_Q_PROOF ? KP_MINUTE : 10 * KP_SECOND;
+    kp_ms usual = kp_req_of(q->kind)->within;
+    return q->within > 0 ? q->within : usual ? usual : 10 * KP_SECOND;
+}
+
+static bool is_there(const kp_request *q, const kp_req_field *f)
+{
+    const void *at = (const char *)q + f->offset;
+    switch (f->holds) {
+    case KP_HOLDS_TEXT:
+        return *(const char *const *)at && **(const char *const *)at;
+    case KP_HOLDS_SPAN:
+        return ((const kp_span *)at)->p != NULL;
+    case KP_HOLDS_VALUE:
+        break;
+    }
+    return kp_len(*(const kp_value *const *)at) > 0;
+}
+
+kp_err *kp_request_check(const kp_request *q)
+{
+    const kp_req_kind *k = kp_req_of(q->kind);
+    for (const kp_req_field *f = k->fields; f && f->offset; f++)
+        if (f->needs && !is_there(q, f))
+            return kp_err_new(KP_INTERNAL, "this is a fault of kplay: please report it",
+                              "%s was asked without %s", k->name, f->needs);
+    return NULL;
+}
+
+static void keep(kp_arena *a, void *at, kp_held holds)
+{
+    switch (holds) {
+    case KP_HOLDS_TEXT:
+        *(const char **)at = kp_strdup(a, *(const char **)at);
+        break;
+    case KP_HOLDS_SPAN:
+        if (((kp_span *)at)->p)
+            ((kp_span *)at)->p = kp_strndup(a, ((kp_span *)at)->p, ((kp_span *)at)->n);
+        break;
+    case KP_HOLDS_VALUE:
+        *(const kp_value **)at = kp_value_copy(a, *(const kp_value **)at);
+        break;
+    }
+}
+
+kp_request kp_request_keep(kp_arena *a, const kp_request *q)
+{
+    kp_request to = *q;
+    to.op.id = kp_strdup(a, q->op.id);
+    to.op.holder = kp_strdup(a, q->op.holder);
+    for (const kp_req_field *f = kp_req_of(q->kind)->fields; f && f->offset; f++)
+        keep(a, (char *)&to + f->offset, f->holds);
+    return to;
 }
 
 void kp_world_stray(kp_world *w, kp_reply *reply)
@@ -39,7 +136,7 @@ void kp_world_ask_all(kp_world *w, kp_arena *a, const kp_request *q, size_t n,
     kp_ms longest = 0;
 
     for (size_t i = 0; i < n; i++) {
-        kp_ms within = q[i].within > 0 ? q[i].within : kp_req_within(q[i].kind);
+        kp_ms within = kp_request_within(&q[i]);
         if (within > longest)
             longest = within;
         ret_replies[i] = (kp_reply) { 0 };

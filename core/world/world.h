@@ -21,10 +21,11 @@ typedef enum kp_req {
     /* ---- questions.  They change nothing, whoever asks however often. ---- */
 
     KP_Q_VIEW,
-    /* Metadata from `node` -> reply.view.
+    /* view: Metadata from `node` -> reply.view.
      * with_config: min_isr and flags read afresh for every topic (else as last read).
      * follow/seen: only topics in which `follow` is out of sync in the view `seen` need be asked
-     * for; the reply may then have whole = false and counts over those topics only. */
+     * for; the reply may then have whole = false and counts over those topics only.  `seen` is the
+     * caller's and is looked at by send alone. */
 
     KP_Q_NODE,
     /* What `node` says of itself (ApiVersions, KIP-584; DescribeCluster where it serves it) -> map
@@ -40,9 +41,9 @@ typedef enum kp_req {
      * leader.  KP_CLUSTER in ZooKeeper mode. */
 
     KP_Q_CONFIG,
-    /* DescribeConfigs.  resource = "broker" (one id, asked of that very broker) or "topic"; names =
-     * list of text, NULL for every topic; keys = list of text, NULL = all -> map name -> {key ->
-     * {value, source, default}} */
+    /* config: DescribeConfigs.  resource = "broker" (one id, asked of that very broker; NULL:
+     * `node`) or "topic"; names = list of text, NULL for every topic; keys = list of text, NULL =
+     * all -> map name -> {key -> {value, source, default}} */
 
     KP_Q_LOG_DIRS,
     /* DescribeLogDirs of `node` -> list of {path, error (text or nil), total, usable (bytes, -1
@@ -52,10 +53,10 @@ typedef enum kp_req {
 
     KP_Q_GROUPS, /* -> list of {group, state, protocol} */
 
-    KP_Q_LAG, /* names = groups -> map group -> {topic:partition -> committed offset, ...} */
+    KP_Q_LAG, /* lag: groups = list of text -> map group -> {topic:partition -> committed} */
 
     KP_Q_HOST,
-    /* What the host of `node` shows, read without changing anything -> map
+    /* host: what the host of `node` shows, read without changing anything -> map
      *   boot_id, pid (0: no process), start_time
      *   process = {config, node_id, cluster_id, roles = "broker"|"controller"|"broker,controller",
      *     mode = "zookeeper"|"kraft", overrides = map key -> text, cwd, problems, releases, java,
@@ -82,17 +83,19 @@ typedef enum kp_req {
      *   fence = {epoch (0: never raised), holder (the run that may act; nil: nobody), last (the run
      *     that gave the host back, when nobody holds it), by (who raised it or gave it back), since
      *     (UTC; nil: not known)}
-     * With `dirs` given they are looked at instead of those of the file or process. */
+     * since: offset in the log file that `signs` begin at; -1: do not read the log.  dirs: log dirs
+     * (list of text) as an earlier answer told them, to look at instead of those of the file or
+     * process, for what a process that is gone has left; NULL: find out. */
 
     KP_Q_FILE, /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
 
-    KP_Q_ZNODE, /* path -> {path, data, version, ephemeral} or nil when it does not exist */
+    KP_Q_ZNODE, /* znode: path -> {path, data, version, ephemeral} or nil when it does not exist */
 
     KP_Q_GRANTS, /* every act this run may ask of the host, proved without doing it -> list of text:
                     what is not allowed */
 
     KP_Q_PROOF,
-    /* What the staged release `version` itself says of the node's server.properties: its own
+    /* proof: what the staged release `version` itself says of the node's server.properties: its own
      * `kafka.tools.StorageTool info` builds KafkaConfig of the file, with the jars of that release
      * and the Java the node uses.  Nothing is changed, the log dirs are only looked at; it takes
      * about 3 s of one CPU of the host -> map
@@ -109,62 +112,140 @@ typedef enum kp_req {
      * plugins, when no process runs whose class path could be read): not ran then, and why says
      * it.  StorageTool is in every release from 2.8 on, in both modes. */
 
-    /* ---- actions on a host.  op_id is the claim: one op id acts at most once.  epoch must equal
-       the host's. ---- */
+    /* ---- actions on a host.  op.id is the claim: one op id acts at most once.  op.epoch must
+       equal the host's. ---- */
 
-    KP_A_FENCE, /* raise the host's fencing epoch to `epoch` for `holder`, a run; refused when it is
-                   not higher and not ours, and when another run than `over` holds the host */
-    KP_A_UNFENCE, /* give the host back: nobody holds it, at that same epoch; refused when `holder`
-                     does not hold it at `epoch` */
-    KP_A_STOP,  /* ask the node's process to stop (SIGTERM or the service manager); never SIGKILL */
-    KP_A_START, /* start the node's service */
-    KP_A_LINK,  /* point layout.current at the staged release `version` */
-    KP_A_FILE,  /* replace server.properties by `bytes`, if its sha256 still is `expect` */
-    KP_A_JOB,   /* run argv on the host as a detached job */
-    KP_Q_JOB,   /* op_id -> {state = "none"|"running"|"done"|"stale", rc, output}  (a question) */
+    KP_A_FENCE,   /* fence: raise the host's fencing epoch to op.epoch for op.holder, a run; refused
+                     when it is not higher and not ours, and when another run than `over` (NULL:
+                     none) holds the host.  who: the person, "ops@bastion1"; NULL: not known */
+    KP_A_UNFENCE, /* fence: give the host back: nobody holds it, at that same epoch; refused when
+                     op.holder does not hold it at op.epoch */
+    KP_A_STOP,    /* stop: ask the node's process to stop (SIGTERM or the service manager), never
+                     SIGKILL; refused when another process than pid and start_time (of KP_Q_HOST)
+                     runs in its place.  pid 0: whatever runs */
+    KP_A_START,   /* start the node's service */
+    KP_A_LINK,    /* link: point layout.current at the staged release `version` */
+    KP_A_FILE,    /* file: replace server.properties by `bytes`, if its sha256 still is `expect` */
+    KP_A_JOB,     /* job: run argv (list of text) on the host as a detached job */
+    KP_Q_JOB,     /* a question: op.id -> {state = "none"|"running"|"done"|"stale", rc, output} of
+                     what acted with that op id */
 
     /* ---- actions on the cluster ---- */
 
-    KP_A_ELECT, /* preferred leader election; partitions = list of {topic, partition}, NULL = all */
-    KP_A_CONFIG, /* IncrementalAlterConfigs: resource, names (one), edits = map key -> text, false
+    KP_A_ELECT,  /* elect: preferred leader election; partitions = list of {topic, partition}, NULL:
+                    all */
+    KP_A_CONFIG, /* alter: IncrementalAlterConfigs of one resource = "broker" (name: its id; "": the
+                    default of all brokers; NULL: `node`) or "topic"; edits = map key -> text, false
                     deletes */
     KP_REQS
 } kp_req;
 
-const char *kp_req_name(kp_req q); /* "view", "node", "stop", ... */
-/* Until when a request without its own limit is answered: 10 s; a minute where Java is started. */
-kp_ms kp_req_within(kp_req q);
-static inline bool kp_req_is_question(kp_req q)
-{
-    return q < KP_A_FENCE || q == KP_Q_JOB;
-}
+typedef struct kp_span {
+    const char *p;
+    size_t n;
+} kp_span;
 
+/* A request: an envelope, and what its kind needs. */
 typedef struct kp_request {
     kp_req kind;
-    int node;     /* id, or KP_ANY_NODE where a question allows it */
-    kp_ms within; /* answered at the latest after this; 0: kp_req_within */
-    /* questions */
-    bool with_config;
-    kp_maybe_id follow;
-    const kp_view *seen;
-    const char *resource;
-    const kp_value *names, *keys;
-    const char *path;
-    int64_t since; /* KP_Q_HOST: offset in the log file; -1: do not read the log */
-    const kp_value *dirs; /* KP_Q_HOST: log dirs (list of text) as an earlier answer told them: what
-                             a process that is gone has left is looked for there; NULL: find out */
-    /* actions */
-    const char *op_id;
-    int64_t epoch;
-    const char *holder;
-    const char *over; /* KP_A_FENCE: the run that the host may be taken from; NULL: none */
-    const char *who;  /* KP_A_FENCE, KP_A_UNFENCE: the person, "ops@bastion1"; NULL: not known */
-    const char *version;
-    const char *expect;
-    const char *bytes;
-    size_t n_bytes;
-    const kp_value *argv, *partitions, *edits;
+    int node;     /* id, or KP_ANY_NODE where the kind allows it */
+    kp_ms within; /* answered at the latest after this; 0: as the kind has it */
+    struct {
+        const char *id;
+        int64_t epoch;
+        const char *holder;
+    } op; /* of actions, and of KP_Q_JOB: id */
+    union {
+        struct {
+            bool with_config;
+            kp_maybe_id follow;
+            const kp_view *seen;
+        } view;
+        struct {
+            const char *resource;
+            const kp_value *names, *keys;
+        } config;
+        struct {
+            const kp_value *groups;
+        } lag;
+        struct {
+            int64_t since;
+            const kp_value *dirs;
+        } host;
+        struct {
+            const char *path;
+        } znode;
+        struct {
+            const char *version;
+        } proof, link;
+        struct {
+            const char *over, *who;
+        } fence;
+        struct {
+            int64_t pid, start_time;
+        } stop;
+        struct {
+            const char *expect;
+            kp_span bytes;
+        } file;
+        struct {
+            const kp_value *argv;
+        } job;
+        struct {
+            const kp_value *partitions;
+        } elect;
+        struct {
+            const char *resource, *name;
+            const kp_value *edits;
+        } alter;
+    };
 } kp_request;
+
+/* ---- what a kind is: a line of the enum, its struct in the union, a row of the table in world.c,
+ * and its line in each of the two worlds ---- */
+
+typedef enum kp_whom {
+    KP_OF_ANY,  /* the cluster, by whichever node answers, or by the one that is named */
+    KP_OF_NODE, /* one node, by its own listener */
+    KP_OF_HOST, /* one node's host */
+} kp_whom;
+
+typedef enum kp_held { KP_HOLDS_TEXT, KP_HOLDS_SPAN, KP_HOLDS_VALUE } kp_held;
+
+typedef struct kp_req_field {
+    kp_held holds;
+    size_t offset;     /* in kp_request; 0: the list ends */
+    const char *needs; /* "a version": it can not be left out, nor be empty; NULL: it can */
+} kp_req_field;
+
+typedef struct kp_req_kind {
+    const char *name; /* "view", "node", "stop", ... */
+    kp_whom whom;
+    bool acts;                  /* changes something; else a question, asked however often */
+    kp_ms within;               /* answered by then when the request does not say; 0: 10 s */
+    const kp_req_field *fields; /* what it points to, to be kept with it; NULL: nothing */
+} kp_req_kind;
+
+const kp_req_kind *kp_req_of(kp_req q);
+
+static inline const char *kp_req_name(kp_req q)
+{
+    return kp_req_of(q)->name;
+}
+static inline bool kp_req_is_question(kp_req q)
+{
+    return !kp_req_of(q)->acts;
+}
+static inline bool kp_req_is_of_host(kp_req q)
+{
+    return kp_req_of(q)->whom == KP_OF_HOST;
+}
+kp_ms kp_request_within(const kp_request *q); /* its own limit, or its kind's */
+
+/* What can not be left out is there; else KP_INTERNAL, "link was asked without a version". */
+kp_err *kp_request_check(const kp_request *q) KP_MUST_USE;
+/* A copy that lasts as long as `a`, but for view.seen. */
+kp_request kp_request_keep(kp_arena *a, const kp_request *q);
 
 typedef struct kp_reply {
     uint64_t ticket; /* what send returned */

@@ -85,17 +85,17 @@ static kp_reply ask(bench *b, kp_request q)
 static void pin_by_hand(bench *b)
 {
     const kp_value *file = ask(b, (kp_request) { .kind = KP_Q_FILE, .node = 1 }).value;
-    const kp_value *host = ask(b, (kp_request) { .kind = KP_Q_HOST, .node = 1, .since = -1 }).value;
+    const kp_value *host =
+        ask(b, (kp_request) { .kind = KP_Q_HOST, .node = 1, .host.since = -1 }).value;
     const char *to = kp_printf(b->a, "# pinned by hand\n%s\ninter.broker.protocol.version=3.4\n",
                                kp_get_text(file, "bytes", ""));
     ask(b, (kp_request) { .kind = KP_A_FILE,
                           .node = 1,
-                          .op_id = "by-hand",
-                          .epoch = kp_get_int(kp_get(host, "fence"), "epoch", 0),
-                          .holder = kp_get_text(kp_get(host, "fence"), "holder", ""),
-                          .expect = kp_get_text(file, "sha256", ""),
-                          .bytes = to,
-                          .n_bytes = strlen(to) });
+                          .op.id = "by-hand",
+                          .op.epoch = kp_get_int(kp_get(host, "fence"), "epoch", 0),
+                          .op.holder = kp_get_text(kp_get(host, "fence"), "holder", ""),
+                          .file = { .expect = kp_get_text(file, "sha256", ""),
+                                    .bytes = { to, strlen(to) } } });
 }
 
 /* The second attempt finds it so, and what the first one meant to write binds nobody. */

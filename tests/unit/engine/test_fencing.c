@@ -20,7 +20,7 @@ static int64_t counted(bench *b, int node, const char *what)
 
 static const kp_value *fence_of(bench *b, int node)
 {
-    kp_request q = { .kind = KP_Q_HOST, .node = node, .since = -1 };
+    kp_request q = { .kind = KP_Q_HOST, .node = node, .host.since = -1 };
     kp_reply reply;
     kp_world_ask_all(b->spec.world, b->a, &q, 1, &reply);
     well(reply.err);
@@ -40,9 +40,9 @@ static int64_t epoch_at(bench *b, int node)
 /* Another run raises the fence of one host, as its kplay would. */
 static void hold(bench *b, int node, int64_t epoch, const char *run)
 {
-    kp_request q = { .kind = KP_A_FENCE, .node = node, .epoch = epoch, .holder = run };
+    kp_request q = { .kind = KP_A_FENCE, .node = node, .op.epoch = epoch, .op.holder = run };
     kp_reply reply;
-    q.who = "other@bastion2";
+    q.fence.who = "other@bastion2";
     kp_world_ask_all(b->spec.world, b->a, &q, 1, &reply);
     well(reply.err);
 }

@@ -180,6 +180,32 @@ static void a_command_that_failed_is_told_with_what_it_said(void **state)
     bench_over(&b);
 }
 
+static int64_t pid, start_time;
+
+static kp_err *look_and_stop_2(kp_run *r, const kp_value *args)
+{
+    kp_request q = { .kind = KP_Q_HOST, .node = 2, .host.since = -1 };
+    kp_reply reply;
+    (void)args;
+    kp_world_ask_all(r->w, r->a, &q, 1, &reply);
+    pid = kp_get_int(reply.value, "pid", 0);
+    start_time = kp_get_int(reply.value, "start_time", 0);
+    return call(r, "stop_broker", "[2]", NULL);
+}
+
+/* Whatever has been looked at since: the one that its intent remembers. */
+static void a_stop_names_the_process_it_is_for(void **state)
+{
+    bench b = { 0 };
+    kp_ms took;
+    (void)state;
+    assert_null(run_bent(&b, KRAFT, look_and_stop_2, NULL, 0, &took));
+    assert_true(pid > 0);
+    assert_int_equal(twist_last(KP_A_STOP).stop.pid, pid);
+    assert_int_equal(twist_last(KP_A_STOP).stop.start_time, start_time);
+    bench_over(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_no_of_one_node_does_not_end_the_others),
         cmocka_unit_test(one_lost_question_about_a_job_is_not_no_job),
         cmocka_unit_test(a_command_that_failed_is_told_with_what_it_said),
+        cmocka_unit_test(a_stop_names_the_process_it_is_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

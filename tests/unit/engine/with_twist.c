@@ -19,12 +19,14 @@ static struct {
         const twist *t;
     } open[OPEN_MOST];
     size_t n_open;
+    kp_request last[KP_REQS];
 } here;
 
 static uint64_t twisted_send(kp_world *w, kp_arena *a, const kp_request *q)
 {
     (void)w;
     kp_request sent = *q;
+    here.last[q->kind] = kp_request_keep(here.a, q);
     size_t first = here.n_open;
     for (size_t i = 0; here.on && i < here.n; i++)
         if (here.t[i].kind == q->kind && (here.t[i].node == 0 || here.t[i].node == q->node) &&
@@ -146,6 +148,11 @@ static const kp_world_class twisted = { .name = "sim",
                                         .mono = twisted_mono,
                                         .interrupts = twisted_interrupts,
                                         .done = twisted_done };
+
+kp_request twist_last(kp_req kind)
+{
+    return here.last[kind];
+}
 
 void twist_into(bench *b, const twist *t, size_t n)
 {

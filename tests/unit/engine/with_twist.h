@@ -21,5 +21,6 @@ typedef struct twist {
 void twist_into(bench *b, const twist *t, size_t n); /* before bench_run; off at first */
 void twist_on(bool on);
 void twist_after(int n); /* the first n questions that would be bent are answered truly */
+kp_request twist_last(kp_req kind); /* the last of that kind that was sent through it */
 
 #endif

@@ -62,7 +62,7 @@ static uint64_t on_send(kp_world *w, kp_arena *a, const kp_request *q)
     the_brokers.open[the_brokers.n_open].reply = (kp_reply) { .ticket = ++the_brokers.tickets,
                                                               .node = q->node };
     the_brokers.open[the_brokers.n_open].a = a;
-    the_brokers.open[the_brokers.n_open].with_config = q->with_config;
+    the_brokers.open[the_brokers.n_open].with_config = q->view.with_config;
     the_brokers.open[the_brokers.n_open++].at = the_brokers.now +
                                                 (look_of(q->node)->silent ? q->within : ANSWER_MS);
     return the_brokers.tickets;

@@ -14,7 +14,7 @@ static asked begin(site *s, kp_req kind, const char *names)
     kp_request q = { .kind = kind,
                      .node = KP_ANY_NODE,
                      .within = 20 * KP_SECOND,
-                     .names = names ? json(s, names) : NULL };
+                     .lag.groups = names ? json(s, names) : NULL };
     asked x = { s, kp_task_new(s->lv, s->a, &q) };
     if (kind == KP_Q_GROUPS)
         kp_live_ask_groups(x.t);

@@ -207,7 +207,7 @@ static void test_topic_configs_are_remembered_by_id(void **state)
     site *s = site_new(3, 0);
     actor *x = play(s, 1, metadata, topic_configs), *y = play(s, 2, metadata, nothing);
     kp_request q = ask(KP_Q_VIEW, 1);
-    q.with_config = true;
+    q.view.with_config = true;
     const kp_view *v = site_view(s, q);
     assert_string_equal(x->topics, "a,b,");
     assert_int_equal(v->min_isr[0], 0); /* a may not be described: not known */
@@ -244,7 +244,7 @@ static void test_following_asks_for_less(void **state)
     site *s = site_new(3, 0);
     actor *x = play(s, 1, metadata, topic_configs);
     kp_request q = ask(KP_Q_VIEW, 1);
-    q.seen = site_view(s, ask(KP_Q_VIEW, 1));
+    q.view.seen = site_view(s, ask(KP_Q_VIEW, 1));
     static const struct {
         kp_maybe_id follow;
         bool with_config, whole;
@@ -256,16 +256,16 @@ static void test_following_asks_for_less(void **state)
         { { false, 0 }, false, true, "*" },   { { true, 77 }, false, true, "*" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        q.follow = rows[i].follow;
-        q.with_config = rows[i].with_config;
+        q.view.follow = rows[i].follow;
+        q.view.with_config = rows[i].with_config;
         const kp_view *v = site_view(s, q);
         assert_int_equal(v->whole, rows[i].whole);
         assert_string_equal(x->topics, rows[i].topics);
         assert_int_equal(v->n_topics, rows[i].whole ? 2 : 1);
     }
     x->mode = IN_SYNC;
-    q.follow = kp_somebody(3);
-    q.with_config = false;
+    q.view.follow = kp_somebody(3);
+    q.view.with_config = false;
     assert_int_equal(site_view(s, q)->out_of_sync[2], 0);
     /* One that is deleted meanwhile is left out; one that may not be seen is not taken for that. */
     x->mode = A_IS_GONE;
@@ -285,7 +285,7 @@ static void test_one_topic_error_is_not_the_end_of_the_view(void **state)
     actor *x = play(s, 1, metadata, topic_configs);
     x->mode = B_IS_FORBIDDEN;
     kp_request q = ask(KP_Q_VIEW, 1);
-    q.with_config = true;
+    q.view.with_config = true;
     const kp_view *v = site_view(s, q);
     assert_int_equal(v->n_topics, 1);
     assert_string_equal(v->topics[0].name, "a");
@@ -593,9 +593,10 @@ static void test_the_controller_is_found(void **state)
             fake_range(y->f, KP_ELECT_LEADERS, 0, 0);
         }
         kp_request q = ask(kinds[i % KP_COUNT(kinds)], KP_ANY_NODE);
-        q.partitions = json(s,
-                            "[{\"topic\":\"b\",\"partition\":1},{\"topic\":\"a\",\"partition\":4},"
-                            "{\"topic\":\"a\",\"partition\":0}]");
+        if (q.kind == KP_A_ELECT)
+            q.elect.partitions = json(
+                s, "[{\"topic\":\"b\",\"partition\":1},{\"topic\":\"a\",\"partition\":4},"
+                   "{\"topic\":\"a\",\"partition\":0}]");
         kp_reply r = site_ask(s, q);
         if (r.err)
             fail_msg("%s", kp_err_text(s->a, r.err));
@@ -686,27 +687,27 @@ static void test_configurations(void **state)
     site *s = site_new(2, 0);
     actor *x = play(s, 1, metadata, configs), *y = play(s, 2, metadata, configs);
     kp_request q = ask(KP_Q_CONFIG, 2);
-    q.resource = "broker";
-    q.keys = json(s, "[\"x\"]");
+    q.config.resource = "broker";
+    q.config.keys = json(s, "[\"x\"]");
     assert_json(s, site_value(s, q),
                 "{\"2\":{\"x\":{\"default\":\"3.7-IV4\",\"source\":4,\"value\":\"3.5\"}}}");
-    q.keys = NULL;
+    q.config.keys = NULL;
     q.node = KP_ANY_NODE;
-    q.names = json(s, "[\"2\"]"); /* asked of that very broker */
+    q.config.names = json(s, "[\"2\"]"); /* asked of that very broker */
     assert_json(s, site_value(s, q),
                 "{\"2\":{\"password\":{\"source\":4},\"x\":{\"default\":\"3.7-IV4\",\"source\":4,"
                 "\"value\":\"3.5\"},\"y\":{\"default\":\"7\",\"source\":5,\"value\":\"7\"}}}");
     assert_int_equal(x->asked[KP_DESCRIBE_CONFIGS], 0);
-    q.names = json(s, "[\"\"]");
+    q.config.names = json(s, "[\"\"]");
     assert_non_null(kp_get(site_value(s, q), ""));
 
-    q.resource = "topic";
-    q.names = NULL;
-    q.keys = json(s, "[\"x\"]");
+    q.config.resource = "topic";
+    q.config.names = NULL;
+    q.config.keys = json(s, "[\"x\"]");
     assert_int_equal(kp_len(site_value(s, q)), 2); /* a and b */
     x->mode = y->mode = FAILS;                     /* deleted between the two questions */
     assert_int_equal(kp_len(site_value(s, q)), 0);
-    q.names = json(s, "[\"a\"]");
+    q.config.names = json(s, "[\"a\"]");
     site_fails(s, q, KP_CLUSTER, "UNKNOWN_TOPIC_OR_PARTITION (3): topic a");
     leave(x);
     leave(y);
@@ -727,9 +728,9 @@ static void test_configurations_are_changed(void **state)
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_request q = ask(KP_A_CONFIG, KP_ANY_NODE);
-        q.resource = rows[i].resource;
-        q.names = json(s, kp_printf(s->a, "[\"%s\"]", rows[i].name));
-        q.edits = json(s, "{\"gone\":false,\"set\":\"1\"}");
+        q.alter.resource = rows[i].resource;
+        q.alter.name = rows[i].name;
+        q.alter.edits = json(s, "{\"gone\":false,\"set\":\"1\"}");
         x->topics[0] = y->topics[0] = '\0';
         /* Brokers are asked in the order of the file as long as none of them answered. */
         if (i == 2)
@@ -741,9 +742,9 @@ static void test_configurations_are_changed(void **state)
     }
     x->mode = FAILS;
     kp_request q = ask(KP_A_CONFIG, 1);
-    q.resource = "topic";
-    q.names = json(s, "[\"a\"]");
-    q.edits = json(s, "{\"gone\":false,\"set\":\"1\"}");
+    q.alter.resource = "topic";
+    q.alter.name = "a";
+    q.alter.edits = json(s, "{\"gone\":false,\"set\":\"1\"}");
     assert_false(site_fails(s, q, KP_CLUSTER, "INVALID_CONFIG (40): no such key"));
     leave(x);
     leave(y);

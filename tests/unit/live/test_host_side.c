@@ -11,13 +11,13 @@
 
 static kp_request ask(kp_req kind)
 {
-    return (kp_request) { .kind = kind,
-                          .node = 1,
-                          .within = 20 * KP_SECOND,
-                          .since = -1,
-                          .op_id = "7f3a.x~1",
-                          .epoch = 1,
-                          .holder = "run 7f3a" };
+    kp_request q = { .kind = kind,
+                     .node = 1,
+                     .within = 20 * KP_SECOND,
+                     .op = { .id = "7f3a.x~1", .epoch = 1, .holder = "run 7f3a" } };
+    if (kind == KP_Q_HOST)
+        q.host.since = -1;
+    return q;
 }
 
 /* No broker answers: the cluster is the one its log dir names. */
@@ -84,7 +84,7 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
     assert_int_equal(kp_get_int(kp_get(v, "fence"), "epoch", -1), 0);
 
     int pid = start_process(s);
-    q.since = 4;
+    q.host.since = 4;
     v = site_value(s, q);
     has_keys(v,
              "boot_id clean_dirs config config_sha256 dirs dirs_by fence free link link_release "
@@ -98,7 +98,7 @@ static void test_the_state_has_the_shape_of_the_world(void **state)
     assert_string_equal(kp_get_text(kp_get(v, "process"), "cluster_id", ""), "cluster-1");
     assert_true(kp_get_bool(kp_get(v, "signs"), "mis_pinned", false));
     assert_int_equal(kp_len(kp_get(kp_get(v, "signs"), "errors")), 1);
-    q.since = kp_get_int(v, "log_size", -1);
+    q.host.since = kp_get_int(v, "log_size", -1);
     assert_int_equal(kp_len(kp_get(kp_get(site_value(s, q), "signs"), "errors")), 0);
     kill(pid, SIGKILL);
     site_end(s);
@@ -115,16 +115,15 @@ static void test_files(void **state)
     assert_string_equal(kp_get_text(v, "sha256", ""), kp_sha256_hex(s->a, was, strlen(was)));
 
     kp_request q = ask(KP_A_FILE);
-    q.bytes = kp_printf(s->a, "%snew=1\n", was);
-    q.n_bytes = strlen(q.bytes);
-    q.expect = kp_get_text(v, "sha256", "");
+    const char *now = kp_printf(s->a, "%snew=1\n", was);
+    q.file.bytes = (kp_span) { now, strlen(now) };
+    q.file.expect = kp_get_text(v, "sha256", "");
     site_fails(s, q, KP_REFUSED, "no kplay has taken this host over");
     site_value(s, ask(KP_A_FENCE));
     assert_null(site_value(s, q));
-    assert_string_equal(site_read(s, 1, "server.properties"), q.bytes);
-    q.op_id = "7f3a.y~1";
-    q.bytes = "other\n";
-    q.n_bytes = 6;
+    assert_string_equal(site_read(s, 1, "server.properties"), now);
+    q.op.id = "7f3a.y~1";
+    q.file.bytes = (kp_span) { "other\n", 6 };
     site_fails(s, q, KP_REFUSED, "is not the file that was read");
 
     unlink(site_path(s, 1, "server.properties"));
@@ -137,10 +136,10 @@ static void test_links_and_fences(void **state)
     (void)state;
     site *s = host();
     kp_request mine = ask(KP_A_FENCE);
-    mine.who = "ops@bastion1";
+    mine.fence.who = "ops@bastion1";
     site_value(s, mine);
     kp_request q = ask(KP_A_LINK);
-    q.version = "3.9.1";
+    q.link.version = "3.9.1";
     assert_null(site_value(s, q));
     const kp_value *v = site_value(s, ask(KP_Q_HOST));
     assert_string_equal(kp_get_text(v, "link_release", ""), "3.9.1");
@@ -149,24 +148,24 @@ static void test_links_and_fences(void **state)
                 "{\"by\":\"ops@bastion1\",\"epoch\":1,\"holder\":\"run 7f3a\"}");
 
     kp_request other = ask(KP_A_FENCE);
-    other.holder = "run 8888";
+    other.op.holder = "run 8888";
     site_fails(s, other, KP_REFUSED, "fenced by run 7f3a at 1");
-    other.epoch = 2; /* a higher number alone takes nothing from a run that holds the host */
+    other.op.epoch = 2; /* a higher number alone takes nothing from a run that holds the host */
     site_fails(s, other, KP_REFUSED, "fenced by run 7f3a at 1");
-    other.over = "run 7f3a";
+    other.fence.over = "run 7f3a";
     site_value(s, other);
-    q.op_id = "7f3a.y~1";
-    q.version = "3.7.2";
+    q.op.id = "7f3a.y~1";
+    q.link.version = "3.7.2";
     site_fails(s, q, KP_REFUSED, "fenced by run 8888 at 2");
     kp_request back = ask(KP_A_UNFENCE);
-    back.epoch = 2;
+    back.op.epoch = 2;
     site_fails(s, back, KP_REFUSED, "fenced by run 8888 at 2");
-    back.holder = "run 8888";
+    back.op.holder = "run 8888";
     site_value(s, back);
-    q.epoch = 2;
-    q.op_id = "8888.z~1";
+    q.op.epoch = 2;
+    q.op.id = "8888.z~1";
     site_fails(s, q, KP_REFUSED, "nobody holds this host since run 8888 gave it back at 2");
-    q.version = "";
+    q.link.version = "";
     site_fails(s, q, KP_INTERNAL, "without a version");
     site_end(s);
 }
@@ -176,7 +175,7 @@ static const kp_value *job_when_done(site *s, const char *op_id)
     kp_ms until = kp_mono_now() + 20 * KP_SECOND;
     for (;;) {
         kp_request q = ask(KP_Q_JOB);
-        q.op_id = op_id;
+        q.op.id = op_id;
         const kp_value *v = site_value(s, q);
         if (!kp_streq(kp_get_text(v, "state", ""), "running"))
             return v;
@@ -191,37 +190,39 @@ static void test_jobs(void **state)
     site_value(s, ask(KP_A_FENCE));
     assert_json(s, job_when_done(s, "7f3a.none~1"), "{\"output\":\"\",\"state\":\"none\"}");
     kp_request q = ask(KP_A_JOB);
-    q.argv = json(
+    q.job.argv = json(
         s, "[\"sh\",\"-c\",\"printf '%s|' \\\"$@\\\"; exit 3\",\"sh\",\"it's\",\"$HOME; x\",\"\"]");
     assert_null(site_value(s, q));
-    assert_json(s, job_when_done(s, q.op_id),
+    assert_json(s, job_when_done(s, q.op.id),
                 "{\"output\":\"it's|$HOME; x||\",\"rc\":3,\"state\":\"done\"}");
     /* The same op id acts once. */
-    q.argv = json(s, "[\"touch\",\"/nonexistent/x\"]");
+    q.job.argv = json(s, "[\"touch\",\"/nonexistent/x\"]");
     assert_null(site_value(s, q));
-    assert_int_equal(kp_get_int(job_when_done(s, q.op_id), "rc", 0), 3);
+    assert_int_equal(kp_get_int(job_when_done(s, q.op.id), "rc", 0), 3);
     site_end(s);
 }
 
-static void test_a_stop_is_for_the_process_last_looked_at(void **state)
+static void test_a_stop_is_for_the_process_it_means(void **state)
 {
     (void)state;
     site *s = host();
     site_value(s, ask(KP_A_FENCE));
     int pid = start_process(s);
+    const kp_value *was = site_value(s, ask(KP_Q_HOST));
+    kp_request q = ask(KP_A_STOP);
+    q.stop.pid = kp_get_int(was, "pid", 0);
+    q.stop.start_time = kp_get_int(was, "start_time", 0);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 
-    /* Somebody else started it again, and nobody has looked since. */
-    kp_live_node before = *kp_live_node_of(s->lv, 1);
-    int second = start_process(s);
-    *kp_live_node_of(s->lv, 1) = before;
-    site_fails(s, ask(KP_A_STOP), KP_REFUSED, "in its place");
+    int second = start_process(s); /* by somebody else, and it was looked at since */
+    site_fails(s, q, KP_REFUSED, "in its place");
     assert_int_equal(waitpid(second, NULL, WNOHANG), 0);
 
-    assert_int_equal(kp_get_int(site_value(s, ask(KP_Q_HOST)), "pid", 0), second);
-    kp_request q = ask(KP_A_STOP);
-    q.op_id = "7f3a.y~1";
+    const kp_value *is = site_value(s, ask(KP_Q_HOST));
+    q.stop.pid = kp_get_int(is, "pid", 0);
+    q.stop.start_time = kp_get_int(is, "start_time", 0);
+    q.op.id = "7f3a.y~1";
     assert_null(site_value(s, q));
     int status;
     assert_int_equal(waitpid(second, &status, 0), second);
@@ -236,7 +237,7 @@ static void test_a_start_runs_the_service(void **state)
     site_write(s, 1, "start", kp_printf(s->a, "echo up >%s\n", site_path(s, 1, "started")));
     site_value(s, ask(KP_A_FENCE));
     assert_null(site_value(s, ask(KP_A_START)));
-    assert_int_equal(kp_get_int(job_when_done(s, ask(KP_A_START).op_id), "rc", -1), 0);
+    assert_int_equal(kp_get_int(job_when_done(s, ask(KP_A_START).op.id), "rc", -1), 0);
     assert_string_equal(site_read(s, 1, "started"), "up\n");
     site_end(s);
 }
@@ -260,15 +261,15 @@ static void test_a_staged_release_is_asked(void **state)
     (void)state;
     site *s = host();
     kp_request q = ask(KP_Q_PROOF);
-    q.version = "3.9.1";
+    q.proof.version = "3.9.1";
     const kp_value *v = site_value(s, q);
     assert_string_equal(kp_get_text(v, "kind", ""), "incomplete");
     assert_non_null(strstr(kp_get_text(v, "problem", ""), "there is no kafka_2.1*.jar in "));
     assert_string_equal(kp_get_text(v, "release_dir", ""),
                         site_path(s, 1, "releases/kafka_2.13-3.9.1"));
-    q.version = "3.8.1";
+    q.proof.version = "3.8.1";
     assert_string_equal(kp_get_text(site_value(s, q), "kind", ""), "missing");
-    q.version = NULL;
+    q.proof.version = NULL;
     site_fails(s, q, KP_INTERNAL, "proof was asked without a version");
     site_end(s);
 }
@@ -300,7 +301,7 @@ int main(void)
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_links_and_fences),
         cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_a_stop_is_for_the_process_last_looked_at),
+        cmocka_unit_test(test_a_stop_is_for_the_process_it_means),
         cmocka_unit_test(test_a_start_runs_the_service),
         cmocka_unit_test(test_what_is_not_allowed_is_a_list_of_text),
         cmocka_unit_test(test_a_staged_release_is_asked),

@@ -11,13 +11,45 @@ static kp_request plain(kp_req kind, int node)
     return (kp_request) { .kind = kind,
                           .node = node,
                           .within = 5 * KP_SECOND,
-                          .resource = "broker",
-                          .since = -1,
-                          .op_id = "7f3a.x~1",
-                          .epoch = 1,
-                          .holder = "7f3a",
-                          .version = "3.9.1",
-                          .path = "/controller" };
+                          .op = { .id = "7f3a.x~1", .epoch = 1, .holder = "7f3a" } };
+}
+
+/* With all that its kind needs. */
+static kp_request whole(site *s, kp_req kind, int node)
+{
+    kp_request q = plain(kind, node);
+    switch ((int)kind) {
+    case KP_Q_CONFIG:
+        q.config.resource = "broker";
+        break;
+    case KP_Q_LAG:
+        q.lag.groups = json(s, "[\"g\"]");
+        break;
+    case KP_Q_HOST:
+        q.host.since = -1;
+        break;
+    case KP_Q_ZNODE:
+        q.znode.path = "/controller";
+        break;
+    case KP_Q_PROOF:
+        q.proof.version = "3.9.1";
+        break;
+    case KP_A_LINK:
+        q.link.version = "3.9.1";
+        break;
+    case KP_A_FILE:
+        q.file.bytes = (kp_span) { "a=b\n", 4 };
+        break;
+    case KP_A_JOB:
+        q.job.argv = json(s, "[\"true\"]");
+        break;
+    case KP_A_CONFIG:
+        q.alter.resource = "broker";
+        q.alter.name = "1";
+        q.alter.edits = json(s, "{\"a\":\"b\"}");
+        break;
+    }
+    return q;
 }
 
 /* Nobody listens anywhere, nothing is on the hosts: each request is answered once, and fast, but
@@ -28,14 +60,7 @@ static void test_every_request_is_answered_once(void **state)
     site *s = site_new(2, 1);
     site_write(s, 1, "server.properties", "node.id=1\n");
     for (int kind = 0; kind < KP_REQS; kind++) {
-        kp_request q = plain((kp_req)kind, kind == KP_Q_ZNODE ? KP_ANY_NODE : 1);
-        q.names = kind == KP_Q_LAG      ? json(s, "[\"g\"]")
-                  : kind == KP_A_CONFIG ? json(s, "[\"1\"]")
-                                        : NULL;
-        q.argv = json(s, "[\"true\"]");
-        q.edits = json(s, "{\"a\":\"b\"}");
-        q.bytes = "a=b\n";
-        q.n_bytes = 4;
+        kp_request q = whole(s, (kp_req)kind, kind == KP_Q_ZNODE ? KP_ANY_NODE : 1);
         bool groups = kind == KP_Q_GROUPS || kind == KP_Q_LAG;
         q.within = groups ? 300 : 20 * KP_SECOND;
         kp_reply r = site_ask(s, q);
@@ -70,7 +95,7 @@ static void test_refused_is_told_at_once(void **state)
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_ms begun = kp_mono(s->w);
-        assert_true(site_fails(s, plain(rows[i].kind, rows[i].node), KP_CLUSTER, rows[i].part));
+        assert_true(site_fails(s, whole(s, rows[i].kind, rows[i].node), KP_CLUSTER, rows[i].part));
         assert_true(kp_mono(s->w) - begun < 3 * KP_SECOND);
     }
     site_end(s);
@@ -98,7 +123,7 @@ static void test_silence_ends_in_time(void **state)
         { KP_Q_LOG_DIRS, 2 },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        kp_request q = plain(rows[i].kind, rows[i].node);
+        kp_request q = whole(s, rows[i].kind, rows[i].node);
         q.within = 400;
         kp_ms begun = kp_mono(s->w);
         assert_true(site_fails(s, q, KP_CLUSTER, "timed out"));
@@ -160,25 +185,27 @@ static void test_what_can_not_be_asked(void **state)
         { KP_A_STOP, KP_ANY_NODE, KP_INTERNAL, "stop was asked of no node" },
         { KP_A_FILE, 1, KP_INTERNAL, "without bytes" },
         { KP_A_JOB, 1, KP_INTERNAL, "without a command" },
-        { KP_Q_CONFIG, KP_ANY_NODE, KP_CONFIG, "no known broker" },
-        { KP_Q_ZNODE, KP_ANY_NODE, KP_CLUSTER, "ZooKeeper is not read" },
+        { KP_A_LINK, 1, KP_INTERNAL, "without a version" },
+        { KP_Q_CONFIG, 1, KP_INTERNAL, "without a resource" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++)
         assert_false(site_fails(s, plain(rows[i].kind, rows[i].node), rows[i].cls, rows[i].part));
+    site_fails(s, whole(s, KP_Q_ZNODE, KP_ANY_NODE), KP_CLUSTER, "ZooKeeper is not read");
+    site_fails(s, whole(s, KP_Q_CONFIG, KP_ANY_NODE), KP_CONFIG, "no known broker");
     kp_request q = plain(KP_Q_CONFIG, 1);
-    q.resource = "user";
+    q.config.resource = "user";
     site_fails(s, q, KP_INTERNAL, "nobody has configurations of a user");
-    q = plain(KP_Q_CONFIG, KP_ANY_NODE);
-    q.names = json(s, "[\"x1\"]");
+    q = whole(s, KP_Q_CONFIG, KP_ANY_NODE);
+    q.config.names = json(s, "[\"x1\"]");
     site_fails(s, q, KP_CONFIG, "no known broker");
     q = plain(KP_A_CONFIG, KP_ANY_NODE);
-    q.resource = "topic";
+    q.alter.resource = "topic";
     site_fails(s, q, KP_INTERNAL, "no topic");
-    q.names = json(s, "[\"orders\"]");
-    q.edits = json(s, "{\"retention.ms\":12}");
+    q.alter.name = "orders";
+    q.alter.edits = json(s, "{\"retention.ms\":12}");
     site_fails(s, q, KP_PLAYBOOK, "retention.ms is neither text nor false");
     q = plain(KP_A_ELECT, KP_ANY_NODE);
-    q.partitions = json(s, "[{\"topic\":\"a\",\"partition\":0},{\"topic\":\"a\"}]");
+    q.elect.partitions = json(s, "[{\"topic\":\"a\",\"partition\":0},{\"topic\":\"a\"}]");
     site_fails(s, q, KP_PLAYBOOK, "item 2 of the partitions");
     assert_int_equal(kp_live_stats_of(s->w).round_trips, 0);
     site_end(s);
@@ -257,10 +284,9 @@ static void test_actions_outlive_their_asker(void **state)
     kp_arena *a = kp_arena_new("asker", 1 << 20);
     q = plain(KP_A_FILE, 1);
     char *bytes = kp_strdup(a, "node.id=1\n# new\n");
-    q.bytes = bytes;
-    q.n_bytes = strlen(bytes);
-    q.op_id = kp_strdup(a, "7f3a.file~1");
-    q.expect = kp_sha256_hex(a, "node.id=1\n", 10);
+    q.file.bytes = (kp_span) { bytes, strlen(bytes) };
+    q.op.id = kp_strdup(a, "7f3a.file~1");
+    q.file.expect = kp_sha256_hex(a, "node.id=1\n", 10);
     uint64_t ticket = kp_send(s->w, a, &q);
     kp_arena_free(a);
     kp_reply *r = kp_wait(s->w, kp_mono(s->w) + 20 * KP_SECOND);
@@ -274,7 +300,7 @@ static void test_actions_outlive_their_asker(void **state)
     /* A cancelled one goes on as well; only its reply does not come. */
     a = kp_arena_new("asker", 1 << 20);
     q = plain(KP_A_FENCE, 1);
-    q.epoch = 2;
+    q.op.epoch = 2;
     kp_cancel(s->w, kp_send(s->w, a, &q));
     kp_arena_free(a);
     kp_ms until = kp_mono(s->w) + 20 * KP_SECOND;

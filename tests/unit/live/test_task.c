@@ -82,37 +82,19 @@ static void the_request_is_copied_whole(void **state)
     site *s = site_new(1, 0);
     kp_arena *a = kp_arena_new("asker", 1 << 20);
     (void)state;
-    kp_request q = { .kind = KP_A_FILE,
-                     .node = 1,
-                     .resource = kp_strdup(a, "topic"),
-                     .path = kp_strdup(a, "/p"),
-                     .op_id = kp_strdup(a, "7f3a.x~1"),
-                     .epoch = 9,
-                     .holder = kp_strdup(a, "7f3a"),
-                     .version = kp_strdup(a, "3.9.1"),
-                     .expect = kp_strdup(a, "e3b0"),
-                     .bytes = kp_strndup(a, "a\0b", 3),
-                     .n_bytes = 3,
-                     .names = kp_value_copy(a, json(s, "[\"n\"]")),
-                     .keys = kp_value_copy(a, json(s, "[\"k\"]")),
-                     .argv = kp_value_copy(a, json(s, "[\"true\"]")),
-                     .partitions = kp_value_copy(a, json(s, "[{\"topic\":\"a\"}]")),
-                     .edits = kp_value_copy(a, json(s, "{\"x\":\"y\"}")) };
+    kp_request q = {
+        .kind = KP_A_FILE,
+        .node = 1,
+        .op = { .id = kp_strdup(a, "7f3a.x~1"), .epoch = 9, .holder = kp_strdup(a, "7f3a") },
+        .file = { .expect = kp_strdup(a, "e3b0"), .bytes = { kp_strndup(a, "a\0b", 3), 3 } }
+    };
     kp_task *t = kp_task_new(s->lv, a, &q);
     kp_arena_free(a);
-    assert_string_equal(t->q.resource, "topic");
-    assert_string_equal(t->q.path, "/p");
-    assert_string_equal(t->q.op_id, "7f3a.x~1");
-    assert_string_equal(t->q.holder, "7f3a");
-    assert_string_equal(t->q.version, "3.9.1");
-    assert_string_equal(t->q.expect, "e3b0");
-    assert_int_equal(t->q.epoch, 9);
-    assert_memory_equal(t->q.bytes, "a\0b", 3);
-    assert_json(s, t->q.names, "[\"n\"]");
-    assert_json(s, t->q.keys, "[\"k\"]");
-    assert_json(s, t->q.argv, "[\"true\"]");
-    assert_json(s, t->q.partitions, "[{\"topic\":\"a\"}]");
-    assert_json(s, t->q.edits, "{\"x\":\"y\"}");
+    assert_string_equal(t->q.op.id, "7f3a.x~1");
+    assert_string_equal(t->q.op.holder, "7f3a");
+    assert_int_equal(t->q.op.epoch, 9);
+    assert_string_equal(t->q.file.expect, "e3b0");
+    assert_memory_equal(t->q.file.bytes.p, "a\0b", 3);
     kp_task_done(t, 1, json(s, "[]"));
     assert_null(reply_of(s).value); /* an action's asker may be gone */
     site_end(s);

@@ -9,9 +9,9 @@ static void one_op_id_acts_once(void **state)
 {
     cluster c = cluster_of(KRAFT);
     uint32_t acted, asked;
-    kp_request q = { .kind = KP_A_STOP, .node = 2, .op_id = "7f3a.broker-2.1~1" };
+    kp_request q = { .kind = KP_A_STOP, .node = 2, .op.id = "7f3a.broker-2.1~1" };
     (void)state;
-    kp_sim_op_counts(c.sim, 2, q.op_id, &acted, &asked);
+    kp_sim_op_counts(c.sim, 2, q.op.id, &acted, &asked);
     assert_int_equal(acted, 0);
     assert_int_equal(asked, 0);
     told(&c, q);
@@ -21,14 +21,14 @@ static void one_op_id_acts_once(void **state)
     told(&c, q); /* taken, and does nothing */
     pass(&c, 10 * KP_SECOND);
     assert_true(kp_get_int(host_of(&c, 2), "pid", 0) > 0);
-    kp_sim_op_counts(c.sim, 2, q.op_id, &acted, &asked);
+    kp_sim_op_counts(c.sim, 2, q.op.id, &acted, &asked);
     assert_int_equal(acted, 1);
     assert_int_equal(asked, 2);
     /* on another host, or as another attempt, it is another one */
     q.node = 3;
     told(&c, q);
     q.node = 2;
-    q.op_id = "7f3a.broker-2.1~2";
+    q.op.id = "7f3a.broker-2.1~2";
     told(&c, q);
     const kp_value *n = kp_sim_host_counts(c.a, c.sim, 2);
     assert_int_equal(kp_get_int(n, "stops", -1), 2);
@@ -44,39 +44,42 @@ static void a_fence_lets_only_its_epoch_act(void **state)
     cluster c = cluster_of(KRAFT);
     kp_err *e;
     (void)state;
-    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 2, .epoch = 4, .holder = "run-a" });
+    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 2, .op.epoch = 4, .op.holder = "run-a" });
     const kp_value *f = kp_get(host_of(&c, 2), "fence");
     assert_int_equal(kp_get_int(f, "epoch", 0), 4);
     assert_string_equal(kp_get_text(f, "holder", ""), "run-a");
-    told(&c, (kp_request) {
-                 .kind = KP_A_FENCE, .node = 2, .epoch = 4, .holder = "run-a" }); /* ours already */
+    told(&c, (kp_request) { .kind = KP_A_FENCE,
+                            .node = 2,
+                            .op.epoch = 4,
+                            .op.holder = "run-a" }); /* ours already */
     static const struct {
         int64_t epoch;
         const char *holder;
     } no[] = { { 4, "run-b" }, { 3, "run-a" }, { 0, "x" } };
     for (size_t i = 0; i < KP_COUNT(no); i++) {
-        e = refused(
-            &c, (kp_request) {
-                    .kind = KP_A_FENCE, .node = 2, .epoch = no[i].epoch, .holder = no[i].holder });
+        e = refused(&c, (kp_request) { .kind = KP_A_FENCE,
+                                       .node = 2,
+                                       .op.epoch = no[i].epoch,
+                                       .op.holder = no[i].holder });
         assert_int_equal(e->cls, KP_REFUSED);
         assert_string_equal(e->what, "fenced by run-a at 4");
         kp_err_drop(e);
     }
     for (int64_t epoch = 3; epoch <= 5; epoch += 2) {
         e = refused(&c,
-                    (kp_request) { .kind = KP_A_STOP, .node = 2, .epoch = epoch, .op_id = "x" });
+                    (kp_request) { .kind = KP_A_STOP, .node = 2, .op.epoch = epoch, .op.id = "x" });
         assert_int_equal(e->cls, KP_REFUSED);
         kp_err_drop(e);
     }
-    told(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .epoch = 4, .op_id = "x" });
+    told(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .op.epoch = 4, .op.id = "x" });
     assert_true(until_off(&c, 2, KP_MINUTE) >= 0);
-    kp_request other = { .kind = KP_A_FENCE, .node = 2, .epoch = 5, .holder = "run-b" };
+    kp_request other = { .kind = KP_A_FENCE, .node = 2, .op.epoch = 5, .op.holder = "run-b" };
     e = refused(&c, other); /* a higher number alone takes nothing from a run that holds it */
     assert_string_equal(e->what, "fenced by run-a at 4");
     kp_err_drop(e);
-    other.over = "run-a";
+    other.fence.over = "run-a";
     told(&c, other);
-    e = refused(&c, (kp_request) { .kind = KP_A_START, .node = 2, .epoch = 4, .op_id = "y" });
+    e = refused(&c, (kp_request) { .kind = KP_A_START, .node = 2, .op.epoch = 4, .op.id = "y" });
     kp_err_drop(e);
     const kp_value *n = kp_sim_host_counts(c.a, c.sim, 2);
     assert_int_equal(kp_get_int(n, "fences", -1), 2);
@@ -85,14 +88,35 @@ static void a_fence_lets_only_its_epoch_act(void **state)
     cluster_close(&c);
 }
 
+/* As on a real host (tests/unit/live/test_host_side.c). */
+static void a_stop_is_for_the_process_it_means(void **state)
+{
+    cluster c = cluster_of(KRAFT);
+    (void)state;
+    const kp_value *host = host_of(&c, 2);
+    kp_request q = {
+        .kind = KP_A_STOP, .node = 2, .op.id = "s1", .stop.pid = kp_get_int(host, "pid", 0) + 1
+    };
+    kp_err *e = refused(&c, q);
+    assert_int_equal(e->cls, KP_REFUSED);
+    assert_true(e->certain);
+    assert_non_null(strstr(e->what, "runs in its place"));
+    kp_err_drop(e);
+    assert_int_equal(kp_get_int(kp_sim_host_counts(c.a, c.sim, 2), "stops", -1), 0);
+    q.stop.pid--; /* the op id has acted on nothing yet */
+    told(&c, q);
+    assert_true(until_off(&c, 2, KP_MINUTE) >= 0);
+    cluster_close(&c);
+}
+
 /* As on a real host (tests/unit/host/test_fence.c, test_giving_back). */
 static void a_host_that_is_given_back_is_nobodys(void **state)
 {
     cluster c = cluster_of(KRAFT);
-    kp_request fence = { .kind = KP_A_FENCE, .node = 2, .epoch = 5, .holder = "run-a" };
-    kp_request back = { .kind = KP_A_UNFENCE, .node = 2, .epoch = 5, .holder = "run-a" };
+    kp_request fence = { .kind = KP_A_FENCE, .node = 2, .op.epoch = 5, .op.holder = "run-a" };
+    kp_request back = { .kind = KP_A_UNFENCE, .node = 2, .op.epoch = 5, .op.holder = "run-a" };
     (void)state;
-    fence.who = "ops@a";
+    fence.fence.who = "ops@a";
     kp_err *e = refused(&c, back);
     assert_non_null(strstr(e->what, "no kplay has taken this host over"));
     kp_err_drop(e);
@@ -105,8 +129,8 @@ static void a_host_that_is_given_back_is_nobodys(void **state)
     } no[] = { { 4, "run-a" }, { 6, "run-a" }, { 5, "run-b" } };
     for (size_t i = 0; i < KP_COUNT(no); i++) {
         kp_request q = back;
-        q.epoch = no[i].epoch;
-        q.holder = no[i].holder;
+        q.op.epoch = no[i].epoch;
+        q.op.holder = no[i].holder;
         e = refused(&c, q);
         assert_string_equal(e->what, "fenced by run-a at 5");
         kp_err_drop(e);
@@ -117,12 +141,12 @@ static void a_host_that_is_given_back_is_nobodys(void **state)
     assert_int_equal(kp_get_int(f, "epoch", 0), 5);
     assert_null(kp_get(f, "holder"));
     assert_string_equal(kp_get_text(f, "last", ""), "run-a");
-    e = refused(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .epoch = 5, .op_id = "x" });
+    e = refused(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .op.epoch = 5, .op.id = "x" });
     assert_string_equal(e->what, "fenced: nobody holds this host since run-a gave it back at 5");
     kp_err_drop(e);
-    fence.holder = "run-b";
+    fence.op.holder = "run-b";
     kp_err_drop(refused(&c, fence)); /* a number is used once */
-    fence.epoch = 6;
+    fence.op.epoch = 6;
     told(&c, fence);
     assert_string_equal(kp_get_text(kp_get(host_of(&c, 2), "fence"), "holder", ""), "run-b");
     cluster_close(&c);
@@ -139,14 +163,12 @@ static void a_file_is_replaced_only_if_it_is_the_one_read(void **state)
     assert_non_null(strstr(kp_get_text(f, "bytes", ""), "node.id=2\n"));
     kp_request q = { .kind = KP_A_FILE,
                      .node = 2,
-                     .op_id = "f1",
-                     .bytes = "node.id=2\n",
-                     .n_bytes = 10,
-                     .expect = "0" };
+                     .op.id = "f1",
+                     .file = { .bytes = { "node.id=2\n", 10 }, .expect = "0" } };
     kp_err *e = refused(&c, q);
     assert_int_equal(e->cls, KP_REFUSED);
     kp_err_drop(e);
-    q.expect = sha;
+    q.file.expect = sha;
     told(&c, q);
     told(&c, q); /* again under the same op id: nothing, although the file is another one now */
     f = told(&c, (kp_request) { .kind = KP_Q_FILE, .node = 2 });
@@ -174,10 +196,9 @@ static void many_large_files_fit_and_a_full_disk_is_said(void **state)
         kp_arena *a = kp_arena_new("t", 16 << 20);
         kp_request q = { .kind = KP_A_FILE,
                          .node = node,
-                         .op_id = kp_printf(c.a, "b%d", round),
-                         .bytes = big,
-                         .n_bytes = n - 1,
-                         .expect = kp_get_text(f, "sha256", "") };
+                         .op.id = kp_printf(c.a, "b%d", round),
+                         .file = { .bytes = { big, n - 1 },
+                                   .expect = kp_get_text(f, "sha256", "") } };
         kp_send(c.w, a, &q);
         kp_reply *r = kp_wait(c.w, KP_NEVER);
         full = full || r->err != NULL;
@@ -189,10 +210,9 @@ static void many_large_files_fit_and_a_full_disk_is_said(void **state)
         const kp_value *f = told(&c, (kp_request) { .kind = KP_Q_FILE, .node = node });
         kp_reply *r = ask(&c, (kp_request) { .kind = KP_A_FILE,
                                              .node = node,
-                                             .op_id = kp_printf(c.a, "l%d", node),
-                                             .bytes = big,
-                                             .n_bytes = n - 1,
-                                             .expect = kp_get_text(f, "sha256", "") });
+                                             .op.id = kp_printf(c.a, "l%d", node),
+                                             .file = { .bytes = { big, n - 1 },
+                                                       .expect = kp_get_text(f, "sha256", "") } });
         if (r->err) {
             full = true;
             assert_int_equal(r->err->cls, KP_HOST);
@@ -203,10 +223,8 @@ static void many_large_files_fit_and_a_full_disk_is_said(void **state)
     assert_true(full);
     kp_err *e = refused(&c, (kp_request) { .kind = KP_A_FILE,
                                            .node = 1,
-                                           .op_id = "huge",
-                                           .bytes = big,
-                                           .n_bytes = n + 1,
-                                           .expect = "" });
+                                           .op.id = "huge",
+                                           .file = { .bytes = { big, n + 1 }, .expect = "" } });
     kp_err_drop(e);
     cluster_close(&c);
 }
@@ -218,7 +236,7 @@ static void a_link_goes_to_staged_releases_only(void **state)
     const kp_value *releases = kp_get(host_of(&c, 2), "releases");
     assert_int_equal(kp_len(releases), 2); /* and the one it runs */
     kp_err *e = refused(
-        &c, (kp_request) { .kind = KP_A_LINK, .node = 2, .op_id = "l", .version = "3.9.1" });
+        &c, (kp_request) { .kind = KP_A_LINK, .node = 2, .op.id = "l", .link.version = "3.9.1" });
     assert_int_equal(e->cls, KP_HOST);
     assert_non_null(strstr(e->what, "3.9.1 is not staged"));
     kp_err_drop(e);
@@ -232,12 +250,13 @@ static void a_job_runs_detached_and_may_stage_a_release(void **state)
 {
     cluster c = cluster_of("{'staged':['3.7.2'],'topics':[{'name':'t'}]}");
     (void)state;
-    kp_request q = { .kind = KP_Q_JOB, .node = 2, .op_id = "unpack" };
+    kp_request q = { .kind = KP_Q_JOB, .node = 2, .op.id = "unpack" };
     assert_string_equal(kp_get_text(told(&c, q), "state", ""), "none");
-    told(&c, (kp_request) { .kind = KP_A_JOB,
-                            .node = 2,
-                            .op_id = "unpack",
-                            .argv = value_of(c.a, "['tar','-xzf','/tmp/kafka_2.13-3.7.2.tgz']") });
+    told(&c,
+         (kp_request) { .kind = KP_A_JOB,
+                        .node = 2,
+                        .op.id = "unpack",
+                        .job.argv = value_of(c.a, "['tar','-xzf','/tmp/kafka_2.13-3.7.2.tgz']") });
     assert_string_equal(kp_get_text(told(&c, q), "state", ""), "running");
     pass(&c, 2 * KP_SECOND);
     const kp_value *job = told(&c, q);
@@ -245,7 +264,7 @@ static void a_job_runs_detached_and_may_stage_a_release(void **state)
     assert_int_equal(kp_get_int(job, "rc", -1), 0);
     assert_int_equal(kp_get_int(kp_sim_host_counts(c.a, c.sim, 2), "jobs", -1), 1);
     stop(&c, 2); /* any act has a claim that can be asked for */
-    q.op_id = "op-1";
+    q.op.id = "op-1";
     assert_string_equal(kp_get_text(told(&c, q), "state", ""), "done");
     cluster_close(&c);
 }
@@ -262,10 +281,11 @@ static void a_job_stages_on_its_host_when_it_has_ended(void **state)
     sound(kp_sim_from_snapshot(a, snapshot, NULL, &sim));
     cluster c = cluster_from(sim);
     assert_int_equal(kp_len(kp_get(host_of(&c, 1), "releases")), 1);
-    told(&c, (kp_request) { .kind = KP_A_JOB,
-                            .node = 1,
-                            .op_id = "unpack",
-                            .argv = value_of(c.a, "['tar','-xzf','/tmp/kafka_2.13-3.9.1.tgz']") });
+    told(&c,
+         (kp_request) { .kind = KP_A_JOB,
+                        .node = 1,
+                        .op.id = "unpack",
+                        .job.argv = value_of(c.a, "['tar','-xzf','/tmp/kafka_2.13-3.9.1.tgz']") });
     assert_int_equal(kp_len(kp_get(host_of(&c, 1), "releases")), 1);
     pass(&c, 2 * KP_SECOND);
     assert_int_equal(kp_len(kp_get(host_of(&c, 1), "releases")), 2);
@@ -279,19 +299,18 @@ static const char *config(cluster *c, const char *resource, const char *name, co
     const kp_value *all = told(
         c, (kp_request) { .kind = KP_Q_CONFIG,
                           .node = KP_ANY_NODE,
-                          .resource = resource,
-                          .names = value_of(c->a, kp_printf(c->a, "['%s']", name)) });
+                          .config = { .resource = resource,
+                                      .names = value_of(c->a, kp_printf(c->a, "['%s']", name)) } });
     const kp_value *v = kp_get(kp_get(kp_get(all, name), key), what);
     return !v ? "(absent)" : v->type == KP_INT ? kp_printf(c->a, "%" PRId64, v->u.i) : v->u.s;
 }
 
 static void alter(cluster *c, const char *resource, const char *name, const char *edits)
 {
-    told(c, (kp_request) { .kind = KP_A_CONFIG,
-                           .node = KP_ANY_NODE,
-                           .resource = resource,
-                           .names = value_of(c->a, kp_printf(c->a, "['%s']", name)),
-                           .edits = value_of(c->a, edits) });
+    told(c, (kp_request) {
+                .kind = KP_A_CONFIG,
+                .node = KP_ANY_NODE,
+                .alter = { .resource = resource, .name = name, .edits = value_of(c->a, edits) } });
 }
 
 static void dynamic_configurations_are_kept(void **state)
@@ -320,16 +339,16 @@ static void dynamic_configurations_are_kept(void **state)
     assert_string_equal(config(&c, "topic", "t", "unclean.leader.election.enable", "value"),
                         "true");
     assert_int_equal(view_of(&c, 1)->flags[0], KP_PART_UNCLEAN);
-    kp_err *e = refused(&c, (kp_request) { .kind = KP_Q_CONFIG,
-                                           .node = KP_ANY_NODE,
-                                           .resource = "topic",
-                                           .names = value_of(c.a, "['nope']") });
+    kp_err *e = refused(
+        &c, (kp_request) { .kind = KP_Q_CONFIG,
+                           .node = KP_ANY_NODE,
+                           .config = { .resource = "topic", .names = value_of(c.a, "['nope']") } });
     kp_err_drop(e);
-    const kp_value *all = told(&c,
-                               (kp_request) { .kind = KP_Q_CONFIG,
-                                              .node = KP_ANY_NODE,
-                                              .resource = "topic",
-                                              .keys = value_of(c.a, "['min.insync.replicas']") });
+    const kp_value *all = told(
+        &c, (kp_request) { .kind = KP_Q_CONFIG,
+                           .node = KP_ANY_NODE,
+                           .config = { .resource = "topic",
+                                       .keys = value_of(c.a, "['min.insync.replicas']") } });
     assert_int_equal(kp_len(all), 1);
     assert_int_equal(kp_len(kp_get(all, "t")), 1);
     cluster_close(&c);
@@ -342,7 +361,7 @@ static void groups_commit_as_they_read(void **state)
     const kp_value *groups = told(&c, (kp_request) { .kind = KP_Q_GROUPS, .node = KP_ANY_NODE });
     assert_int_equal(kp_len(groups), 2);
     assert_string_equal(kp_get_text(kp_at(groups, 0), "group", ""), "g");
-    kp_request q = { .kind = KP_Q_LAG, .node = KP_ANY_NODE, .names = value_of(c.a, "['h']") };
+    kp_request q = { .kind = KP_Q_LAG, .node = KP_ANY_NODE, .lag.groups = value_of(c.a, "['h']") };
     const kp_value *before = told(&c, q);
     assert_int_equal(kp_len(before), 1);
     pass(&c, KP_MINUTE);
@@ -376,7 +395,7 @@ static void what_a_host_shows_has_the_shape_of_world_h(void **state)
     assert_string_equal(kp_get_text(f, "cluster_id", "x"), view_of(&c, 1)->cluster_id);
     assert_int_equal(strlen(view_of(&c, 1)->cluster_id), 22);
     assert_null(
-        kp_get(told(&c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .since = -1 }), "signs"));
+        kp_get(told(&c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .host.since = -1 }), "signs"));
     assert_int_equal(kp_len(told(&c, (kp_request) { .kind = KP_Q_GRANTS, .node = 2 })), 0);
     const char *boot = kp_get_text(h, "boot_id", "");
     restart(&c, 2);
@@ -390,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_op_id_acts_once),
         cmocka_unit_test(a_fence_lets_only_its_epoch_act),
+        cmocka_unit_test(a_stop_is_for_the_process_it_means),
         cmocka_unit_test(a_host_that_is_given_back_is_nobodys),
         cmocka_unit_test(a_file_is_replaced_only_if_it_is_the_one_read),
         cmocka_unit_test(many_large_files_fit_and_a_full_disk_is_said),

@@ -183,7 +183,7 @@ static void combined_nodes_are_both(void **state)
 static int64_t znode_controller(cluster *c)
 {
     const kp_value *z = told(
-        c, (kp_request) { .kind = KP_Q_ZNODE, .node = KP_ANY_NODE, .path = "/controller" });
+        c, (kp_request) { .kind = KP_Q_ZNODE, .node = KP_ANY_NODE, .znode.path = "/controller" });
     const char *at = strstr(kp_get_text(z, "data", ""), "\"brokerid\":");
     return at ? at[11] - '0' : -1;
 }
@@ -256,7 +256,7 @@ static void kraft_metadata_names_an_arbitrary_broker(void **state)
     }
     assert_true(__builtin_popcount(seen) > 1);
     kp_err *e = refused(
-        &c, (kp_request) { .kind = KP_Q_ZNODE, .node = KP_ANY_NODE, .path = "/controller" });
+        &c, (kp_request) { .kind = KP_Q_ZNODE, .node = KP_ANY_NODE, .znode.path = "/controller" });
     assert_non_null(strstr(e->what, "no ZooKeeper"));
     kp_err_drop(e);
     cluster_close(&c);
@@ -277,7 +277,8 @@ static void znodes_say_what_zookeeper_knows(void **state)
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         const kp_value *z = told(
-            &c, (kp_request) { .kind = KP_Q_ZNODE, .node = KP_ANY_NODE, .path = rows[i].path });
+            &c,
+            (kp_request) { .kind = KP_Q_ZNODE, .node = KP_ANY_NODE, .znode.path = rows[i].path });
         if (!rows[i].has) {
             assert_int_equal(z->type, KP_NIL);
             continue;

@@ -131,7 +131,7 @@ static void lost_ssh(void **state)
     uint32_t acted, asked;
     (void)state;
     fault(&c, "{'fault':'lost_ssh','node':2,'stop':1,'lasts':'20s'}");
-    kp_err *e = refused(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .op_id = "s" });
+    kp_err *e = refused(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .op.id = "s" });
     assert_int_equal(e->cls, KP_HOST);
     assert_true(e->retriable);
     kp_err_drop(e);

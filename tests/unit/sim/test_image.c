@@ -58,25 +58,27 @@ static void stop_broker_2(void)
 {
     cluster c = cluster_in_file(SPEC, path);
     fault(&c, "{'fault':'crash','node':4,'at':'10m'}");
-    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 2, .epoch = 3, .holder = "run-a" });
-    told(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .epoch = 3, .op_id = "stop-2" });
+    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 2, .op.epoch = 3, .op.holder = "run-a" });
+    told(&c, (kp_request) { .kind = KP_A_STOP, .node = 2, .op.epoch = 3, .op.id = "stop-2" });
     pass(&c, 50); /* it has not even begun to move its leaders */
 }
 
 static void edit_and_start(void)
 {
     cluster c = reopen();
-    told(&c, (kp_request) {
-                 .kind = KP_A_LINK, .node = 2, .epoch = 3, .op_id = "link-2", .version = "3.9.1" });
+    told(&c, (kp_request) { .kind = KP_A_LINK,
+                            .node = 2,
+                            .op.epoch = 3,
+                            .op.id = "link-2",
+                            .link.version = "3.9.1" });
     const kp_value *file = told(&c, (kp_request) { .kind = KP_Q_FILE, .node = 2 });
     told(&c, (kp_request) { .kind = KP_A_FILE,
                             .node = 2,
-                            .epoch = 3,
-                            .op_id = "file-2",
-                            .bytes = "node.id=2\nprocess.roles=broker\n",
-                            .n_bytes = 31,
-                            .expect = kp_get_text(file, "sha256", "") });
-    told(&c, (kp_request) { .kind = KP_A_START, .node = 2, .epoch = 3, .op_id = "start-2" });
+                            .op.epoch = 3,
+                            .op.id = "file-2",
+                            .file = { .bytes = { "node.id=2\nprocess.roles=broker\n", 31 },
+                                      .expect = kp_get_text(file, "sha256", "") } });
+    told(&c, (kp_request) { .kind = KP_A_START, .node = 2, .op.epoch = 3, .op.id = "start-2" });
 }
 
 static void the_cluster_outlives_the_process(void **state)
@@ -91,7 +93,7 @@ static void the_cluster_outlives_the_process(void **state)
     assert_int_equal(acted, 1);
     assert_int_equal(kp_get_int(kp_get(host_of(&c, 2), "fence"), "epoch", 0), 3);
     told(&c, (kp_request) {
-                 .kind = KP_A_STOP, .node = 2, .epoch = 3, .op_id = "stop-2" }); /* attaches */
+                 .kind = KP_A_STOP, .node = 2, .op.epoch = 3, .op.id = "stop-2" }); /* attaches */
     assert_true(until_off(&c, 2, KP_MINUTE) >= 0);
     assert_int_equal(kp_get_int(host_of(&c, 2), "clean_dirs", 0), 1);
     assert_int_equal(kp_get_int(kp_sim_host_counts(c.a, c.sim, 2), "stops", 0), 1);
@@ -149,7 +151,7 @@ static void a_catch_up_goes_on(void **state)
 static void a_request_that_had_not_landed_never_does(void)
 {
     cluster c = cluster_in_file(SPEC, path);
-    kp_request q = { .kind = KP_A_STOP, .node = 2, .op_id = "s" };
+    kp_request q = { .kind = KP_A_STOP, .node = 2, .op.id = "s" };
     kp_send(c.w, c.a, &q);
     pass(&c, 10); /* on its way for 25 ms */
 }
@@ -178,7 +180,7 @@ static void work_without_end(void)
         kp_arena *a = kp_arena_new("t", 16 << 20);
         kp_request q = { .kind = i % 3 == 0 ? KP_A_STOP : KP_A_START,
                          .node = node,
-                         .op_id = kp_printf(a, "%d-%d", (int)getpid(), i % 300) };
+                         .op.id = kp_printf(a, "%d-%d", (int)getpid(), i % 300) };
         kp_send(c.w, a, &q);
         kp_reply *r = kp_wait(c.w, KP_NEVER);
         kp_err_drop(r->err);

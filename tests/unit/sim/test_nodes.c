@@ -159,7 +159,7 @@ static void a_quick_restart_is_kept_out_by_the_old_session(void **state)
         do {
             pass(&c, 100);
             t += 100;
-            h = told(&c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .since = since });
+            h = told(&c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .host.since = since });
         } while (!kp_get_bool(kp_get(h, "signs"), "started", false) && t < KP_MINUTE);
         assert_true(t < KP_MINUTE);
         assert_int_equal(kp_get_bool(kp_get(h, "signs"), "duplicate_registration", false),
@@ -237,7 +237,8 @@ static void a_start_reads_the_link_and_the_file(void **state)
         start(&c, 2);
         assert_true(kp_get_int(host_of(&c, 2), "pid", 0) > 0); /* there for a moment in any case */
         bool off = until_off(&c, 2, 20 * KP_SECOND) >= 0;
-        const kp_value *h = told(&c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .since = since });
+        const kp_value *h = told(
+            &c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .host.since = since });
         if (off != (r->says != NULL))
             print_error("%s\n", r->what);
         assert_int_equal(off, r->says != NULL);
@@ -310,10 +311,11 @@ static void a_protocol_above_the_others_binaries_never_rejoins_either(void **sta
 static const char *protocol(cluster *c, int id, const char *what)
 {
     const kp_value *all = told(
-        c, (kp_request) { .kind = KP_Q_CONFIG,
-                          .node = id,
-                          .resource = "broker",
-                          .keys = value_of(c->a, "['inter.broker.protocol.version']") });
+        c,
+        (kp_request) { .kind = KP_Q_CONFIG,
+                       .node = id,
+                       .config = { .resource = "broker",
+                                   .keys = value_of(c->a, "['inter.broker.protocol.version']") } });
     const kp_value *one = kp_get(kp_get(all, kp_printf(c->a, "%d", id)),
                                  "inter.broker.protocol.version");
     return kp_get_text(one, what, "");

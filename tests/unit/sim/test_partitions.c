@@ -167,7 +167,7 @@ static void preferred_election_gives_leaders_back(void **state)
         one++;
     told(&c, (kp_request) { .kind = KP_A_ELECT,
                             .node = KP_ANY_NODE,
-                            .partitions = value_of(
+                            .elect.partitions = value_of(
                                 c.a, kp_printf(c.a, "[{'topic':'t','partition':%u}]", one)) });
     v = view_of(&c, 2);
     assert_int_equal(v->counts.unpreferred, moved - 1);
@@ -225,16 +225,16 @@ static void raising_min_isr_recounts(void **state)
     assert_int_equal(view_of(&c, 1)->counts.at_min_isr, 0);
     told(&c, (kp_request) { .kind = KP_A_CONFIG,
                             .node = KP_ANY_NODE,
-                            .resource = "topic",
-                            .names = value_of(c.a, "['t']"),
-                            .edits = value_of(c.a, "{'min.insync.replicas':'3'}") });
+                            .alter = { .resource = "topic",
+                                       .name = "t",
+                                       .edits = value_of(c.a, "{'min.insync.replicas':'3'}") } });
     assert_int_equal(view_of(&c, 1)->counts.at_min_isr, 30);
     sound(kp_sim_audit(c.sim));
     told(&c, (kp_request) { .kind = KP_A_CONFIG,
                             .node = KP_ANY_NODE,
-                            .resource = "topic",
-                            .names = value_of(c.a, "['t']"),
-                            .edits = value_of(c.a, "{'min.insync.replicas':false}") });
+                            .alter = { .resource = "topic",
+                                       .name = "t",
+                                       .edits = value_of(c.a, "{'min.insync.replicas':false}") } });
     assert_int_equal(view_of(&c, 1)->min_isr[0], 1);
     cluster_close(&c);
 }

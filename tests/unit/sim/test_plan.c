@@ -260,9 +260,8 @@ static void files_of_a_snapshot_mean_what_kafka_reads(void **state)
         start(&c, node);
         assert_true(until_listed(&c, node, true, KP_MINUTE) >= 0);
     }
-    const kp_value *config = told(&c, (kp_request) { .kind = KP_Q_CONFIG,
-                                                     .node = 1,
-                                                     .resource = "broker" });
+    const kp_value *config = told(
+        &c, (kp_request) { .kind = KP_Q_CONFIG, .node = 1, .config.resource = "broker" });
     const kp_value *ibp = kp_get(kp_get(config, "1"), "inter.broker.protocol.version");
     assert_string_equal(kp_get_text(ibp, "value", ""), "3.3");
     cluster_close(&c);

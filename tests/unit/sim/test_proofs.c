@@ -9,7 +9,7 @@
 
 static const kp_value *proof(cluster *c, const char *release)
 {
-    return told(c, (kp_request) { .kind = KP_Q_PROOF, .node = 2, .version = release });
+    return told(c, (kp_request) { .kind = KP_Q_PROOF, .node = 2, .proof.version = release });
 }
 
 static void of_kind(const kp_value *v, const char *kind, const char *part, bool ran)

@@ -20,8 +20,9 @@ static void every_request_is_answered_once_in_time(void **state)
                                  : i % 3 == 1 ? KP_Q_HOST
                                               : KP_Q_NODE,
                          .node = 1 + i % 3,
-                         .since = -1,
                          .within = 100 * (1 + i % 7) };
+        if (q.kind == KP_Q_HOST)
+            q.host.since = -1;
         ticket[i] = kp_send(c.w, c.a, &q);
     }
     for (int n = 0; n < 200; n++) {
@@ -75,7 +76,7 @@ static void questions_go_to_whom_they_are_for(void **state)
         { KP_Q_VIEW, 3001, KP_CLUSTER }, { KP_Q_LOG_DIRS, 3001, KP_CLUSTER },
         { KP_Q_HOST, 77, KP_CONFIG },    { KP_Q_HOST, KP_ANY_NODE, KP_CONFIG },
         { KP_Q_VIEW, 77, KP_CONFIG },    { KP_Q_JOB, 2, KP_INTERNAL },
-        { KP_A_STOP, 2, KP_INTERNAL },
+        { KP_A_STOP, 2, KP_INTERNAL },   { KP_Q_PROOF, 2, KP_INTERNAL },
     };
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
@@ -83,8 +84,8 @@ static void questions_go_to_whom_they_are_for(void **state)
         assert_int_equal(e->cls, rows[i].cls);
         kp_err_drop(e);
     }
-    kp_err *e = refused(&c,
-                        (kp_request) { .kind = KP_Q_CONFIG, .node = 3001, .resource = "broker" });
+    kp_err *e = refused(
+        &c, (kp_request) { .kind = KP_Q_CONFIG, .node = 3001, .config.resource = "broker" });
     kp_err_drop(e);
     cluster_close(&c);
 }
@@ -101,7 +102,7 @@ static void waiting_moves_the_clock_and_no_further(void **state)
     assert_int_equal(kp_mono(c.w), mono + 1234);
     assert_null(kp_wait(c.w, KP_NEVER)); /* nothing under way: nothing would ever come */
     assert_int_equal(kp_mono(c.w), mono + 1234);
-    kp_request q = { .kind = KP_Q_HOST, .node = 2, .since = -1 };
+    kp_request q = { .kind = KP_Q_HOST, .node = 2, .host.since = -1 };
     kp_send(c.w, c.a, &q);
     assert_null(kp_wait(c.w, kp_mono(c.w) + 10)); /* a host takes 40 ms */
     kp_reply *r = kp_wait(c.w, kp_mono(c.w) + 10000);
@@ -116,7 +117,7 @@ static void a_cancelled_question_is_not_answered_and_a_cancelled_action_lands(vo
 {
     cluster c = cluster_of(KRAFT);
     (void)state;
-    kp_request q = { .kind = KP_Q_HOST, .node = 1, .since = -1 },
+    kp_request q = { .kind = KP_Q_HOST, .node = 1, .host.since = -1 },
                view = { .kind = KP_Q_VIEW, .node = 1 };
     uint64_t a = kp_send(c.w, c.a, &q), b = kp_send(c.w, c.a, &view);
     kp_cancel(c.w, a);
@@ -124,16 +125,16 @@ static void a_cancelled_question_is_not_answered_and_a_cancelled_action_lands(vo
     kp_reply *r = kp_wait(c.w, kp_mono(c.w) + 1000);
     assert_true(r->ticket == b);
     assert_null(kp_wait(c.w, kp_mono(c.w) + 1000));
-    kp_request act = { .kind = KP_A_STOP, .node = 2, .op_id = "s" };
+    kp_request act = { .kind = KP_A_STOP, .node = 2, .op.id = "s" };
     kp_cancel(c.w, kp_send(c.w, c.a, &act));
     assert_null(kp_wait(c.w, kp_mono(c.w) + 10000));
     assert_int_equal(kp_get_int(host_of(&c, 2), "pid", -1), 0);
-    act.epoch = 9; /* refused: the error is dropped with the reply */
-    act.op_id = "t";
+    act.op.epoch = 9; /* refused: the error is dropped with the reply */
+    act.op.id = "t";
     kp_cancel(c.w, kp_send(c.w, c.a, &act));
     /* what is under way when the world ends is dropped */
     kp_send(c.w, c.a, &q);
-    act.op_id = "u";
+    act.op.id = "u";
     kp_send(c.w, c.a, &act);
     kp_wait(c.w, kp_mono(c.w) + 30);
     cluster_close(&c);
@@ -144,7 +145,7 @@ static void requests_are_copied(void **state)
     cluster c = cluster_of(KRAFT);
     char op[16] = "stop-2";
     (void)state;
-    kp_request q = { .kind = KP_A_STOP, .node = 2, .op_id = op };
+    kp_request q = { .kind = KP_A_STOP, .node = 2, .op.id = op };
     kp_send(c.w, c.a, &q);
     memset(op, 'x', sizeof op - 1);
     kp_wait(c.w, KP_NEVER);
@@ -180,8 +181,9 @@ static void following_a_node_costs_what_it_is_behind(void **state)
     cluster c = cluster_of("{'brokers':10,'topics':[{'name':'t','partitions':20000}]}");
     (void)state;
     const kp_view *v = view_of(&c, 1);
-    kp_request whole = { .kind = KP_Q_VIEW, .node = 1 },
-               follow = { .kind = KP_Q_VIEW, .node = 1, .follow = kp_somebody(2), .seen = v };
+    kp_request whole = { .kind = KP_Q_VIEW, .node = 1 }, follow = {
+        .kind = KP_Q_VIEW, .node = 1, .view = { .follow = kp_somebody(2), .seen = v }
+    };
     int64_t a = ask(&c, whole)->took_us, b = ask(&c, follow)->took_us;
     assert_in_range(a, 20000, 30000);
     assert_in_range(b, 400, 600);                      /* nothing of it is out of sync */
@@ -236,7 +238,7 @@ static void the_digest_sees_what_shapes_the_future(void **state)
     edit_file(&c, 3, "{'a':'1'}");
     uint64_t edited = kp_sim_stats_of(c.sim).digest;
     assert_true(edited != before);
-    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 3, .epoch = 1, .holder = "x" });
+    told(&c, (kp_request) { .kind = KP_A_FENCE, .node = 3, .op.epoch = 1, .op.holder = "x" });
     assert_true(kp_sim_stats_of(c.sim).digest != edited);
     cluster_close(&c);
 }

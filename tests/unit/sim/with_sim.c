@@ -94,7 +94,7 @@ const kp_view *view_of(cluster *c, int node)
 
 const kp_value *host_of(cluster *c, int node)
 {
-    return told(c, (kp_request) { .kind = KP_Q_HOST, .node = node, .since = 0 });
+    return told(c, (kp_request) { .kind = KP_Q_HOST, .node = node, .host.since = 0 });
 }
 
 static const char *next_op(cluster *c)
@@ -104,18 +104,18 @@ static const char *next_op(cluster *c)
 
 void stop(cluster *c, int node)
 {
-    told(c, (kp_request) { .kind = KP_A_STOP, .node = node, .op_id = next_op(c) });
+    told(c, (kp_request) { .kind = KP_A_STOP, .node = node, .op.id = next_op(c) });
 }
 
 void start(cluster *c, int node)
 {
-    told(c, (kp_request) { .kind = KP_A_START, .node = node, .op_id = next_op(c) });
+    told(c, (kp_request) { .kind = KP_A_START, .node = node, .op.id = next_op(c) });
 }
 
 void switch_to(cluster *c, int node, const char *release)
 {
-    told(c,
-         (kp_request) { .kind = KP_A_LINK, .node = node, .op_id = next_op(c), .version = release });
+    told(c, (kp_request) {
+                .kind = KP_A_LINK, .node = node, .op.id = next_op(c), .link.version = release });
 }
 
 void edit_file(cluster *c, int node, const char *json_edits)
@@ -126,12 +126,11 @@ void edit_file(cluster *c, int node, const char *json_edits)
     size_t n;
 
     sound(kp_properties_edit(c->a, bytes->u.s, bytes->n, value_of(c->a, json_edits), &text, &n));
-    told(c, (kp_request) { .kind = KP_A_FILE,
-                           .node = node,
-                           .op_id = next_op(c),
-                           .bytes = text,
-                           .n_bytes = n,
-                           .expect = kp_get_text(file, "sha256", "") });
+    told(c, (kp_request) {
+                .kind = KP_A_FILE,
+                .node = node,
+                .op.id = next_op(c),
+                .file = { .bytes = { text, n }, .expect = kp_get_text(file, "sha256", "") } });
 }
 
 void fault(cluster *c, const char *json)

@@ -134,6 +134,69 @@ static void a_world_that_does_not_answer_is_an_error(void **state)
     kp_err_drop(reply[0].err);
 }
 
+/* Every pointer that the table names, of every kind. */
+static void what_a_request_points_to_is_kept(void **state)
+{
+    (void)state;
+    for (int i = 0; i < KP_REQS; i++) {
+        const kp_req_kind *k = kp_req_of((kp_req)i);
+        kp_arena *asker = kp_arena_new("asker", 1 << 20);
+        KP_AUTO_ARENA a = kp_arena_new("kept", 1 << 20);
+        kp_request q = { .kind = (kp_req)i,
+                         .op = { .id = kp_strdup(asker, "text"),
+                                 .holder = kp_strdup(asker, "run") } };
+        for (const kp_req_field *f = k->fields; f && f->offset; f++) {
+            void *at = (char *)&q + f->offset;
+            if (f->holds == KP_HOLDS_TEXT)
+                *(const char **)at = kp_strdup(asker, "text");
+            else if (f->holds == KP_HOLDS_SPAN)
+                *(kp_span *)at = (kp_span) { kp_strndup(asker, "a\0b", 3), 3 };
+            else
+                *(const kp_value **)at = kp_map(asker, "x", kp_text(asker, "y"), NULL);
+        }
+        assert_null(kp_request_check(&q));
+        kp_request kept = kp_request_keep(a, &q);
+        kp_arena_free(asker);
+        assert_string_equal(kept.op.id, "text");
+        assert_string_equal(kept.op.holder, "run");
+        for (const kp_req_field *f = k->fields; f && f->offset; f++) {
+            const void *at = (const char *)&kept + f->offset;
+            const void *was = (const char *)&q + f->offset;
+            assert_ptr_not_equal(*(void *const *)at, *(void *const *)was);
+            if (f->holds == KP_HOLDS_TEXT)
+                assert_string_equal(*(const char *const *)at, "text");
+            else if (f->holds == KP_HOLDS_SPAN)
+                assert_memory_equal(((const kp_span *)at)->p, "a\0b", 4);
+            else
+                assert_string_equal(kp_get_text(*(const kp_value *const *)at, "x", ""), "y");
+        }
+    }
+}
+
+static void what_can_not_be_left_out_is_told(void **state)
+{
+    static const struct {
+        kp_request q;
+        const char *lacks;
+    } rows[] = {
+        { { .kind = KP_A_STOP }, "stop was asked without an op id" },
+        { { .kind = KP_Q_JOB }, "job_state was asked without an op id" },
+        { { .kind = KP_A_LINK, .op.id = "x" }, "link was asked without a version" },
+        { { .kind = KP_A_LINK, .op.id = "x", .link.version = "" },
+          "link was asked without a version" },
+        { { .kind = KP_A_FILE, .op.id = "x" }, "write_file was asked without bytes" },
+        { { .kind = KP_A_JOB, .op.id = "x" }, "job was asked without a command" },
+        { { .kind = KP_Q_CONFIG }, "config was asked without a resource" },
+    };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        kp_err *e = kp_request_check(&rows[i].q);
+        assert_non_null(e);
+        assert_string_equal(e->what, rows[i].lacks);
+        kp_err_drop(e);
+    }
+}
+
 static void every_request_has_a_name_of_its_own(void **state)
 {
     (void)state;
@@ -156,6 +219,8 @@ int main(void)
         cmocka_unit_test(replies_stand_in_the_order_of_the_questions),
         cmocka_unit_test(answers_to_others_are_dropped),
         cmocka_unit_test(a_world_that_does_not_answer_is_an_error),
+        cmocka_unit_test(what_a_request_points_to_is_kept),
+        cmocka_unit_test(what_can_not_be_left_out_is_told),
         cmocka_unit_test(every_request_has_a_name_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

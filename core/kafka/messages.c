@@ -47,6 +47,7 @@ const kp_api kp_apis[] = {
         kp_list_partition_reassignments),
     API(KP_DESCRIBE_QUORUM, "DescribeQuorum", 0, 2, 0, kp_describe_quorum),
     API(KP_DESCRIBE_CLUSTER, "DescribeCluster", 0, 2, 0, kp_describe_cluster),
+    API(KP_UNREGISTER_BROKER, "UnregisterBroker", 0, 0, 0, kp_unregister_broker),
 };
 const size_t kp_apis_n = KP_COUNT(kp_apis);
 

@@ -16,6 +16,7 @@
  *                                                   KIP-853 (v2)
  *    60  DescribeCluster            0-2      0        DescribeClusterRequest; KIP-700,
  *                                                   KIP-919 (v1), KIP-1073 (v2)
+ *    64  UnregisterBroker           0        0        UnregisterBrokerRequest; KIP-631
  * The schemas are those of 2.8.0, 3.5.2, 3.9.1 and 4.1.1: where several releases carry the same
  * version of an API, they agree.
  *
@@ -41,6 +42,7 @@ typedef enum kp_api_key {
     KP_LIST_PARTITION_REASSIGNMENTS = 46,
     KP_DESCRIBE_QUORUM = 55,
     KP_DESCRIBE_CLUSTER = 60,
+    KP_UNREGISTER_BROKER = 64,
 } kp_api_key;
 
 /* Values of fields (KIP-919, ConfigResource.Type, ElectionType, AlterConfigOp.OpType,

@@ -269,6 +269,11 @@ static void test_writes(void **state KP_UNUSED)
     kp_incremental_alter_configs_response alter_response = { 0, { altered, 1 } };
     golden(KP_INCREMENTAL_ALTER_CONFIGS, 1, 1, "00000000 02 0028 04'bad' 04 02'1' 00 00",
            &alter_response);
+
+    kp_unregister_broker_request unregister = { 9 };
+    golden(KP_UNREGISTER_BROKER, 0, 0, "00000009 00", &unregister);
+    kp_unregister_broker_response unregistered = { 0, 102, NULL };
+    golden(KP_UNREGISTER_BROKER, 1, 0, "00000000 0066 00 00", &unregistered);
 }
 
 static void test_reassignments(void **state KP_UNUSED)

@@ -16,7 +16,7 @@ typedef struct actor {
     site *s;
     fake_broker *f;
     act_fn metadata, other;
-    int asked[64];    /* by API key */
+    int asked[128];   /* by API key */
     char topics[256]; /* named in the last Metadata or DescribeConfigs request: "a,b,"; "*" all */
     int mode;         /* of the test */
 } actor;
@@ -410,6 +410,7 @@ static void test_what_a_node_says_of_itself(void **state)
 
     fake_range(c->f, 52, 1, 0);
     fake_range(c->f, KP_DESCRIBE_QUORUM, 1, 0);
+    fake_range(c->f, KP_UNREGISTER_BROKER, 1, 0);
     fake_hang_up(c->f);
     site_fails(s, ask(KP_Q_NODE, 3001), KP_CLUSTER, "no Kafka that kplay knows");
     leave(c);

@@ -111,11 +111,11 @@ kp_facts *kp_guard_judge(kp_seen *o, kp_guard_when when, const kp_guard_case *c,
     for (size_t i = 0; c->state && i < c->n; i++)
         kp_facts_host(f, c->nodes[i], c->state[i]);
     for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
-        needs |= row->when == when ? row->needs : 0;
+        needs |= row->when & when ? row->needs : 0;
     kp_facts_need(f, needs);
     for (const kp_guard_row *row = kp_guard_rows; row->name; row++) {
         fs->row = row;
-        if (row->when == when)
+        if (row->when & when)
             row->judge(f, c, fs);
     }
     return f;
@@ -142,6 +142,11 @@ static void judge_node(kp_facts *f, const kp_guard_row *row, int node, kp_findin
             all->f[i].node = kp_somebody(node);
 }
 
+static bool is_ahead(const kp_guard_row *row)
+{
+    return row->when & ~(unsigned)KP_BEFORE_IRREVERSIBLE;
+}
+
 kp_err *kp_guard_ahead(kp_seen *o, kp_arena *a, const int *nodes, size_t n, const char *version,
                        const kp_value *rows, kp_findings *fs)
 {
@@ -151,7 +156,7 @@ kp_err *kp_guard_ahead(kp_seen *o, kp_arena *a, const int *nodes, size_t n, cons
 
     f->ahead = true;
     for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
-        if (row->when != KP_BEFORE_IRREVERSIBLE && (!rows || kp_list_has_text(rows, row->name)))
+        if (is_ahead(row) && (!rows || kp_list_has_text(rows, row->name)))
             needs |= row->needs;
     kp_facts_need(f, needs);
     if (f->unreached)
@@ -160,7 +165,7 @@ kp_err *kp_guard_ahead(kp_seen *o, kp_arena *a, const int *nodes, size_t n, cons
         all.row = row;
         /* Where no view is to be had, a row about it has nothing to judge. */
         bool instead = (needs & KP_F_VIEW) && !f->view && row->judge == kp_judge_fresh_view;
-        if (row->when == KP_BEFORE_IRREVERSIBLE ||
+        if (!is_ahead(row) ||
             (rows && !instead && !kp_list_has_text(rows, row->name)))
             continue;
         if (!row->node)

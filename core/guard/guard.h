@@ -11,10 +11,13 @@
 
 #include "facts/facts.h"
 
+/* When a row is judged; bits.  Each row has one of the first three; those of the last of them are
+ * judged ahead of a run only with KP_AHEAD, the others always. */
 typedef enum kp_guard_when {
-    KP_BEFORE_DISRUPTIVE,
-    KP_BEFORE_START,
-    KP_BEFORE_IRREVERSIBLE
+    KP_BEFORE_DISRUPTIVE = 1,
+    KP_BEFORE_START = 2,
+    KP_BEFORE_IRREVERSIBLE = 4,
+    KP_AHEAD = 8,
 } kp_guard_when;
 typedef struct kp_guard_case { /* who is touched, and how */
     const int *nodes;
@@ -61,7 +64,7 @@ typedef void (*kp_judge)(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 struct kp_guard_row {
     const char *name;
-    kp_guard_when when;
+    unsigned when;  /* KP_BEFORE_*, KP_AHEAD */
     bool node;      /* about the nodes of the case; else about the cluster, whoever is touched */
     bool hard;      /* takes no override */
     unsigned needs; /* KP_F_* its judge always looks at */

@@ -214,7 +214,7 @@ char *kp_doc_guard(kp_arena *a)
     for (size_t w = 0; w < KP_COUNT(when); w++) {
         kp_buf_fmt(&b, "%s%s\n", w ? "\n" : "", when[w]);
         for (const kp_guard_row *row = kp_guard_rows; row->name; row++)
-            if ((size_t)row->when == w)
+            if (row->when & 1u << w)
                 kp_buf_fmt(&b, "  %-18s %s%s\n", row->name, row->doc, row->hard ? "  (hard)" : "");
     }
     kp_buf_str(&b, "\nA row that is not hard can be overridden for one run: --force ROW --reason "

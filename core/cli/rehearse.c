@@ -45,21 +45,47 @@ static const kp_value *topics_of(kp_arena *a, const kp_view *v)
     return kp_list_end(&topics);
 }
 
-/* Brokers that are in no cluster file: up when they are listed, else down since whenever.  Which
- * release they run is not known; the others' is taken. */
-static void add_unmanaged(kp_arena *a, const kp_inventory *inv, const kp_view *v,
-                          const kp_value *release, kp_builder *brokers)
+static const kp_value *registration(const kp_value *registered, int id)
 {
+    for (size_t i = 0; i < kp_len(registered); i++)
+        if (kp_get_int(kp_at(registered, i), "id", -1) == id)
+            return kp_at(registered, i);
+    return NULL;
+}
+
+/* Those that no partition names. */
+static void add_ghosts(kp_arena *a, const kp_inventory *inv, const kp_view *v,
+                       const kp_value *registered, const kp_value *release, kp_builder *brokers)
+{
+    for (size_t i = 0; i < kp_len(registered); i++) {
+        const kp_value *one = kp_at(registered, i);
+        int id = (int)kp_get_int(one, "id", -1);
+        if (!kp_inventory_node(inv, id) && kp_view_slot(v, id) < 0)
+            kp_list_add(brokers, kp_map(a, "id", kp_get(one, "id"), "host", kp_get(one, "host"),
+                                        "rack", kp_get(one, "rack"), "release", release, "alive",
+                                        kp_bool(!kp_get_bool(one, "fenced", true)), "managed",
+                                        kp_bool(false), "voter", kp_bool(false), NULL));
+    }
+}
+
+/* Brokers that are in no cluster file: up when they are listed, else down since whenever.  Which
+ * release they run is not known; the others' is taken.  registered: nil where nobody tells. */
+static void add_unmanaged(kp_arena *a, const kp_inventory *inv, const kp_view *v,
+                          const kp_value *registered, const kp_value *release, kp_builder *brokers)
+{
+    bool told = kp_is(registered, KP_LIST);
     for (uint32_t i = 0; i < v->n_brokers; i++) {
         const kp_view_broker *b = &v->brokers[i];
         if (kp_inventory_node(inv, b->id))
             continue;
-        kp_list_add(brokers, kp_map(a, "id", kp_int(a, b->id), "host",
-                                    *b->host ? kp_text(a, b->host) : NULL, "rack",
-                                    *b->rack ? kp_text(a, b->rack) : NULL, "release", release,
-                                    "alive", kp_bool(b->alive), "managed", kp_bool(false), "voter",
-                                    kp_bool(false), NULL));
+        kp_list_add(brokers,
+                    kp_map(a, "id", kp_int(a, b->id), "host", *b->host ? kp_text(a, b->host) : NULL,
+                           "rack", *b->rack ? kp_text(a, b->rack) : NULL, "release", release,
+                           "alive", kp_bool(b->alive), "managed", kp_bool(false), "voter",
+                           kp_bool(false), "registered",
+                           kp_bool(!told || registration(registered, b->id)), NULL));
     }
+    add_ghosts(a, inv, v, registered, release, brokers);
 }
 
 static kp_err *first_error(kp_reply *reply, size_t n, const kp_request *q)
@@ -104,18 +130,19 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
     KP_TRY(first_error(reply, 3 * n, q));
 
     bool zookeeper = false;
-    kp_request ask[3] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .view.with_config = true },
+    kp_request ask[4] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .view.with_config = true },
                           { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE },
+                          { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE },
                           { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE } };
-    kp_reply got[3];
+    kp_reply got[4];
     const kp_value *said = NULL;
     for (size_t i = 0; i < n; i++)
         if (reply[3 * i + 2].value && kp_node_is(&inv->nodes[i], KP_BROKER) && !said)
             said = reply[3 * i + 2].value;
     zookeeper = kp_streq(kp_get_text(said, "mode", ""), "zookeeper") ||
                 kp_streq(kp_get_text(said, "mode", ""), "hybrid");
-    kp_world_ask_all(live->world, a, ask, zookeeper ? 2 : 3, got);
-    KP_TRY(first_error(got, zookeeper ? 2 : 3, ask));
+    kp_world_ask_all(live->world, a, ask, zookeeper ? 3 : 4, got);
+    KP_TRY(first_error(got, zookeeper ? 3 : 4, ask));
     const kp_view *v = got[0].view;
 
     kp_builder brokers = kp_list_begin(a), controllers = kp_list_begin(a);
@@ -140,8 +167,8 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
         kp_list_add(kp_node_is(node, KP_BROKER) ? &brokers : &controllers, one);
         of_others = of_others ? of_others : release;
     }
-    add_unmanaged(a, inv, v, of_others, &brokers);
-    const kp_value *leader = zookeeper ? kp_int(a, v->controller) : kp_get(got[2].value, "leader");
+    add_unmanaged(a, inv, v, got[2].value, of_others, &brokers);
+    const kp_value *leader = zookeeper ? kp_int(a, v->controller) : kp_get(got[3].value, "leader");
     const kp_value *snapshot = kp_map(
         a, "cluster_id", kp_text(a, v->cluster_id), "mode",
         kp_text(a, zookeeper  ? "zookeeper"

@@ -115,17 +115,18 @@ size_t kp_view_sources(kp_seen *o, kp_maybe_id without, int *ret_ids,
 
 /* ---- one round of judging ---- */
 
-enum { /* what a round can ask */
-    KP_F_VIEW = 1 << 0,     /* the fresh view, with topic settings */
-    KP_F_SAID = 1 << 1,     /* KP_Q_NODE of the nodes in scope and of the other brokers */
-    KP_F_HOST = 1 << 2,     /* KP_Q_HOST of the nodes in scope */
-    KP_F_FILE = 1 << 3,     /* KP_Q_FILE of the nodes in scope */
-    KP_F_MOVES = 1 << 4,    /* running reassignments */
-    KP_F_QUORUM = 1 << 5,   /* the controller quorum, where there is one */
-    KP_F_IBP = 1 << 6,      /* the effective protocol version of every broker */
-    KP_F_FEATURES = 1 << 7, /* KP_Q_NODE of any node: the finalised levels */
-    KP_F_PROOF = 1 << 8,    /* KP_Q_PROOF of the nodes in scope, when a release is named */
-    KP_F_EVERYBODY = 1 << 9 /* KP_Q_NODE of every node */
+enum {                            /* what a round can ask */
+       KP_F_VIEW = 1 << 0,        /* the fresh view, with topic settings */
+       KP_F_SAID = 1 << 1,        /* KP_Q_NODE of the nodes in scope and of the other brokers */
+       KP_F_HOST = 1 << 2,        /* KP_Q_HOST of the nodes in scope */
+       KP_F_FILE = 1 << 3,        /* KP_Q_FILE of the nodes in scope */
+       KP_F_MOVES = 1 << 4,       /* running reassignments */
+       KP_F_QUORUM = 1 << 5,      /* the controller quorum, where there is one */
+       KP_F_IBP = 1 << 6,         /* the effective protocol version of every broker */
+       KP_F_FEATURES = 1 << 7,    /* KP_Q_NODE of any node: the finalised levels */
+       KP_F_PROOF = 1 << 8,       /* KP_Q_PROOF of the nodes in scope, when a release is named */
+       KP_F_EVERYBODY = 1 << 9,   /* KP_Q_NODE of every node */
+       KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED */
 };
 
 /* asked and v NULL: not known, `why` says why in one line. */
@@ -174,7 +175,7 @@ typedef struct kp_facts {
     size_t n_nodes;
     const kp_view *view;  /* NULL: `view_why`, and `view_next` what to do */
     const char *view_why, *view_next;
-    kp_fact moves, quorum, features;
+    kp_fact moves, quorum, features, registered;
     const kp_value *unreached; /* why the first host that was asked gave no answer; NULL: all did */
 } kp_facts;
 

@@ -1,4 +1,5 @@
-/* act_cluster.c: the actions on the cluster: leader elections and dynamic configurations.
+/* act_cluster.c: the actions on the cluster: leader elections, dynamic configurations,
+ * registrations.
  *
  * What they answer is that the request was taken, or why not; what became of it is seen by looking
  * again.
@@ -152,4 +153,24 @@ void kp_live_act_config(kp_task *t)
     request->resources.v = one;
     request->resources.n = 1;
     kp_task_call_or_any(t, to.node, KP_INCREMENTAL_ALTER_CONFIGS, request, on_altered);
+}
+
+/* ---- registrations (UnregisterBroker, KIP-631; a broker passes it on to the controller) ---- */
+
+static void on_unregistered(kp_task *t, int listener, kp_err *e, const void *response)
+{
+    const kp_unregister_broker_response *r = response;
+    if (!e && r->error_code)
+        e = said(t, listener, r->error_code, r->error_message);
+    if (e)
+        kp_task_fail(t, e);
+    else
+        kp_task_done(t, listener, NULL);
+}
+
+void kp_live_act_unregister(kp_task *t)
+{
+    kp_unregister_broker_request *request = KP_NEW(t->own, kp_unregister_broker_request);
+    request->broker_id = t->q.unregister.broker;
+    kp_task_call_or_any(t, t->node, KP_UNREGISTER_BROKER, request, on_unregistered);
 }

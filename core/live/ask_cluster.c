@@ -1,4 +1,4 @@
-/* ask_cluster.c: log dirs, reassignments, consumer groups and their offsets.
+/* ask_cluster.c: log dirs, reassignments, registrations, consumer groups and their offsets.
  *
  * Reassignments are the controller's business (kp_task_controller_call).  Groups are asked through
  * librdkafka, which finds their coordinators; a list that some broker could not add to is an error,
@@ -100,6 +100,49 @@ void kp_live_ask_reassignments(kp_task *t)
     request->topics.n = KP_NULL_LIST;
     kp_task_controller_call(t, KP_LIST_PARTITION_REASSIGNMENTS, request, reassignments_code,
                             on_reassignments);
+}
+
+/* ---- registrations ---- */
+
+/* True as well when it has no open connection that says it: then its error stands. */
+static bool tells_who_is_fenced(const kp_task *t, int listener)
+{
+    const kp_api_versions_response *r = kp_kafka_api_versions(t->lv->k, listener);
+    for (int32_t i = 0; r && i < r->api_keys.n; i++)
+        if (r->api_keys.v[i].api_key == KP_DESCRIBE_CLUSTER)
+            return r->api_keys.v[i].max_version >= 2;
+    return !r;
+}
+
+static void on_registered(kp_task *t, int listener, kp_err *e, const void *response)
+{
+    const kp_describe_cluster_response *r = response;
+    if (e && !tells_who_is_fenced(t, listener)) {
+        kp_err_drop(e);
+        kp_task_done(t, listener, kp_nil());
+        return;
+    }
+    if (!e && r->error_code)
+        e = kp_answer_err(t, listener, r->error_code, r->error_message);
+    if (e) {
+        kp_task_fail(t, e);
+        return;
+    }
+    kp_builder list = kp_list_begin(t->a);
+    for (int32_t i = 0; i < r->brokers.n; i++) {
+        const kp_describe_cluster_broker *b = &r->brokers.v[i];
+        kp_list_add(&list, kp_map(t->a, "id", kp_int(t->a, b->broker_id), "fenced",
+                                  kp_bool(b->is_fenced), "host", kp_text(t->a, b->host), "port",
+                                  kp_int(t->a, b->port), "rack", kp_text(t->a, b->rack), NULL));
+    }
+    kp_task_done(t, listener, kp_list_end(&list));
+}
+
+void kp_live_ask_registered(kp_task *t)
+{
+    static const kp_describe_cluster_request request = { .endpoint_type = KP_ENDPOINT_BROKERS,
+                                                         .include_fenced_brokers = true };
+    kp_task_call_or_any(t, t->node, KP_DESCRIBE_CLUSTER, &request, on_registered);
 }
 
 /* ---- consumer groups ---- */

@@ -23,6 +23,7 @@ static void (*const carry_out[KP_REQS])(kp_task *t) = {
     [KP_Q_CONFIG] = kp_live_ask_config,
     [KP_Q_LOG_DIRS] = kp_live_ask_log_dirs,
     [KP_Q_REASSIGNMENTS] = kp_live_ask_reassignments,
+    [KP_Q_REGISTERED] = kp_live_ask_registered,
     [KP_Q_GROUPS] = kp_live_ask_groups,
     [KP_Q_LAG] = kp_live_ask_lag,
     [KP_Q_HOST] = kp_live_ask_host,
@@ -40,6 +41,7 @@ static void (*const carry_out[KP_REQS])(kp_task *t) = {
     [KP_Q_JOB] = kp_live_ask_job,
     [KP_A_ELECT] = kp_live_act_elect,
     [KP_A_CONFIG] = kp_live_act_config,
+    [KP_A_UNREGISTER] = kp_live_act_unregister,
 };
 
 /* ---- nodes and listeners ---- */

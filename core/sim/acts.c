@@ -420,6 +420,28 @@ static kp_err *alter(kp_sim *sim, const kp_sim_call *c)
     return NULL;
 }
 
+/* Of a broker that is fenced: what a live one does when it is forgotten is not modelled. */
+static kp_err *unregister(kp_sim *sim, const kp_sim_call *c)
+{
+    int32_t node = kp_sim_node_find(sim, c->q.unregister.broker);
+    kp_sim_node *n = node == KP_SIM_NO_NODE ? NULL : &sim->node[node];
+
+    if (sim->h->mode == KP_SIM_ZOOKEEPER)
+        return kp_err_new(KP_CLUSTER, "stop it: in ZooKeeper mode its registration ends with it",
+                          "UNSUPPORTED_VERSION (35): brokers are not unregistered in this mode");
+    if (!kp_sim_controller_works(sim))
+        return no_controller();
+    if (!n || !kp_sim_is_broker(n) || n->unregistered)
+        return kp_err_new(KP_CLUSTER, "look at who is registered",
+                          "BROKER_ID_NOT_REGISTERED (102): no broker of that id is registered");
+    if (n->listed)
+        return kp_err_new(KP_CLUSTER, "stop it first",
+                          "the simulator unregisters no broker that is alive");
+    n->unregistered = true;
+    log_act(sim, KP_SIM_NO_NODE, &c->q, false);
+    return NULL;
+}
+
 kp_err *kp_sim_perform(kp_sim *sim, const kp_sim_call *c)
 {
     kp_err *e;
@@ -430,6 +452,9 @@ kp_err *kp_sim_perform(kp_sim *sim, const kp_sim_call *c)
         break;
     case KP_A_CONFIG:
         e = alter(sim, c);
+        break;
+    case KP_A_UNREGISTER:
+        e = unregister(sim, c);
         break;
     case KP_A_FENCE:
         e = fence(sim, c);

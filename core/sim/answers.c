@@ -327,6 +327,26 @@ static const kp_value *answer_reassignments(const kp_sim *sim, kp_arena *a)
     return kp_list_end(&b);
 }
 
+/* Brokers tell who is fenced from 4.0 on, which has no ZooKeeper mode. */
+static const kp_value *answer_registered(const kp_sim *sim, kp_arena *a, int32_t node)
+{
+    kp_builder b = kp_list_begin(a);
+    kp_version v;
+
+    if (!kp_version_parse(sim->h->release[sim->node[node].running], &v) || v.major < 4)
+        return kp_nil();
+    for (uint32_t i = 0; i < sim->h->n_brokers; i++) {
+        const kp_sim_node *n = &sim->node[sim->broker[i]];
+        const char *rack = kp_sim_string(sim, n->rack);
+        if (!n->unregistered)
+            kp_list_add(&b,
+                        kp_map(a, "id", kp_int(a, n->id), "fenced", kp_bool(!n->listed), "host",
+                               kp_text(a, kp_sim_string(sim, n->host)), "port", kp_int(a, n->port),
+                               "rack", *rack ? kp_text(a, rack) : NULL, NULL));
+    }
+    return kp_list_end(&b);
+}
+
 static const kp_value *answer_groups(const kp_sim *sim, kp_arena *a)
 {
     kp_builder b = kp_list_begin(a);
@@ -415,6 +435,9 @@ kp_err *kp_sim_answer(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
         return NULL;
     case KP_Q_REASSIGNMENTS:
         *ret_v = answer_reassignments(sim, c->a);
+        return NULL;
+    case KP_Q_REGISTERED:
+        *ret_v = answer_registered(sim, c->a, c->node);
         return NULL;
     case KP_Q_GROUPS:
         *ret_v = answer_groups(sim, c->a);

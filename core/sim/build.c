@@ -293,6 +293,7 @@ static void fill_node(kp_sim *sim, const kp_plan *p, uint32_t i, kp_buf *strings
     n->id = from->id;
     n->roles = (uint8_t)from->roles;
     n->unmanaged = from->unmanaged;
+    n->unregistered = from->unregistered;
     n->slot = KP_SIM_NO_SLOT;
     n->link = from->link;
     n->running = from->release;

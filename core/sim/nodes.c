@@ -264,6 +264,7 @@ static void running(kp_sim *sim, int32_t node)
         return;
     }
     n->listed = true;
+    n->unregistered = false;
     n->in_shutdown = false;
     kp_sim_node_shown(sim, node);
     /* its metadata cache fills after it has begun to answer; in KRaft nearly at once */

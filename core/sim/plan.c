@@ -324,10 +324,11 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     static const char *const keys[] = { "id",           "host",   "rack",    "release",
                                         "link_release", "staged", "ibp",     "alive",
                                         "properties",   "config", "current", "releases_dir",
-                                        "log_dir",      "voter",  "java",    "managed", NULL };
+                                        "log_dir",      "voter",  "java",    "managed",
+                                        "registered",   NULL };
     int64_t id;
     const char *release, *link;
-    bool voter, managed;
+    bool voter, managed, registered;
 
     KP_TRY(kp_spec_keys(s, keys));
     KP_TRY(kp_spec_int(s, "id", -1, 0, INT32_MAX, &id));
@@ -352,6 +353,8 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     KP_TRY(kp_spec_bool(s, "voter", true, &voter));
     KP_TRY(kp_spec_bool(s, "managed", true, &managed));
     n->unmanaged = !managed;
+    KP_TRY(kp_spec_bool(s, "registered", true, &registered));
+    n->unregistered = !registered && !n->alive;
     KP_TRY(kp_spec_text(s, "config", "/etc/kafka/server.properties", &n->config));
     KP_TRY(kp_spec_text(s, "current", "/opt/kafka/current", &n->current));
     KP_TRY(kp_spec_text(s, "releases_dir", "/opt/kafka/releases", &n->releases_dir));

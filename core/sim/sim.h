@@ -83,7 +83,8 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **re
  *             (default all known), ibp, java (major version, default 17), alive = true, properties
  *             (text of its server.properties; default: made up), config, current, releases_dir,
  *             log_dir (paths), voter = true (mode combined; a process.roles in properties says it
- *             better), managed = true (false: in no cluster file; kp_sim_inventory leaves it out)}
+ *             better), managed = true (false: in no cluster file; kp_sim_inventory leaves it out),
+ *             registered = true (KRaft, of one that is not alive: the controllers know it)}
  *   topics    list of {name, id (32 hex digits), internal, min_isr, unclean, size, rate,
  *             partitions = [[[replica ids], [ISR ids], leader id or -1], ...]}
  *   reassignments  list of {topic, partition, replicas, adding, removing}, which last

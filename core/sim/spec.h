@@ -57,7 +57,7 @@ typedef struct kp_plan_node {
     const char *ibp;  /* written into its file; NULL: not */
     const char *text; /* server.properties; NULL: made up */
     size_t n_text;
-    bool alive, unmanaged;
+    bool alive, unmanaged, unregistered;
 } kp_plan_node;
 
 typedef struct kp_plan_topic {

@@ -23,7 +23,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 2u
+#define KP_SIM_FORMAT 3u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17u       /* of hosts whose Java is not said */
@@ -109,6 +109,7 @@ typedef struct kp_sim_node {
     bool again;       /* start when the stop has ended */
     bool mis_pinned;
     bool unmanaged;        /* in no cluster file: nobody stops or starts it */
+    bool unregistered;     /* KRaft: the controllers do not know it, until it is started */
     bool recheck;          /* a partition it is behind on has a leader again */
     uint8_t voter;         /* 0 down, 1 behind, 2 caught up */
     uint8_t down_by;       /* kp_sim_hand of the stop or kill under way or done */

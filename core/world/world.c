@@ -39,6 +39,7 @@ static const kp_req_kind kinds[KP_REQS] = {
     [KP_Q_CONFIG] = { "config", KP_OF_ANY, .fields = config },
     [KP_Q_LOG_DIRS] = { "log_dirs", KP_OF_NODE },
     [KP_Q_REASSIGNMENTS] = { "reassignments", KP_OF_ANY },
+    [KP_Q_REGISTERED] = { "registered", KP_OF_ANY },
     [KP_Q_GROUPS] = { "groups", KP_OF_ANY },
     [KP_Q_LAG] = { "lag", KP_OF_ANY, .fields = lag },
     [KP_Q_HOST] = { "host", KP_OF_HOST, .fields = host },
@@ -56,6 +57,7 @@ static const kp_req_kind kinds[KP_REQS] = {
     [KP_Q_JOB] = { "job_state", KP_OF_HOST, .fields = by_op },
     [KP_A_ELECT] = { "elect", KP_OF_ANY, .acts = true, .fields = elect },
     [KP_A_CONFIG] = { "alter_config", KP_OF_ANY, .acts = true, .fields = alter },
+    [KP_A_UNREGISTER] = { "unregister", KP_OF_ANY, .acts = true },
 };
 
 const kp_req_kind *kp_req_of(kp_req q)

@@ -51,6 +51,11 @@ typedef enum kp_req {
 
     KP_Q_REASSIGNMENTS, /* -> list of {topic, partition, replicas, adding, removing} */
 
+    KP_Q_REGISTERED,
+    /* Brokers that the controllers know in KRaft, alive or fenced (DescribeCluster v2, KIP-1073)
+     * -> list of {id, fenced, host, port, rack}; nil where nobody tells who is fenced: before 4.0
+     * and in ZooKeeper mode */
+
     KP_Q_GROUPS, /* -> list of {group, state, protocol} */
 
     KP_Q_LAG, /* lag: groups = list of text -> map group -> {topic:partition -> committed} */
@@ -137,6 +142,8 @@ typedef enum kp_req {
     KP_A_CONFIG, /* alter: IncrementalAlterConfigs of one resource = "broker" (name: its id; "": the
                     default of all brokers; NULL: `node`) or "topic"; edits = map key -> text, false
                     deletes */
+    KP_A_UNREGISTER, /* unregister: the controllers forget a broker in KRaft (UnregisterBroker,
+                        KIP-631); no matter whether it is alive.  Started again, it registers */
     KP_REQS
 } kp_req;
 
@@ -198,6 +205,9 @@ typedef struct kp_request {
             const char *resource, *name;
             const kp_value *edits;
         } alter;
+        struct {
+            int broker;
+        } unregister;
     };
 } kp_request;
 

@@ -788,6 +788,70 @@ static void test_log_dirs(void **state)
     site_end(s);
 }
 
+static const void *registrations(actor *x, const fake_request *rq, kp_arena *a)
+{
+    static const kp_describe_cluster_broker brokers[] = { { 1, "b1", 9092, "a", false },
+                                                          { 9, "b9", 9092, NULL, true } };
+    if (rq->api == KP_UNREGISTER_BROKER) {
+        const kp_unregister_broker_request *m = rq->message;
+        kp_unregister_broker_response *r = KP_NEW(a, kp_unregister_broker_response);
+        assert_int_equal(m->broker_id, 9);
+        r->error_code = x->mode == FAILS ? 102 : 0;
+        return r;
+    }
+    const kp_describe_cluster_request *m = rq->message;
+    kp_describe_cluster_response *r = KP_NEW(a, kp_describe_cluster_response);
+    assert_int_equal(rq->api, KP_DESCRIBE_CLUSTER);
+    assert_int_equal(m->endpoint_type, KP_ENDPOINT_BROKERS);
+    assert_true(m->include_fenced_brokers);
+    r->error_code = x->mode == FAILS ? 31 : 0;
+    r->cluster_id = "cluster-1";
+    r->brokers.v = brokers;
+    r->brokers.n = x->mode == FAILS ? 0 : 2;
+    return r;
+}
+
+static void test_who_is_registered(void **state)
+{
+    (void)state;
+    site *s = site_new(1, 0);
+    actor *x = play(s, 1, metadata, registrations);
+    assert_json(s, site_value(s, ask(KP_Q_REGISTERED, KP_ANY_NODE)),
+                "[{\"fenced\":false,\"host\":\"b1\",\"id\":1,\"port\":9092,\"rack\":\"a\"},"
+                "{\"fenced\":true,\"host\":\"b9\",\"id\":9,\"port\":9092}]");
+    x->mode = FAILS;
+    site_fails(s, ask(KP_Q_REGISTERED, KP_ANY_NODE), KP_CLUSTER, "CLUSTER_AUTHORIZATION_FAILED");
+    leave(x);
+    site_end(s);
+    static const int newest[] = { 1, 0, -1 }; /* 3.7 to 3.9, 2.8 to 3.6, before */
+    for (size_t i = 0; i < KP_COUNT(newest); i++) {
+        s = site_new(1, 0);
+        x = play(s, 1, metadata, nothing);
+        fake_range(x->f, KP_DESCRIBE_CLUSTER, newest[i] < 0, newest[i] < 0 ? 0 : newest[i]);
+        assert_json(s, site_value(s, ask(KP_Q_REGISTERED, KP_ANY_NODE)), "null");
+        leave(x);
+        site_end(s);
+    }
+}
+
+static void test_a_registration_is_given_up(void **state)
+{
+    (void)state;
+    site *s = site_new(1, 0);
+    actor *x = play(s, 1, metadata, registrations);
+    kp_request q = ask(KP_A_UNREGISTER, KP_ANY_NODE);
+    q.unregister.broker = 9;
+    assert_null(site_value(s, q));
+    x->mode = FAILS;
+    kp_reply r = site_ask(s, q);
+    assert_non_null(r.err);
+    assert_non_null(strstr(r.err->what, "BROKER_ID_NOT_REGISTERED (102)"));
+    assert_true(r.err->certain);
+    kp_err_drop(r.err);
+    leave(x);
+    site_end(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -807,6 +871,8 @@ int main(void)
         cmocka_unit_test(test_configurations),
         cmocka_unit_test(test_configurations_are_changed),
         cmocka_unit_test(test_log_dirs),
+        cmocka_unit_test(test_who_is_registered),
+        cmocka_unit_test(test_a_registration_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -372,6 +372,47 @@ static void groups_commit_as_they_read(void **state)
     cluster_close(&c);
 }
 
+static const kp_value *registered(cluster *c)
+{
+    return told(c, (kp_request) { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE });
+}
+
+static void a_fenced_broker_is_unregistered_and_registers_again(void **state)
+{
+    cluster c = cluster_of("{'release':'4.0.1','topics':[{'name':'t','partitions':6}]}");
+    kp_request q = { .kind = KP_A_UNREGISTER, .node = KP_ANY_NODE, .unregister.broker = 3 };
+    (void)state;
+    assert_int_equal(kp_len(registered(&c)), 3);
+    assert_false(kp_get_bool(kp_at(registered(&c), 2), "fenced", true));
+    kp_err_drop(refused(&c, q)); /* alive */
+    stop(&c, 3);
+    until_off(&c, 3, KP_MINUTE);
+    pass(&c, KP_MINUTE);
+    assert_true(kp_get_bool(kp_at(registered(&c), 2), "fenced", false));
+    told(&c, q);
+    assert_int_equal(kp_len(registered(&c)), 2);
+    kp_err *e = refused(&c, q);
+    assert_non_null(strstr(e->what, "BROKER_ID_NOT_REGISTERED (102)"));
+    kp_err_drop(e);
+    sound(kp_sim_audit(c.sim));
+    start(&c, 3);
+    pass(&c, KP_MINUTE);
+    assert_int_equal(kp_len(registered(&c)), 3);
+    cluster_close(&c);
+}
+
+static void who_is_fenced_is_not_told_before_4_0(void **state)
+{
+    static const char *const of[] = { "{'release':'3.9.1'}",
+                                      "{'mode':'zookeeper','release':'3.4.1'}" };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(of); i++) {
+        cluster c = cluster_of(of[i]);
+        assert_true(kp_is(registered(&c), KP_NIL));
+        cluster_close(&c);
+    }
+}
+
 static void what_a_host_shows_has_the_shape_of_world_h(void **state)
 {
     cluster c = cluster_of(KRAFT);
@@ -418,6 +459,8 @@ int main(void)
         cmocka_unit_test(a_job_stages_on_its_host_when_it_has_ended),
         cmocka_unit_test(dynamic_configurations_are_kept),
         cmocka_unit_test(groups_commit_as_they_read),
+        cmocka_unit_test(a_fenced_broker_is_unregistered_and_registers_again),
+        cmocka_unit_test(who_is_fenced_is_not_told_before_4_0),
         cmocka_unit_test(what_a_host_shows_has_the_shape_of_world_h),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

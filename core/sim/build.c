@@ -80,13 +80,20 @@ static void set_bit(uint64_t *bits, uint32_t i)
     bits[i / 64] |= (uint64_t)1 << (i % 64);
 }
 
+/* Brokers that topics are placed on, by slot; those that nobody manages are gone. */
+typedef struct places {
+    uint16_t *order;
+    uint32_t n, n_racks;
+} places;
+
 /* As Kafka places: a start that moves on with each partition, followers shifted further each time
  * round (AdminUtils.assignReplicasToBrokers), skipping racks that have a replica already while
  * there are others. */
-static void place_topic(kp_sim *sim, const uint16_t *order, uint32_t n_racks,
-                        const kp_plan_topic *t, uint32_t p, uint32_t topic)
+static void place_topic(kp_sim *sim, const places *on, const kp_plan_topic *t, uint32_t p,
+                        uint32_t topic)
 {
-    uint32_t n = sim->h->n_brokers, start = (uint32_t)(kp_sim_mix(sim->h->seed ^ topic) % n);
+    const uint16_t *order = on->order;
+    uint32_t n = on->n, start = (uint32_t)(kp_sim_mix(sim->h->seed ^ topic) % n);
 
     for (uint32_t i = 0; i < t->n; i++, p++) {
         uint16_t *r = sim->rep + sim->first_rep[p];
@@ -99,7 +106,7 @@ static void place_topic(kp_sim *sim, const uint16_t *order, uint32_t n_racks,
             for (uint32_t j = 0; j < got; j++) {
                 bool same_rack = sim->node[sim->broker[b]].rack ==
                                  sim->node[sim->broker[r[j]]].rack;
-                taken = taken || r[j] == b || (same_rack && got < n_racks && k < n - 1);
+                taken = taken || r[j] == b || (same_rack && got < on->n_racks && k < n - 1);
             }
             if (!taken)
                 r[got++] = b;
@@ -112,9 +119,9 @@ static void place_topic(kp_sim *sim, const uint16_t *order, uint32_t n_racks,
 }
 
 /* Broker slots such that neighbours are in different racks, as far as they go. */
-static uint16_t *rack_order(kp_arena *a, const kp_sim *sim, uint32_t *ret_racks)
+static places rack_order(kp_arena *a, const kp_sim *sim)
 {
-    uint32_t n = sim->h->n_brokers, n_racks = 0, done = 0;
+    uint32_t n = sim->h->n_brokers, n_racks = 0, done = 0, left_out = 0;
     uint16_t *order = KP_NEW_ARRAY(a, n, uint16_t);
     uint32_t *rack = KP_NEW_ARRAY(a, n, uint32_t), *turn = KP_NEW_ARRAY(a, n, uint32_t);
     uint32_t *count = KP_NEW_ARRAY(a, n, uint32_t);
@@ -122,18 +129,22 @@ static uint16_t *rack_order(kp_arena *a, const kp_sim *sim, uint32_t *ret_racks)
     /* The turn of a broker is how many of its rack come before it. */
     for (uint32_t b = 0; b < n; b++) {
         uint32_t of = sim->node[sim->broker[b]].rack, k = 0;
+        if (sim->node[sim->broker[b]].unmanaged) {
+            turn[b] = UINT32_MAX;
+            left_out++;
+            continue;
+        }
         while (k < n_racks && rack[k] != of)
             k++;
         if (k == n_racks)
             rack[n_racks++] = of;
         turn[b] = count[k]++;
     }
-    for (uint32_t t = 0; done < n; t++)
+    for (uint32_t t = 0; done < n - left_out; t++)
         for (uint32_t b = 0; b < n; b++)
             if (turn[b] == t)
                 order[done++] = (uint16_t)b;
-    *ret_racks = n_racks;
-    return order;
+    return (places) { order, done, n_racks };
 }
 
 static kp_err *slot_of(const kp_sim *sim, const kp_spec *s, const kp_value *v, uint16_t *ret_slot)
@@ -427,7 +438,7 @@ static kp_err *fill(kp_sim *sim, const kp_plan *p, const commons *c, kp_buf *str
                     const uint32_t *group, const kp_sim_breaking *breaking)
 {
     kp_sim_header *h = sim->h;
-    uint32_t n_racks, at = 0;
+    uint32_t at = 0;
 
     memcpy(sim->strings, strings->p, strings->n);
     for (uint32_t i = 0; i < h->n_nodes; i++)
@@ -445,11 +456,11 @@ static kp_err *fill(kp_sim *sim, const kp_plan *p, const commons *c, kp_buf *str
             sim->node[i].slot = (uint16_t)at;
             sim->broker[at++] = (uint16_t)i;
         }
-    uint16_t *order = rack_order(p->a, sim, &n_racks);
+    const places on = rack_order(p->a, sim);
     for (uint32_t i = 0; i < h->n_topics; i++) {
         const kp_plan_topic *t = &p->topics[i];
         if (!t->partitions) {
-            place_topic(sim, order, n_racks, t, sim->topic[i].first, i);
+            place_topic(sim, &on, t, sim->topic[i].first, i);
             continue;
         }
         const kp_spec s = { .a = p->a, .where = t->where };

@@ -237,11 +237,45 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, 
     return NULL;
 }
 
+/* As the first broker, but for what makes them ghosts. */
+static kp_err *describe_ghosts(kp_plan *p)
+{
+    const kp_spec *s = p->spec;
+    const kp_value *ids;
+
+    KP_TRY(kp_spec_list(s, "ghosts", false, &ids));
+    if (kp_len(ids) == 0)
+        return NULL;
+    if (p->mode == KP_SIM_ZOOKEEPER)
+        return kp_spec_wrong(s, "ghosts", "leave it out, or say mode: kraft",
+                             "in ZooKeeper mode a registration ends with its broker");
+    kp_plan_node *nodes = KP_NEW_ARRAY(p->a, p->n_nodes + kp_len(ids), kp_plan_node);
+    memcpy(nodes, p->nodes, p->n_nodes * sizeof *nodes);
+    p->nodes = nodes;
+    for (size_t i = 0; i < kp_len(ids); i++) {
+        int64_t id = kp_as_int(kp_at(ids, i), -1);
+        bool taken = id < 0 || id > INT32_MAX;
+        for (uint32_t k = 0; k < p->n_nodes && !taken; k++)
+            taken = nodes[k].id == id;
+        if (taken)
+            return kp_spec_wrong(s, "ghosts", "give ids that no other node has",
+                                 "item %zu is not the id of a node of its own", i + 1);
+        kp_plan_node *n = &nodes[p->n_nodes++];
+        *n = nodes[0];
+        n->id = (int)id;
+        n->roles = KP_BROKER;
+        n->host = kp_printf(p->a, "broker%d", n->id);
+        n->alive = false;
+        n->unmanaged = true;
+    }
+    return NULL;
+}
+
 static kp_err *describe(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { COMMON_KEYS, "brokers", "controllers", "release", "ibp",
-                                        "staged",    "racks",   "topics",      "java",
-                                        "first_id",  NULL };
+    static const char *const keys[] = { COMMON_KEYS, "brokers",  "controllers", "release",
+                                        "ibp",       "staged",   "racks",       "topics",
+                                        "java",      "first_id", "ghosts",      NULL };
     int64_t brokers, controllers, first_id;
     const kp_value *topics;
 
@@ -252,6 +286,7 @@ static kp_err *describe(kp_plan *p, const kp_spec *s)
     KP_TRY(kp_spec_int(s, "controllers", most < 3 ? most : 3, 1, most, &controllers));
     KP_TRY(kp_spec_int(s, "first_id", 1, 0, 90000, &first_id));
     KP_TRY(describe_nodes(p, brokers, controllers, first_id));
+    KP_TRY(describe_ghosts(p));
     KP_TRY(kp_spec_list(s, "topics", false, &topics));
     for (size_t i = 0; i < kp_len(topics); i++) {
         const kp_spec t = kp_spec_item(s, "topics", i);

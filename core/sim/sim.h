@@ -42,6 +42,7 @@ typedef struct kp_sim kp_sim;
  *   first_id  default 1; 0 is an id like any other
  *   controllers  how many, default 3; ids 3001, ...; combined: so many of the brokers, the first
  *             ones, are controllers as well; ignored in ZooKeeper mode
+ *   ghosts    list of ids, KRaft: brokers that are registered, down and in no cluster file
  *   release   "3.7.2", what every node runs.  KRaft needs 3.3 or newer, ZooKeeper older than 4.0
  *   ibp       ZooKeeper: written into every server.properties; absent: not pinned
  *   metadata_version  KRaft: finalized, "3.7", "3.7-IV4" or the level; default: the newest that

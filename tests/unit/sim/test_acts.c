@@ -401,6 +401,24 @@ static void a_fenced_broker_is_unregistered_and_registers_again(void **state)
     cluster_close(&c);
 }
 
+static void a_ghost_holds_nothing_and_is_registered(void **state)
+{
+    cluster c = cluster_of("{'release':'4.0.1','ghosts':[9,0],"
+                           "'topics':[{'name':'t','partitions':60}]}");
+    (void)state;
+    assert_int_equal(kp_len(registered(&c)), 5);
+    assert_int_equal(kp_get_int(kp_at(registered(&c), 0), "id", -1), 0);
+    assert_true(kp_get_bool(kp_at(registered(&c), 0), "fenced", false));
+    assert_true(kp_get_bool(kp_at(registered(&c), 4), "fenced", false));
+    const kp_view *v = view_of(&c, 1);
+    assert_int_equal(v->counts.urp, 0);
+    assert_int_equal(kp_len(kp_get(kp_sim_oracle(c.a, c.sim), "first")), 0);
+    told(&c, (kp_request) { .kind = KP_A_UNREGISTER, .node = KP_ANY_NODE, .unregister.broker = 0 });
+    assert_int_equal(kp_len(registered(&c)), 4);
+    sound(kp_sim_audit(c.sim));
+    cluster_close(&c);
+}
+
 static void who_is_fenced_is_not_told_before_4_0(void **state)
 {
     static const char *const of[] = { "{'release':'3.9.1'}",
@@ -460,6 +478,7 @@ int main(void)
         cmocka_unit_test(dynamic_configurations_are_kept),
         cmocka_unit_test(groups_commit_as_they_read),
         cmocka_unit_test(a_fenced_broker_is_unregistered_and_registers_again),
+        cmocka_unit_test(a_ghost_holds_nothing_and_is_registered),
         cmocka_unit_test(who_is_fenced_is_not_told_before_4_0),
         cmocka_unit_test(what_a_host_shows_has_the_shape_of_world_h),
     };

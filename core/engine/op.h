@@ -21,6 +21,7 @@ typedef enum kp_grant {
     KP_G_CONFIG_DYNAMIC = 1 << 5,
     KP_G_LEADER_ELECT = 1 << 6,
     KP_G_HOST_EXEC = 1 << 7,
+    KP_G_BROKER_UNREGISTER = 1 << 8,
 } kp_grant;
 const char *kp_grant_name(kp_grant one); /* "broker.restart"; NULL when not exactly one */
 bool kp_grant_parse(const char *name, kp_grant *ret_one);

@@ -15,6 +15,7 @@ extern const kp_op kp_op_stop_broker, kp_op_start_broker, kp_op_stop_controller,
 extern const kp_op kp_op_stage_release, kp_op_switch_release;               /* release.c */
 extern const kp_op kp_op_set_properties, kp_op_set_ibp, kp_op_alter_config; /* config.c */
 extern const kp_op kp_op_elect_preferred;                                   /* leader.c */
+extern const kp_op kp_op_unregister_broker;                                 /* registration.c */
 extern const kp_op kp_op_wait_in_sync;                                      /* sync.c */
 
 /* ---- start_proof.c: what a start has brought, for start_* and wait_in_sync ---- */

@@ -42,6 +42,7 @@ const kp_op *const kp_verbs[] = {
     &kp_op_set_ibp,
     &kp_op_alter_config,
     &kp_op_elect_preferred,
+    &kp_op_unregister_broker,
     /* flow */
     &kp_op_step,
     &kp_op_wait_in_sync,

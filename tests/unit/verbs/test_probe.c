@@ -10,7 +10,7 @@
 
 #define EVERYTHING                                                                                 \
     (KP_G_BROKER_RESTART | KP_G_CONTROLLER_RESTART | KP_G_RELEASE_SWITCH | KP_G_RELEASE_STAGE |    \
-     KP_G_CONFIG_FILE | KP_G_CONFIG_DYNAMIC | KP_G_LEADER_ELECT)
+     KP_G_CONFIG_FILE | KP_G_CONFIG_DYNAMIC | KP_G_LEADER_ELECT | KP_G_BROKER_UNREGISTER)
 #define KRAFT                                                                                      \
     "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"staged\":[\"3.7.2\",\"3.9.1\"],"     \
     "\"topics\":[{\"name\":\"t\",\"partitions\":6}]}"
@@ -48,8 +48,16 @@ typedef struct world {
 #define PID(text) { KP_Q_HOST, 2, "pid", text }
 #define SERVICE(state) { KP_Q_HOST, 2, "service", "{\"state\":\"" state "\"}" }
 #define CLEAN(text) { KP_Q_HOST, 2, "clean_dirs", text }
+#define GHOST_9 "{\"release\":\"4.0.1\",\"topics\":[],\"ghosts\":[9]}"
 
 static const world worlds[] = {
+    { "unregister_broker", "[9]", "not asked", .spec = GHOST_9, .verdict = KP_NOT_YET },
+    { "unregister_broker", "[9]", "so", .spec = GHOST_9, .asked = true, .then = "1s",
+      .verdict = KP_SO },
+    { "unregister_broker", "[9]", "so before it was asked for", .spec = GHOST_9,
+      .before = { "unregister_broker [9]" }, .verdict = KP_SO, .says = "\"already\":true" },
+    { "unregister_broker", "[9]", "nobody says who is registered", .spec = GHOST_9, .asked = true,
+      .t = SILENT(KP_Q_REGISTERED), .verdict = KP_UNDER_WAY, .says = "is not known" },
     { "stop_broker", "[2]", "not asked", .verdict = KP_NOT_YET },
     { "stop_broker", "[2]", "under way", .asked = true, .verdict = KP_UNDER_WAY,
       .says = "shutting down" },

@@ -66,8 +66,9 @@ const kp_guard_row kp_guard_rows[] = {
     { "proof", KP_BEFORE_START, true, false, KP_F_FILE | KP_F_HOST, kp_judge_proof,
       "the staged release itself takes the node's server.properties (StorageTool info)" },
     { "all-upgraded", KP_BEFORE_IRREVERSIBLE, false, true, KP_F_VIEW | KP_F_EVERYBODY,
-      kp_judge_all_upgraded,
-      "every registered broker runs a binary that supports the new level" },
+      kp_judge_all_upgraded, "every registered broker runs a binary that supports the new level" },
+    { "ghosts", KP_BEFORE_IRREVERSIBLE | KP_AHEAD, false, false, KP_F_REGISTERED, kp_judge_ghosts,
+      "every registered broker is alive or in the cluster file (KRaft)" },
     { NULL, 0, false, false, 0, NULL, NULL },
 };
 

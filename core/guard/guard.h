@@ -116,6 +116,7 @@ void kp_judge_ibp_known(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_needs_kraft(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_pinned(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 static inline bool kp_among(const int *ids, size_t n, int id)

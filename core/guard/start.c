@@ -360,3 +360,42 @@ void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         kp_find_add(fs, (kp_finding) { .text = f->view_why });
     kp_judge_unlisted(f, c, fs);
 }
+
+/* A registration that is left over holds metadata.version down to what its broker knew, and a raise
+ * is refused for it (FeatureControlManager, BrokerFeatures). */
+void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    const kp_value *all = f->registered.v;
+    (void)c;
+
+    if (f->seen->zookeeper || (f->ahead && kp_is(all, KP_NIL)))
+        return;
+    if (!kp_is(all, KP_LIST))
+        kp_find_add(
+            fs, (kp_finding) { .warns = f->ahead,
+                               .text = "who is registered is not known",
+                               .detail = kp_printf(f->a, "  %s\n",
+                                                   f->registered.why
+                                                       ? f->registered.why
+                                                       : "brokers before 4.0 do not tell who is "
+                                                         "fenced") });
+    for (size_t i = 0; i < kp_len(all); i++) {
+        const kp_value *one = kp_at(all, i);
+        int id = (int)kp_get_int(one, "id", -1);
+        if (!kp_get_bool(one, "fenced", false) || kp_inventory_node(f->seen->inv, id))
+            continue;
+        kp_find_add(fs, (kp_finding) {
+                            .node = kp_somebody(id),
+                            .warns = f->ahead,
+                            .text = kp_printf(f->a,
+                                              "broker %d (%s:%d) is registered, is down and is not "
+                                              "in the cluster file: metadata.version can not be "
+                                              "raised past what it knew",
+                                              id, kp_get_text(one, "host", "?"),
+                                              (int)kp_get_int(one, "port", 0)),
+                            .next = kp_printf(f->a,
+                                              "add it to the cluster file; or, when it is gone "
+                                              "for good, in a playbook: unregister_broker(%d)",
+                                              id) });
+    }
+}

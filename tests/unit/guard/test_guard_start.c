@@ -70,6 +70,8 @@ static uint64_t on_send(kp_world *w, kp_arena *a, const kp_request *q)
         r->value = json(t->json);
     else if (q->kind == KP_Q_PROOF && !t)
         r->value = json("{'ran':true}");
+    else if (q->kind == KP_Q_REGISTERED && !t)
+        r->value = json("[]");
     else if (q->kind == KP_Q_VIEW && !t)
         r->view = brokers_view(q->node);
     else
@@ -469,6 +471,25 @@ static void every_node_must_run_what_it_takes(void **state)
           3,
           0,
           "all-upgraded: the state of the partitions is unknown: no broker answers\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.9"), { KP_Q_REGISTERED, 0, NULL } },
+          3,
+          0,
+          "ghosts: who is registered is not known\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.9"), { KP_Q_REGISTERED, 0, "null" } },
+          3,
+          0,
+          "ghosts: who is registered is not known\n" },
+        { "3.9",
+          { RUNS(1, "3.9"),
+            RUNS(2, "3.9"),
+            { KP_Q_REGISTERED, 0,
+              "[{'id':1,'fenced':true},{'id':8,'fenced':true,'host':'b8','port':9092}]" } },
+          3,
+          0,
+          "ghosts: broker 8 (b8:9092) is registered, is down and is not in the cluster file: "
+          "metadata.version can not be raised past what it knew\n" },
     };
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {

@@ -8,6 +8,7 @@ Symbols:  poll and its kin are called in one object file; core leaves one projec
           the script host's table; luaapi calls nothing that opens a socket, file, thread or clock.
 Sources:  banned functions, a first comment in each file, file and line lengths.
 Scripts:  what is run on hosts needs no room for temporary files.
+Map:      every path, name and commit that docs/architecture.md names exists.
 Patience: in the lab one module sleeps and counts time down; it follows the machine's pace.
 """
 
@@ -128,6 +129,32 @@ def check_scripts() -> None:
                 fail(f"{path.relative_to(SOURCE)}:{n}: a here-document in a script for hosts")
 
 
+def check_map(table: dict[str, list[str]]) -> None:
+    """What stands between backticks: a path, a commit, a command of git, or a name of the sources."""
+    page = SOURCE / "docs/architecture.md"
+    code = "\n".join(p.read_text() for room in table for p in sources(room))
+    code += "\n".join(p.read_text() for f in ("playbooks", "stdlib") for p in sorted((SOURCE / f).glob("*.lua")))
+    text = page.read_text()
+    history = (SOURCE / ".git").exists() and subprocess.run(
+        ["git", "-C", str(SOURCE), "rev-parse", "--is-shallow-repository"], capture_output=True, text=True).stdout.strip() == "false"
+    for n, line in enumerate(text.splitlines(), 1):
+        for name in re.findall(r"`([^`]+)`", line):
+            if re.fullmatch(r"[0-9a-f]{7,40}", name):
+                gone = history and subprocess.run(["git", "-C", str(SOURCE), "merge-base", "--is-ancestor", name, "HEAD"],
+                                                  capture_output=True).returncode != 0
+            elif "/" in name:
+                gone = not (SOURCE / name.rstrip("/")).exists()
+            elif name.startswith(("git ", "kplay ")) or name in ("ret_x", "luaapi"):
+                gone = False
+            else:
+                gone = not re.search(r"\b" + re.escape(name.removesuffix("()")) + r"\b", code)
+            if gone:
+                fail(f"docs/architecture.md:{n}: there is no {name}")
+    for room in table:
+        if f"`core/{room}`" not in text and f"`{room}`" not in text:
+            fail(f"docs/architecture.md: the room {room} is missing")
+
+
 def timed(node: ast.AST) -> str | None:
     """What makes this a deadline or a sleep of its own."""
     names = {"timeout", "seconds", "allowance"}
@@ -210,6 +237,7 @@ def main() -> int:
     check_sources(table)
     check_ids(table)
     check_scripts()
+    check_map(table)
     check_symbols(table)
     check_patience()
     for line in failures:

@@ -6,20 +6,6 @@
  */
 #include "sim/oracle.h"
 
-#include <stdatomic.h>
-
-void kp_sim_begin(kp_sim *sim)
-{
-    sim->h->dirty = 1;
-    atomic_signal_fence(memory_order_seq_cst);
-}
-
-void kp_sim_end(kp_sim *sim)
-{
-    atomic_signal_fence(memory_order_seq_cst);
-    sim->h->dirty = 0;
-}
-
 /* splitmix64 */
 uint64_t kp_sim_mix(uint64_t x)
 {

@@ -356,9 +356,8 @@ kp_err *kp_sim_fault(kp_sim *sim, const kp_value *fault)
     KP_AUTO_ARENA a = kp_arena_new("a simulated fault", (size_t)1 << 20);
     const kp_spec s = { .a = a, .v = fault, .where = "fault" };
 
-    kp_sim_begin(sim);
     kp_err *e = kp_sim_fault_plan_add(sim, &s);
     kp_sim_settle(sim);
-    kp_sim_end(sim);
+    kp_sim_commit(sim);
     return e;
 }

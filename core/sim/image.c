@@ -1,21 +1,22 @@
-/* The block a simulated cluster lives in: memory, or a file that outlives the process.
+/* The block a simulated cluster lives in: memory, and a file that outlives the process.
+ *
+ * A file holds the block twice.  The cluster is changed in memory; when a change is whole, what
+ * differs is written to the copy that is not in force, and one store puts that one in force.  So a
+ * file shows the cluster before a change or after it, whenever its process is killed.
  *
  * The file is valid when
  *   1  the first eight bytes are the magic (written last, when everything else is in place),
  *   2  format and header size are this build's,
- *   3  the layout computed from the counts in the header is the one the header gives, and its end
- *      is the size of the file,
+ *   3  the layout computed from the counts in the header is the one the header gives, and twice its
+ *      size, after the head, is the size of the file,
  *   4  every index in it is in range.
- * It is locked while a process uses it.  `dirty` says that a process ended in the middle of a
- * change: then everything that can be counted is counted again, and what was due is still due (a
- * timer is cleared after its event).  The file needs no sync: it is to survive a kill, not a power
+ * It is locked while a process uses it.  It needs no sync: it is to survive a kill, not a power
  * cut.
  */
 #include "sim/oracle.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -23,8 +24,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = "kp-sim\n\1";
+static const char magic[8] = "kp-sim\n\2";
 
+/* The first page of a file. */
+typedef struct file_head {
+    char magic[8];
+    uint32_t format, header_size;
+    uint64_t now; /* the copy in force: 0 or 1 */
+} file_head;
+
+#define PAGE ((size_t)4096)
 #define OWN_LIMIT ((size_t)64 << 20)
 #define SCRATCH_LIMIT ((size_t)16 << 20)
 #define ALIGN 64u
@@ -71,7 +80,12 @@ static void lay_out(kp_sim_header *h, const kp_sim_sizes *s)
         h->bytes[i] = bytes[i];
         at = (at + bytes[i] + ALIGN - 1) / ALIGN * ALIGN;
     }
-    h->size = at;
+    h->size = (at + PAGE - 1) / PAGE * PAGE;
+}
+
+static off_t copy_at(const kp_sim_header *h, uint64_t which)
+{
+    return (off_t)(PAGE + which * h->size);
 }
 
 static void point(kp_sim *sim)
@@ -110,11 +124,11 @@ static void point(kp_sim *sim)
     sim->n_timers = (uint32_t)(sim->h->bytes[KP_SIM_P_DUE] / sizeof(kp_us));
 }
 
-static kp_sim *shell(kp_sim_header *h, int fd)
+static kp_sim *shell(kp_sim_header *h, int fd, const char *kept)
 {
     kp_sim *sim = kp_malloc(sizeof *sim);
 
-    *sim = (kp_sim) { .world = { .c = &kp_sim_world_class }, .h = h, .fd = fd };
+    *sim = (kp_sim) { .world = { .c = &kp_sim_world_class }, .h = h, .fd = fd, .kept = kept };
     point(sim);
     return sim;
 }
@@ -143,11 +157,54 @@ static void *map_memory(size_t size)
     return p;
 }
 
+/* To be looked at; it is written by pwrite.  NULL: errno says why. */
+static const char *map_file(int fd, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* ---- a change is whole ---- */
+
+static void store(const kp_sim *sim, const void *p, size_t n, off_t at)
+{
+    if (pwrite(sim->fd, p, n, at) != (ssize_t)n)
+        kp_die("the file of the simulated cluster can not be written: %s", strerror(errno));
+}
+
+/* How much of a part has ever been written: the rest is as it was made, in both copies. */
+static uint64_t used(const kp_sim *sim, int part)
+{
+    const kp_sim_header *h = sim->h;
+    uint64_t n = part == KP_SIM_P_ACTS   ? h->n_acts * sizeof(kp_sim_act)
+                 : part == KP_SIM_P_POOL ? h->pool_end
+                                         : h->bytes[part];
+    return n < h->bytes[part] ? n : h->bytes[part];
+}
+
+static void keep(const kp_sim *sim, uint64_t which, uint64_t from, uint64_t n)
+{
+    const char *is = (const char *)sim->h, *was = sim->kept + copy_at(sim->h, which);
+
+    for (uint64_t at = from / PAGE * PAGE; at < from + n; at += PAGE)
+        if (memcmp(is + at, was + at, PAGE) != 0)
+            store(sim, is + at, PAGE, copy_at(sim->h, which) + (off_t)at);
+}
+
+void kp_sim_commit(kp_sim *sim)
+{
+    if (sim->fd < 0)
+        return;
+    uint64_t next = !((const file_head *)(const void *)sim->kept)->now;
+    keep(sim, next, 0, sizeof *sim->h);
+    for (int i = 0; i < KP_SIM_PARTS; i++)
+        keep(sim, next, sim->h->off[i], used(sim, i));
+    store(sim, &next, sizeof next, offsetof(file_head, now));
+}
+
 kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **ret_sim)
 {
     kp_sim_header head = {
-        .format = KP_SIM_FORMAT,
-        .header_size = sizeof head,
         .n_nodes = sizes->nodes,
         .n_brokers = sizes->brokers,
         .n_topics = sizes->topics,
@@ -160,21 +217,18 @@ kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **r
         .max_claims = 8 * sizes->nodes + 4096,
         .pool_end = POOL_FIRST,
     };
-    void *p;
     int fd = -1;
+    const char *kept = NULL;
 
     lay_out(&head, sizes);
-    if (!path) {
-        p = map_memory(head.size);
-    } else {
+    if (path) {
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
             return file_failed(path, errno);
-        int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, (off_t)head.size)
+        int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, copy_at(&head, 2))
                                                       : errno;
-        p = error == 0 ? mmap(NULL, head.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-                       : MAP_FAILED;
-        if (p == MAP_FAILED) {
+        kept = error == 0 ? map_file(fd, (size_t)copy_at(&head, 2)) : NULL;
+        if (!kept) {
             if (error == 0)
                 error = errno;
             unlink(path);
@@ -182,8 +236,9 @@ kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **r
             return file_failed(path, error);
         }
     }
+    void *p = map_memory(head.size);
     memcpy(p, &head, sizeof head);
-    *ret_sim = shell(p, fd);
+    *ret_sim = shell(p, fd, kept);
     for (uint32_t t = 0; t < (*ret_sim)->n_timers; t++)
         (*ret_sim)->due[t] = KP_SIM_NEVER;
     return NULL;
@@ -229,9 +284,14 @@ static void furnish(kp_sim *sim)
 
 void kp_sim_block_ready(kp_sim *sim)
 {
+    file_head head = { .format = KP_SIM_FORMAT, .header_size = sizeof *sim->h };
+
     furnish(sim);
-    atomic_signal_fence(memory_order_seq_cst);
-    memcpy(sim->h->magic, magic, sizeof magic);
+    if (sim->fd < 0)
+        return;
+    store(sim, &head, sizeof head, 0);
+    kp_sim_commit(sim);
+    store(sim, magic, sizeof magic, 0);
 }
 
 /* Each replica is in its broker's row, in the order of the partitions. */
@@ -296,7 +356,7 @@ static bool in_range(const kp_sim *sim)
     return by_broker_fits(sim);
 }
 
-static bool same_layout(const kp_sim_header *h, uint64_t file_size)
+static bool same_layout(const kp_sim_header *h, uint64_t size)
 {
     kp_sim_header again = { .max_acts = h->max_acts, .max_claims = h->max_claims };
     const kp_sim_sizes sizes = {
@@ -315,13 +375,36 @@ static bool same_layout(const kp_sim_header *h, uint64_t file_size)
     if (h->n_nodes > KP_SIM_MAX_NODES || h->n_brokers > h->n_nodes ||
         h->n_topics > KP_SIM_MAX_TOPICS || h->n_parts > KP_SIM_MAX_PARTITIONS ||
         h->n_reps > (uint64_t)h->n_parts * h->n_brokers || h->n_reps > KP_SIM_MAX_REPLICAS ||
-        h->max_acts > 1u << 24 ||
-        h->max_claims > 1u << 24 || sizes.strings > file_size || sizes.pool > file_size)
+        h->max_acts > 1u << 24 || h->max_claims > 1u << 24 || sizes.strings > size ||
+        sizes.pool > size)
         return false;
     lay_out(&again, &sizes);
-    return again.size == h->size && h->size == file_size &&
+    return again.size == h->size && h->size == size &&
            memcmp(again.off, h->off, sizeof h->off) == 0 &&
            memcmp(again.bytes, h->bytes, sizeof h->bytes) == 0;
+}
+
+/* The copy in force, in memory of its own; NULL: the file is none of ours. */
+static kp_sim *load(int fd, const char *kept, uint64_t file_size)
+{
+    const file_head *head = (const void *)kept;
+    uint64_t size = (file_size - PAGE) / 2;
+
+    if (memcmp(head->magic, magic, sizeof magic) != 0 || head->format != KP_SIM_FORMAT ||
+        head->header_size != sizeof(kp_sim_header) || head->now > 1 ||
+        size < sizeof(kp_sim_header) || file_size != PAGE + 2 * size)
+        return NULL;
+    const char *from = kept + PAGE + head->now * size;
+    if (!same_layout((const void *)from, size))
+        return NULL;
+    kp_sim_header *h = map_memory(size);
+    memcpy(h, from, size);
+    kp_sim *sim = shell(h, fd, kept);
+    if (in_range(sim))
+        return sim;
+    munmap(h, size);
+    free(sim);
+    return NULL;
 }
 
 kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
@@ -337,29 +420,19 @@ kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         st.st_size = 0;
-    kp_sim_header *h = MAP_FAILED;
-    if (st.st_size >= (off_t)sizeof *h)
-        h = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (h != MAP_FAILED && memcmp(h->magic, magic, sizeof magic) == 0 &&
-        h->format == KP_SIM_FORMAT && h->header_size == sizeof *h &&
-        same_layout(h, (uint64_t)st.st_size)) {
-        kp_sim *sim = shell(h, fd);
-        if (in_range(sim)) {
-            if (h->dirty)
-                kp_sim_recount(sim);
-            furnish(sim);
-            kp_sim_end(sim);
-            kp_err *e = kp_sim_audit(sim);
-            if (e)
-                kp_sim_close(sim);
-            else
-                *ret_sim = sim;
-            return e ? kp_err_at(e, "%s", path) : NULL;
-        }
-        free(sim);
+    const char *kept = st.st_size > (off_t)PAGE ? map_file(fd, (size_t)st.st_size) : NULL;
+    kp_sim *sim = kept ? load(fd, kept, (uint64_t)st.st_size) : NULL;
+    if (sim) {
+        furnish(sim);
+        kp_err *e = kp_sim_audit(sim);
+        if (e)
+            kp_sim_close(sim);
+        else
+            *ret_sim = sim;
+        return e ? kp_err_at(e, "%s", path) : NULL;
     }
-    if (h != MAP_FAILED)
-        munmap(h, (size_t)st.st_size);
+    if (kept)
+        munmap((void *)(uintptr_t)kept, (size_t)st.st_size);
     close(fd);
     return kp_err_at(kp_err_new(KP_CONFIG, "start a new run; it makes a new simulated cluster",
                                 "not a simulated cluster of this kplay"),
@@ -371,7 +444,7 @@ kp_sim *kp_sim_copy(const kp_sim *sim)
     kp_sim_header *h = map_memory(sim->h->size);
 
     memcpy(h, sim->h, sim->h->size);
-    kp_sim *copy = shell(h, -1);
+    kp_sim *copy = shell(h, -1, NULL);
     furnish(copy);
     for (uint32_t i = 0; i < h->n_nodes; i++)
         if (sim->frozen[i])
@@ -392,6 +465,8 @@ void kp_sim_close(kp_sim *sim)
     kp_loop_free(sim->loop);
     kp_arena_free(sim->own);
     kp_arena_free(sim->scratch);
+    if (sim->kept)
+        munmap((void *)(uintptr_t)sim->kept, (size_t)copy_at(sim->h, 2));
     munmap(sim->h, sim->h->size);
     if (sim->fd >= 0)
         close(sim->fd);
@@ -442,10 +517,8 @@ bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p, size_t n)
     memcpy(sim->pool + off, p, n);
     sim->pool[off + n] = '\0';
     node->text[!node->text_now] = (kp_sim_text) { .off = off, .n = (uint32_t)n, .size_class = c };
-    atomic_signal_fence(memory_order_seq_cst); /* a kill here leaves the old text */
     node->text_now = !node->text_now;
     node->text_gen++;
-    atomic_signal_fence(memory_order_seq_cst);
     if (old.off != 0) {
         memcpy(sim->pool + old.off, &sim->h->pool_free[old.size_class], sizeof(uint32_t));
         sim->h->pool_free[old.size_class] = old.off;

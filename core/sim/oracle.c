@@ -314,14 +314,15 @@ bool kp_sim_oracle_allow(kp_sim *sim, const char *topic_or_rule)
 {
     const char *s = topic_or_rule;
 
-    if (s[0] == 'K' && s[1] >= '1' && s[1] <= '9' && s[2] == '\0') {
+    bool rule = s[0] == 'K' && s[1] >= '1' && s[1] <= '9' && s[2] == '\0';
+    int32_t topic = rule ? -1 : kp_sim_topic_named(sim, s);
+
+    if (rule)
         sim->oracle->allowed |= 1u << (s[1] - '0');
-        return true;
-    }
-    int32_t topic = kp_sim_topic_named(sim, s);
-    if (topic >= 0)
+    else if (topic >= 0)
         sim->topic[topic].accepted = true;
-    return topic >= 0;
+    kp_sim_commit(sim);
+    return rule || topic >= 0;
 }
 
 const kp_value *kp_sim_oracle(kp_arena *a, const kp_sim *sim)

@@ -23,7 +23,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 3u
+#define KP_SIM_FORMAT 4u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17u       /* of hosts whose Java is not said */
@@ -290,10 +290,7 @@ typedef enum kp_sim_part {
 } kp_sim_part;
 
 typedef struct kp_sim_header {
-    char magic[8]; /* written last */
-    uint32_t format, header_size;
-    uint32_t dirty; /* a change is under way */
-    uint64_t size;
+    uint64_t size; /* of the block: whole pages */
     uint64_t off[KP_SIM_PARTS], bytes[KP_SIM_PARTS];
 
     uint8_t mode;
@@ -373,7 +370,8 @@ typedef struct kp_sim_call {
 struct kp_sim {
     kp_world world; /* first: a kp_world is its kp_sim */
     kp_sim_header *h;
-    int fd; /* of the file, -1 */
+    int fd;           /* of the file, -1 */
+    const char *kept; /* what is in it; NULL */
 
     kp_sim_node *node;
     kp_sim_topic *topic;
@@ -456,10 +454,6 @@ static inline kp_ms kp_sim_utc(const kp_sim *sim, kp_us t)
     return sim->h->epoch_ms + t / KP_SIM_MS;
 }
 
-/* Marks the block while it is changed; nests by being called once at each way in from outside. */
-void kp_sim_begin(kp_sim *sim);
-void kp_sim_end(kp_sim *sim);
-
 /* image.c: the block */
 typedef struct kp_sim_sizes {
     uint32_t nodes, brokers, topics, parts, reps, moves, breaking, groups;
@@ -468,6 +462,8 @@ typedef struct kp_sim_sizes {
 kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **ret_sim) KP_MUST_USE;
 void kp_sim_block_ready(
     kp_sim *sim); /* filled: what lies beside it is made, and the file becomes valid */
+/* A change from outside is whole: at the end of each way in.  Nothing in memory. */
+void kp_sim_commit(kp_sim *sim);
 bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p,
                      size_t n);    /* false: the pool is full */
 size_t kp_sim_pool_need(size_t n); /* bytes of the pool that a text of n bytes takes */

@@ -228,7 +228,6 @@ static uint64_t world_send(kp_world *w, kp_arena *a, const kp_request *q)
     kp_sim *sim = sim_of(w);
     kp_sim_call *c = KP_NEW(a, kp_sim_call);
 
-    kp_sim_begin(sim);
     *c = (kp_sim_call) { .ticket = ++sim->ticket,
                          .sent = sim->h->now,
                          .a = a,
@@ -243,7 +242,7 @@ static uint64_t world_send(kp_world *w, kp_arena *a, const kp_request *q)
     push(sim, c);
     kp_sim_faults_count(sim, KP_SIM_ON_REQUEST, KP_SIM_NO_NODE, ++sim->h->n_requests);
     kp_sim_settle(sim);
-    kp_sim_end(sim);
+    kp_sim_commit(sim);
     return c->ticket;
 }
 
@@ -368,7 +367,6 @@ static kp_reply *world_wait(kp_world *w, kp_ms until)
 
     if (interrupted(sim))
         return NULL;
-    kp_sim_begin(sim);
     while (!reply) {
         kp_us due = sim->n_calls > 0 ? sim->call[0]->due : KP_SIM_NEVER;
         if (due > limit || due == KP_SIM_NEVER) {
@@ -379,7 +377,7 @@ static kp_reply *world_wait(kp_world *w, kp_ms until)
         kp_sim_advance(sim, due);
         reply = arrive(sim, take(sim, 0));
     }
-    kp_sim_end(sim);
+    kp_sim_commit(sim);
     return reply;
 }
 
@@ -393,10 +391,9 @@ static void world_cancel(kp_world *w, uint64_t ticket)
         kp_sim_call *c = take(sim, i);
         /* An action can not be taken back: it lands, and nobody hears of it. */
         if (!kp_req_is_question(c->q.kind) && !c->landed && known_node(c)) {
-            kp_sim_begin(sim);
             if (reach_of(sim, c) == ANSWERS)
                 c->err = kp_sim_perform(sim, c);
-            kp_sim_end(sim);
+            kp_sim_commit(sim);
         }
         kp_err_drop(c->err);
         return;

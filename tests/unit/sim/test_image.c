@@ -1,6 +1,8 @@
 /* A simulated cluster in a file: it goes on existing when the process that used it is killed. */
 #include "sim/with_sim.h"
 
+#include "sim/state.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PAGE 4096
 #define SPEC "{'brokers':4,'racks':['a','b'],'topics':[{'name':'t','partitions':40},{'name':'u'}]}"
 
 static char dir[200], path[240];
@@ -277,6 +280,7 @@ static void what_is_no_such_file_is_refused(void **state)
     cluster c = cluster_in_file(SPEC, path);
     cluster_close(&c);
     assert_int_equal(stat(path, &st), 0);
+    off_t size = (st.st_size - PAGE) / 2; /* of each of the two copies */
     /* one byte less, another format, a count that does not fit, an empty file */
     char *whole = kp_malloc((size_t)st.st_size);
     int fd = open(path, O_RDONLY);
@@ -290,7 +294,8 @@ static void what_is_no_such_file_is_refused(void **state)
         else if (i == 1)
             write_at(8, &odd, 4);
         else if (i == 2)
-            write_at(24, &odd, 4);
+            for (int k = 0; k < 2; k++)
+                write_at(PAGE + k * size + (off_t)offsetof(kp_sim_header, n_nodes), &odd, 4);
         else if (i == 3)
             write_at(0, "no magic", 8);
         else
@@ -300,16 +305,18 @@ static void what_is_no_such_file_is_refused(void **state)
         assert_non_null(strstr(e->what, "not a simulated cluster"));
         kp_err_drop(e);
     }
-    /* every byte of the head flipped in turn: refused or sound, never a crash */
+    /* every byte of the heads flipped in turn: refused or sound, never a crash */
     assert_int_equal(truncate(path, st.st_size), 0);
-    for (size_t at = 0; at < 800; at += 3) {
-        write_at(0, whole, (size_t)st.st_size);
-        char flipped = (char)(whole[at] ^ 0x55);
-        write_at((off_t)at, &flipped, 1);
+    write_at(0, whole, (size_t)st.st_size);
+    for (off_t at = 0; at < 3 * 800; at += at < 24 ? 1 : 3) {
+        off_t where = at < 24 ? at : PAGE + at % 2 * size + at % 800;
+        char flipped = (char)(whole[where] ^ 0x55);
+        write_at(where, &flipped, 1);
         e = kp_sim_open_file(path, &sim);
         if (!e)
             kp_sim_close(sim);
         kp_err_drop(e);
+        write_at(where, whole + where, 1);
     }
     free(whole);
 }

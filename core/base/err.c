@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_LIMIT = 64 * 1024 }; /* of one formatted text of an error; the rest is dropped */
+enum { TEXT_LIMIT = 64 * 1024 }; /* of the buffers here */
+/* Of each text, so that an error fits into a record and on a screen.  What is beyond is left out,
+ * and that is said; a text that was cut once is not cut again, which is what the slack is for. */
+enum { WHERE_MOST = 1024, WHAT_MOST = 4096, NEXT_MOST = 4096, DETAIL_MOST = 16 * 1024, SLACK = 64 };
 
 static const struct {
     kp_class cls;
@@ -92,7 +95,20 @@ static kp_err *replace(kp_err *e, const kp_err *from)
     return successor;
 }
 
-static void format(kp_buf *b, const char *fmt, va_list ap)
+static void add_cut(kp_buf *b, size_t most, const char *text, size_t n)
+{
+    size_t room = b->n < most ? most - b->n : 0;
+    if (b->n + n <= most + SLACK) {
+        kp_buf_add(b, text, n);
+        return;
+    }
+    while (room > 0 && ((unsigned char)text[room] & 0xc0) == 0x80) /* not inside a character */
+        room--;
+    kp_buf_add(b, text, room);
+    kp_buf_fmt(b, " [... %zu more bytes]", n - room);
+}
+
+static void format(kp_buf *b, size_t most, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
@@ -102,7 +118,7 @@ static void format(kp_buf *b, const char *fmt, va_list ap)
     if (n > 0)
         vsnprintf(text, (size_t)n + 1, fmt, again);
     va_end(again);
-    kp_buf_str(b, text);
+    add_cut(b, most, text, strlen(text));
     free(text);
 }
 
@@ -111,7 +127,7 @@ kp_err *kp_err_new(kp_class cls, const char *next, const char *fmt, ...)
     KP_AUTO_BUF what = KP_BUF_INIT(TEXT_LIMIT);
     va_list ap;
     va_start(ap, fmt);
-    format(&what, fmt, ap);
+    format(&what, WHAT_MOST, fmt, ap);
     va_end(ap);
     if (!next || !*next)
         next = "report this as a bug in kplay: the message does not say what to do";
@@ -127,7 +143,7 @@ kp_err *kp_err_at(kp_err *e, const char *fmt, ...)
     KP_AUTO_BUF where = KP_BUF_INIT(TEXT_LIMIT);
     va_list ap;
     va_start(ap, fmt);
-    format(&where, fmt, ap);
+    format(&where, WHERE_MOST, fmt, ap);
     va_end(ap);
     kp_err from = *e;
     from.where = kp_buf_text(&where);
@@ -142,7 +158,7 @@ kp_err *kp_err_detail(kp_err *e, const char *fmt, ...)
     kp_buf_str(&detail, e->detail);
     va_list ap;
     va_start(ap, fmt);
-    format(&detail, fmt, ap);
+    format(&detail, DETAIL_MOST, fmt, ap);
     va_end(ap);
     if (detail.n && detail.p[detail.n - 1] != '\n')
         kp_buf_chr(&detail, '\n');
@@ -158,7 +174,7 @@ kp_err *kp_err_next(kp_err *e, const char *fmt, ...)
     KP_AUTO_BUF next = KP_BUF_INIT(TEXT_LIMIT);
     va_list ap;
     va_start(ap, fmt);
-    format(&next, fmt, ap);
+    format(&next, NEXT_MOST, fmt, ap);
     va_end(ap);
     kp_err from = *e;
     if (next.n)

@@ -37,6 +37,9 @@ typedef struct kp_err {
 /* A new error.  `next` says what to do and is not optional. */
 kp_err *kp_err_new(kp_class cls, const char *next, const char *fmt, ...) KP_PRINTF(3, 4);
 
+/* Texts are cut, and say by how much, at 4 KiB (what, next), 1 KiB (where) and 16 KiB (detail): an
+ * error fits on a screen and into a record. */
+
 /* The same error with a place, more lines, a cause (taken over), a mark, another class, another
  * next.  Each returns its first argument's successor: e = kp_err_at(e, ...).  NULL stays
  * NULL, but kp_err_because(NULL, cause) is the cause; a second cause goes behind the first. */

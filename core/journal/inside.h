@@ -106,6 +106,7 @@ struct kp_journal {
     int64_t readable, rec_cap;
     const kp_value *sources; /* map: name -> sha256 */
     kp_kept *kept;        /* in memory only */
+    const char *lost;     /* how the file was lost; NULL: it is there */
     bool stopped;         /* the disk was full: no more appends */
     int64_t crash_after, crash_in; /* KPLAY_CRASH: record numbers, 0 for none */
 };

@@ -16,8 +16,9 @@
  *  8. The line is one JSON object whose keys are unique; n, t, k and h appear at the top level only
  *     where condition 3 says.
  *  9. The open record has "fmt":1, the number of this format.
- * 10. A record with the key blob (64 hex digits) has no key r: its r is the JSON text of the file
- *     blobs/<blob>, whose SHA-256 that name is and which was on disk before the record was.
+ * 10. A record with the key blob (64 hex digits) has no key K: its K is the JSON text of the file
+ *     blobs/<blob>, whose SHA-256 that name is and which was on disk before the record was.  K is
+ *     the text of its key blob_of, or r without one.
  *
  * A last line that breaks 1, 3 or 4 is a torn write: it was never acknowledged, so it is saved
  * aside and cut off.  Everything else that breaks a condition is damage, and the run is refused.
@@ -31,6 +32,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "journal/inside.h"
@@ -295,6 +297,14 @@ static bool put_line(kp_journal *j)
 
 static kp_err *stopped(const kp_journal *j)
 {
+    if (j->lost)
+        return kp_err_at(
+            kp_err_new(KP_PAUSED,
+                       "look at what it has done: kplay cluster check; it can not be "
+                       "resumed, a new run can begin",
+                       "the journal of run %s %s: nothing was done after record %" PRId64, j->run,
+                       j->lost, j->n),
+            "%s", j->path);
     kp_err *err = kp_err_new(KP_PAUSED, "", "the disk is full: record %" PRId64 " was not written, "
                              "nothing was done after it", j->n + 1);
     err = kp_err_next(err, "make room in %s, then: kplay resume %s", j->dir, j->run);
@@ -327,9 +337,20 @@ static kp_err *stop(kp_journal *j, kp_ms now)
 
 /* ---- append ---- */
 
+/* What is written to a file that nobody can open any more is no record. */
+static bool still_there(kp_journal *j)
+{
+    struct stat st;
+    if (fstat(j->fd, &st) != 0 || st.st_nlink == 0)
+        j->lost = "was removed while it ran";
+    else if (st.st_size != j->size)
+        j->lost = "was written by somebody else while it ran";
+    return !j->lost;
+}
+
 static kp_err *check_record(kp_journal *j, kp_ms now, const kp_value *body)
 {
-    static const char *const reserved[] = { "n", "t", "k", "h", "blob" };
+    static const char *const reserved[] = { "n", "t", "k", "h", "blob", "blob_of" };
     if (strlen(kp_time_text(j->scratch, now)) != KP_TIME_TEXT)
         return kp_err_new(KP_INTERNAL, "report this as a bug", "a record's time is no time");
     if (body && body->type != KP_MAP)
@@ -348,22 +369,41 @@ static kp_err *too_long(kp_kind kind)
                       "%u)", kind_names[kind], KP_RECORD_LIMIT, KP_BLOB_LIMIT);
 }
 
-/* The body with its result named instead of contained, and the result's text. */
+/* The key of a body whose value is the longest, and that value's text. */
+static const char *longest(const kp_value *body, kp_buf *ret_text)
+{
+    const char *key = NULL;
+    KP_AUTO_BUF one = KP_BUF_INIT(KP_BLOB_LIMIT);
+    for (uint32_t i = 0; i < kp_len(body); i++) {
+        kp_buf_clear(&one);
+        kp_json_write(&one, body->u.items[i]);
+        if (!one.overflow && one.n <= ret_text->n)
+            continue;
+        key = body->keys[i];
+        kp_buf_clear(ret_text);
+        kp_buf_add(ret_text, one.p, one.n);
+        ret_text->overflow = one.overflow;
+        if (one.overflow)
+            break;
+    }
+    return key;
+}
+
+/* The body with its longest value named instead of contained, and that value's text. */
 static kp_err *to_blob(kp_journal *j, kp_kind kind, const kp_value *body, kp_buf *ret_text,
                        const char **ret_sha, const kp_value **ret_body)
 {
-    const kp_value *r = kp_get(body, "r");
-    if (!r)
-        return too_long(kind);
-    kp_json_write(ret_text, r);
-    if (ret_text->overflow)
+    const char *key = kind == KP_K_OPEN ? NULL : longest(body, ret_text);
+    if (!key || ret_text->overflow)
         return too_long(kind);
     *ret_sha = kp_sha256_hex(j->scratch, ret_text->p, ret_text->n);
     kp_builder b = kp_map_begin(j->scratch);
     for (uint32_t i = 0; i < body->n; i++)
-        if (!kp_streq(body->keys[i], "r"))
+        if (!kp_streq(body->keys[i], key))
             kp_map_add(&b, body->keys[i], body->u.items[i]);
     kp_map_add(&b, "blob", kp_text(j->scratch, *ret_sha));
+    if (!kp_streq(key, "r"))
+        kp_map_add(&b, "blob_of", kp_text(j->scratch, key));
     *ret_body = kp_map_end(&b);
     return NULL;
 }
@@ -404,6 +444,10 @@ kp_err *kp_journal_append(kp_journal *j, kp_kind kind, kp_ms now, const kp_value
     if (beyond_limit(j, kind))
         return kp_err_new(KP_PLAYBOOK, "use wait_until instead of asking in a loop; go on in a new "
                           "run", "the journal of this run is full (%u bytes)", KP_JOURNAL_LIMIT);
+    if (j->d && !still_there(j)) {
+        j->stopped = true;
+        return stopped(j);
+    }
     if (j->d) {
         kp_err *err = sha ? put_blob(j, sha, &text) : NULL;
         if (err && err->cls != KP_PAUSED)

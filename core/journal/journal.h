@@ -89,11 +89,12 @@ kp_journal *kp_journal_memory(kp_arena *a, kp_ms now, const kp_value *open_body,
 void kp_journal_free(kp_journal *j); /* releases the lock; takes NULL; before its arena goes */
 
 /* Appends one record and does not return before it is on disk.
- *   KP_PAUSED:   the disk is full or the write was short: the journal is back at its last whole
+ *   KP_PAUSED:   its file was removed, or somebody else wrote into it: nothing is written.  Or the
+ *                disk is full or the write was short: the journal is back at its last whole
  *                record, a pause record was written from the reserve if that was possible; nothing
  *                more can be appended by this process.
- *   KP_PLAYBOOK: too long.  A line longer than KP_RECORD_LIMIT gives its key "r" to a blob when
- *                that is enough; beyond that, beyond KP_BLOB_LIMIT, and in a journal near
+ *   KP_PLAYBOOK: too long.  A line longer than KP_RECORD_LIMIT gives its longest value to a blob
+ *                when that is enough; beyond that, beyond KP_BLOB_LIMIT, and in a journal near
  *                KP_JOURNAL_LIMIT the answer is "ask for less", and nothing is written.
  *   KP_CONFIG:   the file of a blob cannot be made; nothing is written.
  *   KP_INTERNAL: the body is no map or has a reserved key.
@@ -111,6 +112,8 @@ const char *kp_journal_head(const kp_journal *j); /* 32 hex digits: the chain's 
 const kp_record *kp_journal_at(const kp_journal *j, int64_t n);
 int64_t kp_journal_readable(const kp_journal *j);
 
+/* The sources that are stored: a map, name -> sha256. */
+const kp_value *kp_journal_sources(const kp_journal *j);
 /* The stored text of a source by the name it was loaded under; NULL when absent.  KP_REFUSED when
  * the stored text is gone or was changed. */
 kp_err *kp_journal_source(kp_arena *a, const kp_journal *j, const char *name,

@@ -271,7 +271,7 @@ static void read_link(const char *text, unsigned char ret_link[KP_LINK_BYTES])
     }
 }
 
-/* The record with its result in place of the name of its blob. */
+/* The record with its value in place of the name of its blob. */
 static kp_err *resolve(const kp_journal *j, const kp_record *rec, const kp_record **ret_rec)
 {
     const char *sha = kp_get_text(rec->body, "blob", NULL);
@@ -288,7 +288,9 @@ static kp_err *resolve(const kp_journal *j, const kp_record *rec, const kp_recor
         return kp_err_class(kp_err_at(err, "%s/" KP_BLOBS "/%s", j->dir, sha), KP_REFUSED);
     kp_record *with = KP_NEW(j->a, kp_record);
     *with = *rec;
-    with->body = kp_map_with(j->a, kp_map_with(j->a, rec->body, "blob", NULL), "r", r);
+    const kp_value *rest = kp_map_with(j->a, rec->body, "blob", NULL);
+    with->body = kp_map_with(j->a, kp_map_with(j->a, rest, "blob_of", NULL),
+                             kp_get_text(rec->body, "blob_of", "r"), r);
     *ret_rec = with;
     return NULL;
 }

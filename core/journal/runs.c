@@ -32,13 +32,14 @@ static const char *state_of(const kp_journal_check *check)
         i--;
     if (i < 0 || check->torn)
         return "interrupted";
-    const char *cls = kp_get_text(check->rec[i].body, "class", "");
+    const kp_value *body = check->rec[i].body;
+    const char *cls = kp_get_text(kp_get(body, "err"), "class", "");
     const char *word = kp_journal_word_after(&check->rec[i]);
     if (word)
         return word;
     switch (check->rec[i].kind) {
     case KP_K_PAUSE:
-        return "paused";
+        return kp_get_text(body, "state", "paused");
     case KP_K_ERROR:
         return kp_streq(cls, "refused") || kp_streq(cls, "safety") ? "refused" : "failed";
     default:
@@ -76,7 +77,7 @@ static kp_run_info read_run(kp_arena *a, const char *runs, const char *run)
     if (err)
         read_first(tmp, path, &check);
     else
-        info.state = state_of(&check);
+        info.state = kp_strdup(a, state_of(&check));
     const kp_record *end = err ? NULL : close_record(&check);
     kp_err_drop(err);
     if (end) {

@@ -184,9 +184,9 @@ static const char *read_record(scan *s, const line *l, kp_record *ret_rec)
         return "it is not one JSON object with unique keys";
     if (rec.kind == KP_K_OPEN && kp_get_int(rec.body, "fmt", 0) != KP_JOURNAL_FORMAT)
         return "its format is not known to this kplay";
-    if (kp_get(rec.body, "blob") &&
-        (kp_get(rec.body, "r") || !is_sha256(kp_get_text(rec.body, "blob", NULL))))
-        return "its key blob does not name a result";
+    if (kp_get(rec.body, "blob") && (kp_get(rec.body, kp_get_text(rec.body, "blob_of", "r")) ||
+                                     !is_sha256(kp_get_text(rec.body, "blob", NULL))))
+        return "its key blob does not name a value";
     *ret_rec = rec;
     return NULL;
 }

@@ -85,6 +85,11 @@ kp_err *kp_journal_keep(kp_arena *a, kp_journal *j, const kp_source *sources, si
     return kp_store_sources(a, j, sources, n_sources, ret_sources);
 }
 
+const kp_value *kp_journal_sources(const kp_journal *j)
+{
+    return j->sources;
+}
+
 kp_err *kp_journal_source(kp_arena *a, const kp_journal *j, const char *name,
                           const char **ret_text, size_t *ret_n)
 {

@@ -187,6 +187,28 @@ static void a_copy_says_the_same_and_lives_alone(void **state)
     assert_null(kp_err_copy(NULL));
 }
 
+static void a_long_text_is_cut_once_and_says_so(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 4 << 20);
+    char *text = kp_alloc(a, 200001);
+    (void)state;
+    for (int i = 0; i < 200000; i += 2)
+        memcpy(text + i, "\xc3\xa9", 2);
+    text[200000] = 0;
+    kp_err *e = kp_err_new(KP_FAILED, text, "x%s", text);
+    e = kp_err_detail(kp_err_at(e, "%s", text), "%s", text);
+    assert_in_range(strlen(e->what), 4000, 4200);
+    assert_in_range(strlen(e->where), 1000, 1100);
+    assert_in_range(strlen(e->detail), 16000, 16500);
+    assert_non_null(strstr(e->what, "\xc3\xa9 [... 195906 more bytes]"));
+    kp_err *copy = kp_err_copy(e), *again = kp_err_new(KP_FAILED, "n", "%s", copy->what);
+    assert_string_equal(again->what, e->what);
+    assert_string_equal(copy->detail, e->detail);
+    kp_err_drop(again);
+    kp_err_drop(copy);
+    kp_err_drop(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_text_is_safe_for_a_terminal),
         cmocka_unit_test(test_try),
         cmocka_unit_test(a_copy_says_the_same_and_lives_alone),
+        cmocka_unit_test(a_long_text_is_cut_once_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,18 +54,25 @@ static kp_run_info find(fixture *x, const char *run)
 /* A record, and the key that matters with it. */
 typedef struct rec {
     kp_kind kind;
-    const char *key, *text;
+    const char *key, *text; /* "class": of its err */
 } rec;
+
+static const kp_value *body_of(fixture *x, const rec *r)
+{
+    if (!r->key)
+        return NULL;
+    const kp_value *text = kp_text(x->a, r->text);
+    return strcmp(r->key, "class") == 0
+               ? kp_map(x->a, "err", kp_map(x->a, "class", text, NULL), NULL)
+               : kp_map(x->a, r->key, text, NULL);
+}
 
 static kp_journal *make(fixture *x, const char *run, const rec *records)
 {
     kp_journal *j;
     OK(sample_create(x->a, &kp_disk_real, x->dir, run, &j));
     for (int i = 0; records[i].kind != KP_K_OPEN; i++)
-        OK(kp_journal_append(j, records[i].kind, sample_time + 100 + i,
-                             records[i].key ? kp_map(x->a, records[i].key,
-                                                     kp_text(x->a, records[i].text), NULL)
-                                            : NULL));
+        OK(kp_journal_append(j, records[i].kind, sample_time + 100 + i, body_of(x, &records[i])));
     return j;
 }
 
@@ -83,6 +90,7 @@ static void states(void **state)
         { "interrupted", false, { { KP_K_SESSION, 0, 0 }, { KP_K_INTENT, 0, 0 } } },
         { "paused", false, { { KP_K_SESSION, 0, 0 }, { KP_K_PAUSE, "why", "ask" } } },
         { "paused", false, { { KP_K_PAUSE, 0, 0 }, { KP_K_NOTE, 0, 0 }, { KP_K_NOTE, 0, 0 } } },
+        { "refused", false, { { KP_K_PAUSE, "state", "refused" } } },
         { "interrupted", false, { { KP_K_PAUSE, 0, 0 }, { KP_K_SESSION, 0, 0 } } },
         { "failed", false, { { KP_K_ERROR, "class", "failed" } } },
         { "failed", false, { { KP_K_ERROR, 0, 0 } } },

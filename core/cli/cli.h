@@ -98,15 +98,27 @@ typedef struct kp_open_cluster {
     kp_world *world;
     kp_sim *sim; /* NULL: live */
     bool simulated;
-    const char *runs; /* directory of runs */
+    const char *runs;  /* directory of runs */
+    const char *taken; /* where `sim` goes when it is taken; NULL: nowhere */
     const char *file; /* of the cluster; NULL for --demo */
     kp_files files;
 } kp_open_cluster;
 
-/* The cluster a command is about.  `new_demo`: make a fresh simulated cluster for --demo (else the
- * one that is there). Nothing is contacted.  No cluster anywhere is an error that names --demo. */
-kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo,
+/* What for.  Only who goes on uses the file of a simulated cluster; whoever looks has a copy of it
+ * in memory, and so has a run that begins, until it is known to begin (kp_cluster_taken). */
+typedef enum kp_purpose {
+    KP_TO_FIND,  /* where runs and playbooks are: no world */
+    KP_TO_LOOK,  /* to ask */
+    KP_TO_BEGIN, /* a run: on the simulated cluster as an unfinished one left it, or a fresh one */
+    KP_TO_GO_ON, /* with a run: the simulated cluster must be there */
+} kp_purpose;
+
+/* The cluster a command is about.  Nothing is contacted and nothing on disk is changed, but that
+ * the runs' directory is made.  No cluster anywhere is an error that names --demo. */
+kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
                         kp_open_cluster *ret_c) KP_MUST_USE;
+/* The run on it has begun: its simulated cluster takes the place of the one that was there. */
+kp_err *kp_cluster_taken(void *cluster) KP_MUST_USE;
 void kp_cluster_close(kp_open_cluster *c);
 
 /* A simulated copy of a live cluster, for --dry-run. */

@@ -81,53 +81,61 @@ static bool unfinished(kp_arena *a, const char *runs)
     return false;
 }
 
-/* The simulated cluster behind `make`, in <runs>/cluster.sim: kept while a run on it is unfinished.
- */
-static kp_err *open_sim(kp_arena *a, const kp_line *line, bool fresh, const kp_value *spec,
+/* In <runs>/cluster.sim: kept while a run on it is unfinished. */
+static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, const kp_value *spec,
                         kp_open_cluster *c)
 {
     const char *image = kp_printf(a, "%s/cluster.sim", c->runs);
-    bool keep = exists(image) && (!fresh || (unfinished(a, c->runs) && !kp_opt(line, "supersede")));
+    bool there = exists(image), begins = what_for == KP_TO_BEGIN,
+         anew = !there || (begins && (!unfinished(a, c->runs) || kp_opt(line, "supersede")));
 
-    KP_TRY(make_dirs(c->runs));
-    if (keep) {
-        kp_err *e = kp_sim_open_file(image, &c->sim);
-        if (e)
-            return e;
-    } else {
-        if (!fresh)
-            return kp_err_new(KP_USAGE, "begin one: kplay run rolling.lua --to 3.9.1",
-                              "there is no simulated cluster to go on with");
-        unlink(image);
-        if (spec)
-            KP_TRY(kp_sim_from_spec(a, spec, image, &c->sim));
-        else
-            KP_TRY(kp_sim_demo(a, kp_opt(line, "mode") ? kp_opt(line, "mode") : "kraft", image,
-                               &c->sim));
-    }
+    c->simulated = true;
+    if (!there && what_for == KP_TO_GO_ON)
+        return kp_err_new(KP_USAGE, "begin one: kplay run rolling.lua --to 3.9.1",
+                          "there is no simulated cluster to go on with");
+    if (anew && spec)
+        KP_TRY(kp_sim_from_spec(a, spec, &c->sim));
+    else if (anew)
+        KP_TRY(kp_sim_demo(a, kp_opt(line, "mode") ? kp_opt(line, "mode") : "kraft", &c->sim));
+    else if (what_for == KP_TO_GO_ON)
+        KP_TRY(kp_sim_open_file(image, &c->sim));
+    else
+        KP_TRY(kp_sim_look(image, &c->sim));
+    c->taken = begins ? image : NULL;
     kp_sim_catch_signals(c->sim);
     c->world = kp_sim_world(c->sim);
-    c->simulated = true;
     return NULL;
 }
 
-static kp_err *open_demo(kp_arena *a, const kp_line *line, bool fresh, kp_open_cluster *c)
+kp_err *kp_cluster_taken(void *cluster)
+{
+    kp_open_cluster *c = cluster;
+    const char *path = c->taken;
+    c->taken = NULL;
+    return path ? kp_sim_keep(c->sim, path) : NULL;
+}
+
+static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, kp_open_cluster *c)
 {
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : state_dir(a, "demo");
     KP_TRY(kp_files_init(a, NULL, &c->files));
-    KP_TRY(open_sim(a, line, fresh, NULL, c));
+    if (what_for == KP_TO_FIND)
+        return NULL;
+    KP_TRY(make_dirs(c->runs));
+    KP_TRY(open_sim(a, line, what_for, NULL, c));
     c->inventory = kp_sim_inventory(a, c->sim, NULL);
     return NULL;
 }
 
-kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open_cluster *ret_c)
+kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
+                        kp_open_cluster *ret_c)
 {
     kp_open_cluster *c = ret_c;
     const char *file = kp_opt(line, "cluster");
 
     *c = (kp_open_cluster) { 0 };
     if (kp_flag(line, "demo"))
-        return open_demo(a, line, new_demo, c);
+        return open_demo(a, line, what_for, c);
     if (!file)
         file = getenv("KPLAY_CLUSTER");
     if (!file || !*file)
@@ -139,12 +147,14 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, bool new_demo, kp_open
     c->file = file;
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
+    if (what_for == KP_TO_FIND)
+        return NULL;
+    KP_TRY(make_dirs(c->runs));
     if (c->inventory->simulate) {
-        KP_TRY(open_sim(a, line, new_demo, c->inventory->simulate, c));
+        KP_TRY(open_sim(a, line, what_for, c->inventory->simulate, c));
         c->inventory = kp_sim_inventory(a, c->sim, c->inventory);
         return NULL;
     }
-    KP_TRY(make_dirs(c->runs));
     return kp_live_world(a, c->inventory, &c->world);
 }
 

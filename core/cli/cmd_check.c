@@ -45,7 +45,7 @@ static void try_on(kp_arena *a, const char *name, kp_files *f, const kp_value *g
     kp_sim *sim;
     const kp_value *report = NULL;
 
-    o->err = kp_sim_demo(a, o->mode, NULL, &sim);
+    o->err = kp_sim_demo(a, o->mode, &sim);
     if (o->err)
         return;
     kp_run_spec spec = { .verbs = kp_verbs,
@@ -101,8 +101,8 @@ static int check_main(kp_arena *a, const kp_line *line)
             kp_screen_error(o[i].err, json);
         }
         if (!json && !fault)
-            printf("%-10s %s%s\n", o[i].mode, o[i].err ? "stopped: " : "ran to its end",
-                   o[i].err ? o[i].err->what : "");
+            kp_out_line("%-10s %s%s", o[i].mode, o[i].err ? "stopped: " : "ran to its end",
+                        o[i].err ? o[i].err->what : "");
         kp_err_drop(o[i].err);
     }
     for (unsigned bit = 1; bit && code == 0; bit <<= 1)
@@ -112,7 +112,7 @@ static int check_main(kp_arena *a, const kp_line *line)
                           "clusters\n",
                    kp_grant_name((kp_grant)bit));
     if (code == 0 && !json)
-        printf("%s is sound\n", h->name);
+        kp_out_line("%s is sound", h->name);
     kp_script_host_table.free(script);
     return code;
 }

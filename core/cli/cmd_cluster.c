@@ -32,8 +32,8 @@ static void show(kp_arena *a, const kp_inventory *inv, bool json)
                           "kafka", kp_text(a, listener), "config", kp_text(a, n->layout.config),
                           "current", kp_text(a, n->layout.current), NULL)));
         else
-            printf("%-10s %-6d %-18s %-22s %s\n", role_word(n), n->id, n->host, listener,
-                   n->layout.config);
+            kp_out_line("%-10s %-6d %-18s %-22s %s", role_word(n), n->id, n->host, listener,
+                        n->layout.config);
     }
 }
 
@@ -68,8 +68,8 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
             if (!e)
                 continue;
             worst = e->cls;
-            kp_buf_fmt(&wrong, "  %s%s%s\n  next  %s\n", e->where, *e->where ? ": " : "", e->what,
-                       kp_hint(a, e->next));
+            kp_buf_fmt(&wrong, "  %s%s%s\n  next  %s\n", e->where, *e->where ? ": " : "",
+                       kp_printable(a, e->what, strlen(e->what)), kp_hint(a, e->next));
         }
         int64_t process = kp_get_int(kp_get(host->value, "process"), "node_id", node->id);
         if (process != node->id) {
@@ -93,13 +93,14 @@ static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
                                         host->value, "findings",
                                         wrong.n ? kp_text(a, kp_buf_text(&wrong)) : NULL, NULL)));
         else
-            printf("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s\n%s",
-                   role_word(node), node->id, node->host,
-                   said->err ? "no answer" : kp_get_text(said->value, "mode", "?"),
-                   kp_get_int(host->value, "pid", 0),
-                   kp_get_text(host->value, "running_release", "-"),
-                   kp_get_text(host->value, "link_release", "-"), wrong.n ? "" : "well",
-                   kp_buf_text(&wrong));
+            kp_out_line("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s",
+                        role_word(node), node->id, node->host,
+                        said->err ? "no answer" : kp_get_text(said->value, "mode", "?"),
+                        kp_get_int(host->value, "pid", 0),
+                        kp_get_text(host->value, "running_release", "-"),
+                        kp_get_text(host->value, "link_release", "-"), wrong.n ? "" : "well");
+        if (!json)
+            kp_out_lines(kp_buf_text(&wrong));
         kp_err_drop(said->err);
         kp_err_drop(host->err);
         kp_err_drop(grants->err);
@@ -131,10 +132,12 @@ static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
         worst = refuses ? KP_SAFETY : worst;
         if (json)
             puts(kp_json_text(a, kp_map(a, "finding", f, NULL)));
-        else
-            printf("%-9s %s%s%s\n%snext      %s\n", refuses ? "refused" : "warning",
-                   strstr(text, who) ? "" : who, strstr(text, who) ? "" : ": ", text,
-                   kp_get_text(f, "detail", ""), kp_hint(a, kp_get_text(f, "next", "")));
+        if (json)
+            continue;
+        kp_out_line("%-9s %s%s%s", refuses ? "refused" : "warning", strstr(text, who) ? "" : who,
+                    strstr(text, who) ? "" : ": ", text);
+        kp_out_lines(kp_get_text(f, "detail", ""));
+        kp_out_line("next      %s", kp_hint(a, kp_get_text(f, "next", "")));
     }
     return worst;
 }
@@ -149,7 +152,7 @@ static int cluster_main(kp_arena *a, const kp_line *line)
         return kp_cli_fail(kp_err_new(KP_USAGE, "kplay cluster show   |   kplay cluster check",
                                       "cluster takes show or check"),
                            json);
-    kp_err *e = kp_cluster_open(a, line, true, &c);
+    kp_err *e = kp_cluster_open(a, line, KP_TO_LOOK, &c);
     if (e)
         return kp_cli_fail(e, json);
     kp_class worst = 0;

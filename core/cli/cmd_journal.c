@@ -15,7 +15,7 @@ static kp_err *runs_dir(kp_arena *a, const kp_line *line, const char **ret_runs)
         *ret_runs = kp_opt(line, "runs");
         return NULL;
     }
-    KP_TRY(kp_cluster_open(a, line, false, &c));
+    KP_TRY(kp_cluster_open(a, line, KP_TO_FIND, &c));
     *ret_runs = c.runs;
     kp_cluster_close(&c);
     return NULL;
@@ -33,29 +33,30 @@ static void show(kp_arena *a, const kp_record *rec, bool json)
         return;
     }
     const char *time = kp_time_text(a, rec->t);
-    printf("%5" PRId64 "  %.8s  %-7s %-18s %s", rec->n, time + 11, kp_kind_name(rec->kind),
-           kp_get_text(b, "i", ""), kp_get_text(b, "fn", ""));
+    KP_AUTO_BUF line = KP_BUF_INIT(1 << 20);
+    kp_buf_fmt(&line, "%5" PRId64 "  %.8s  %-7s %-18s %s", rec->n, time + 11,
+               kp_kind_name(rec->kind), kp_get_text(b, "i", ""), kp_get_text(b, "fn", ""));
     if (kp_len(kp_get(b, "a")))
-        printf(" %s", kp_json_text(a, kp_get(b, "a")));
+        kp_buf_fmt(&line, " %s", kp_json_text(a, kp_get(b, "a")));
     if (rec->kind == KP_K_DONE)
-        printf("  %s, %s%s%s", kp_get_bool(b, "ok", false) ? "ok" : "failed",
-               kp_duration_text(a, kp_get_int(b, "ms", 0), true), kp_get(b, "via") ? ", by " : "",
-               kp_get_text(b, "via", ""));
+        kp_buf_fmt(&line, "  %s, %s%s%s", kp_get_bool(b, "ok", false) ? "ok" : "failed",
+                   kp_duration_text(a, kp_get_int(b, "ms", 0), true),
+                   kp_get(b, "via") ? ", by " : "", kp_get_text(b, "via", ""));
     if (rec->kind == KP_K_INTENT)
-        printf("  as %s", kp_get_text(b, "id", "?"));
+        kp_buf_fmt(&line, "  as %s", kp_get_text(b, "id", "?"));
     if (rec->kind == KP_K_DOUBT)
-        printf("  %s: %s", kp_get_text(b, "id", "?"), kp_get_text(b, "so", "?"));
+        kp_buf_fmt(&line, "  %s: %s", kp_get_text(b, "id", "?"), kp_get_text(b, "so", "?"));
     if (kp_get(b, "err"))
-        printf("  %s", kp_get_text(kp_get(b, "err"), "what", ""));
+        kp_buf_fmt(&line, "  %s", kp_get_text(kp_get(b, "err"), "what", ""));
     if (kp_get(b, "r")) {
         char *r = kp_json_text(a, kp_get(b, "r"));
-        printf("  = %.80s%s", r, strlen(r) > 80 ? "..." : "");
+        kp_buf_fmt(&line, "  = %.80s%s", r, strlen(r) > 80 ? "..." : "");
     }
     if (kp_get(b, "m"))
-        printf("  %s", kp_get_text(b, "m", ""));
+        kp_buf_fmt(&line, "  %s", kp_get_text(b, "m", ""));
     if (kp_get(b, "state"))
-        printf("  %s", kp_get_text(b, "state", ""));
-    puts("");
+        kp_buf_fmt(&line, "  %s", kp_get_text(b, "state", ""));
+    kp_out_line("%s", kp_buf_text(&line));
 }
 
 static void tell_whole(kp_arena *a, const char *name, const kp_journal_check *c, bool json)
@@ -64,8 +65,8 @@ static void tell_whole(kp_arena *a, const char *name, const kp_journal_check *c,
         puts(kp_json_text(a, kp_map(a, "records", kp_int(a, c->records), "head",
                                     kp_text(a, c->head), "torn", kp_bool(c->torn), NULL)));
     else
-        printf("%s: %" PRId64 " records, chain whole%s, last link %s\n", name, c->records,
-               c->torn ? ", a torn last line is saved aside at the next resume" : "", c->head);
+        kp_out_line("%s: %" PRId64 " records, chain whole%s, last link %s", name, c->records,
+                    c->torn ? ", a torn last line is saved aside at the next resume" : "", c->head);
 }
 
 /* `path` is <runs>/<run>/journal.jsonl, or the directory above it. */
@@ -85,10 +86,10 @@ static kp_err *replay(kp_arena *a, const char *path, bool json)
     if (json)
         puts(kp_json_text(a, rep));
     else
-        printf("%s: %s, %" PRId64 " records: replayed %" PRId64 " of %" PRId64
-               " calls, all equal; it ends there: %s\n",
-               kp_get_text(rep, "run", ""), kp_get_text(rep, "playbook", ""),
-               kp_get_int(rep, "records", 0), calls, calls, kp_get_text(rep, "ended", ""));
+        kp_out_line("%s: %s, %" PRId64 " records: replayed %" PRId64 " of %" PRId64
+                    " calls, all equal; it ends there: %s",
+                    kp_get_text(rep, "run", ""), kp_get_text(rep, "playbook", ""),
+                    kp_get_int(rep, "records", 0), calls, calls, kp_get_text(rep, "ended", ""));
     return NULL;
 }
 
@@ -146,7 +147,7 @@ static int runs_main(kp_arena *a, const kp_line *line)
     if (e)
         return kp_cli_fail(e, json);
     if (!json && n == 0)
-        printf("no runs in %s\n", runs);
+        kp_out_line("no runs in %s", runs);
     for (size_t i = 0; i < n; i++) {
         if (json)
             puts(kp_json_text(a, kp_map(a, "run", kp_text(a, info[i].run), "playbook",
@@ -157,9 +158,9 @@ static int runs_main(kp_arena *a, const kp_line *line)
                                         kp_int(a, info[i].records), "finished",
                                         kp_bool(info[i].finished), NULL)));
         else
-            printf("%-12s %-20s %-12s %.16s  %5" PRId64 " records%s\n", info[i].run,
-                   info[i].playbook, info[i].state, kp_time_text(a, info[i].opened),
-                   info[i].records, info[i].finished ? "" : "   (unfinished)");
+            kp_out_line("%-12s %-20s %-12s %.16s  %5" PRId64 " records%s", info[i].run,
+                        info[i].playbook, info[i].state, kp_time_text(a, info[i].opened),
+                        info[i].records, info[i].finished ? "" : "   (unfinished)");
     }
     return 0;
 }

@@ -38,7 +38,7 @@ static void list(kp_arena *a, kp_files *f, const char *dir, const char *whose, b
                                         kp_text(a, whose), e ? "error" : "summary",
                                         kp_text(a, summary), NULL)));
         else
-            printf("%-20s %-8s %s%s\n", names[i], whose, e ? "does not load: " : "", summary);
+            kp_out_line("%-20s %-8s %s%s", names[i], whose, e ? "does not load: " : "", summary);
         if (!e)
             kp_script_host_table.free(s);
         kp_err_drop(e);

@@ -88,7 +88,38 @@ static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_sp
     spec->sink = kp_screen(a, &screen);
 }
 
-/* Arguments given on the command line, without the empty map of none. */
+/* What a playbook says of itself, and where each value would come from. */
+static void help_text(kp_arena *a, const kp_header *h, const kp_value *args, const kp_value *origin)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(64 << 10);
+
+    kp_out_line("kplay run %s%s", h->name, h->n_args ? " [--ARG VALUE ...]" : "");
+    puts("");
+    kp_out_line("%s", h->summary);
+    if (*h->comment)
+        puts("");
+    kp_out_lines(h->comment);
+    for (unsigned bit = 1; bit; bit <<= 1)
+        if (h->effects & bit)
+            kp_buf_fmt(&b, "%s%s", b.n ? "  " : "", kp_grant_name((kp_grant)bit));
+    puts("");
+    kp_out_line("may do    %s", b.n ? kp_buf_text(&b) : "nothing: it only asks");
+    if (h->n_args)
+        puts("");
+    for (size_t i = 0; i < h->n_args; i++) {
+        const kp_script_arg *arg = &h->args[i];
+        const kp_value *v = kp_get(args, arg->name);
+        kp_buf_clear(&b);
+        kp_buf_fmt(&b, "--%s %s", arg->name, arg->type);
+        const char *value = v               ? kp_printf(a, "  [%s, %s]",
+                                          v->type == KP_BYTES ? v->u.s : kp_json_text(a, v),
+                                                        kp_get_text(origin, arg->name, ""))
+                            : arg->required ? "  (required)"
+                                            : "";
+        kp_out_line("  %-24s %s%s", kp_buf_text(&b), arg->doc, value);
+    }
+}
+
 static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
 {
     kp_open_cluster c;
@@ -96,7 +127,7 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
     const kp_value *args = NULL, *origin = NULL;
     static const kp_inventory nobody = { .path = "", .cluster = "" };
 
-    kp_err *none = kp_cluster_open(a, line, true, &c);
+    kp_err *none = kp_cluster_open(a, line, KP_TO_LOOK, &c);
     bool with = none == NULL;
     if (none) {
         kp_err_drop(none);
@@ -108,33 +139,7 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
         kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, line->extra, &args,
                                          &origin);
         kp_err_drop(incomplete); /* a required argument may be missing here */
-        printf("kplay run %s%s\n\n%s\n", h->name, h->n_args ? " [--ARG VALUE ...]" : "",
-               h->summary);
-        if (*h->comment)
-            printf("\n%s\n", h->comment);
-        printf("\nmay do    ");
-        bool some = false;
-        for (unsigned bit = 1; bit; bit <<= 1)
-            if (h->effects & bit) {
-                printf("%s%s", some ? "  " : "", kp_grant_name((kp_grant)bit));
-                some = true;
-            }
-        puts(some ? "" : "nothing: it only asks");
-        if (h->n_args)
-            puts("");
-        for (size_t i = 0; i < h->n_args; i++) {
-            const kp_script_arg *arg = &h->args[i];
-            char left[64];
-            snprintf(left, sizeof left, "--%s %s", arg->name, arg->type);
-            printf("  %-24s %s", left, arg->doc);
-            const kp_value *v = kp_get(args, arg->name);
-            if (v)
-                printf("  [%s, %s]", v->type == KP_BYTES ? v->u.s : kp_json_text(a, v),
-                       kp_get_text(origin, arg->name, ""));
-            else if (arg->required)
-                printf("  (required)");
-            puts("");
-        }
+        help_text(a, h, args, origin);
         kp_script_host_table.free(script);
     }
     if (with)
@@ -157,11 +162,7 @@ static int run_main(kp_arena *a, const kp_line *line)
             json);
     if (kp_flag(line, "help"))
         return kp_cli_fail(help(a, line, line->word[0]), json);
-    kp_err *e = kp_cluster_open(a, line, !dry, &c);
-    if (e && dry && e->cls == KP_USAGE) { /* nothing simulated is there yet: it makes its own */
-        kp_err_drop(e);
-        e = kp_cluster_open(a, line, true, &c);
-    }
+    kp_err *e = kp_cluster_open(a, line, dry ? KP_TO_LOOK : KP_TO_BEGIN, &c);
     if (e)
         return kp_cli_fail(e, json);
     fill(a, line, &c, &spec);
@@ -169,6 +170,8 @@ static int run_main(kp_arena *a, const kp_line *line)
     spec.playbook = line->word[0];
     spec.args = line->extra;
     spec.supersede = kp_opt(line, "supersede");
+    spec.taken = kp_cluster_taken;
+    spec.taken_ud = &c;
     if (!e && dry) {
         kp_sim *copy;
         if (c.sim)
@@ -234,7 +237,7 @@ static int resume_main(kp_arena *a, const kp_line *line)
     const char *run;
     kp_journal *j = NULL;
 
-    kp_err *e = kp_cluster_open(a, line, false, &c);
+    kp_err *e = kp_cluster_open(a, line, KP_TO_GO_ON, &c);
     if (!e)
         e = which_run(a, line, c.runs, &run);
     if (!e) {
@@ -323,7 +326,7 @@ static int approve_main(kp_arena *a, const kp_line *line)
     kp_waiting waits;
     bool json = kp_flag(line, "json");
 
-    kp_err *e = kp_cluster_open(a, line, false, &c);
+    kp_err *e = kp_cluster_open(a, line, KP_TO_LOOK, &c);
     if (!e)
         e = which_run(a, line, c.runs, &run);
     if (!e) {
@@ -379,7 +382,7 @@ static int settle_main(kp_arena *a, const kp_line *line)
         e = kp_err_new(KP_USAGE, "kplay settle RUN OP --done|--not-done --reason TEXT",
                        "settle needs a run, an op id, --done or --not-done, and --reason");
     if (!e)
-        e = kp_cluster_open(a, line, false, &c);
+        e = kp_cluster_open(a, line, KP_TO_FIND, &c);
     if (line->n_words > 0)
         kp_hint_run(line->word[0], true);
     if (!e)

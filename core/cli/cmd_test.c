@@ -21,7 +21,7 @@ static kp_err *simulate(void *ud, kp_arena *a, const kp_value *spec, void **ret_
 {
     kp_sim *sim;
     (void)ud;
-    KP_TRY(kp_sim_from_spec(a, spec, NULL, &sim));
+    KP_TRY(kp_sim_from_spec(a, spec, &sim));
     kp_arena *runs = kp_arena_new("runs of a spec", (size_t)1 << 30);
     spec_cluster *c = KP_NEW(runs, spec_cluster);
     c->sim = sim;

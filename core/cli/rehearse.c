@@ -177,7 +177,7 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
         "at", kp_int(a, kp_now(live->world)), "metadata_version", kp_get(said, "metadata_version"),
         "controller", leader, "brokers", kp_list_end(&brokers), "controllers",
         kp_list_end(&controllers), "topics", topics_of(a, v), "reassignments", got[1].value, NULL);
-    return kp_sim_from_snapshot(a, snapshot, NULL, ret_sim);
+    return kp_sim_from_snapshot(a, snapshot, ret_sim);
 }
 
 /* ---- what a copy can not show ---- */

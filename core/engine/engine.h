@@ -171,6 +171,10 @@ typedef struct kp_run_spec {
     bool assume_yes; /* rehearsals: every ask is answered yes and listed */
     kp_sink sink;
     const char *supersede; /* close that unfinished run first */
+    /* Of a first run, once, when no other has a claim to the cluster any more.  NULL: nobody wants
+     * to know. */
+    kp_err *(*taken)(void *ud);
+    void *taken_ud;
     const char *take_over; /* --take-over: whose hosts may be taken; "RUN" or "RUN,RUN" */
     const char *take_over_reason;
     bool accept_changed_playbook, accept_new_kplay; /* resume */

@@ -66,9 +66,3 @@ uint64_t kp_run_seed(const kp_run *r)
 {
     return r->seed;
 }
-
-kp_find_fn kp_run_find(kp_run *r, void **ret_ud)
-{
-    *ret_ud = r->find_ud;
-    return r->find;
-}

@@ -18,8 +18,6 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     kp_run *r = KP_NEW(a, kp_run);
 
     r->spec = spec;
-    r->find = spec->find;
-    r->find_ud = spec->find_ud;
     r->a = a;
     r->call = kp_arena_new("call", CALL_ARENA);
     r->eval = kp_arena_new("evaluation", EVAL_ARENA);
@@ -78,8 +76,11 @@ static void scope_reset(kp_run *r, kp_part part)
 
 kp_err *kp_run_load(kp_run *r)
 {
-    KP_TRY(kp_script_host_table.load(r->a, r->spec->playbook, r->spec->verbs, r->find, r->find_ud,
-                                     &r->script));
+    void *ud;
+    kp_find_fn find = kp_run_find(r, &ud);
+
+    KP_TRY(
+        kp_script_host_table.load(r->a, r->spec->playbook, r->spec->verbs, find, ud, &r->script));
     r->header = kp_script_host_table.header(r->script);
     scope_reset(r, KP_PART_RUN);
     return NULL;

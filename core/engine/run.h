@@ -105,8 +105,8 @@ struct kp_run {
     uint64_t seed;
     uint32_t n_parts; /* of the cluster, when the session began */
 
-    kp_find_fn find; /* where files come from: the spec's, or the journal's stored texts */
-    void *find_ud;
+    bool stored; /* files are taken as the journal kept them; those that it has not, as they are */
+    bool keeps;  /* what is loaded from now on goes into the journal */
     kp_script *script;
     const kp_header *header;
     kp_scope scope[KP_SCOPES];
@@ -135,7 +135,7 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec);
 void kp_run_done(kp_run *r);
 /* The run that wrote it, from now on the journal's owner; its cluster is as it was then. */
 void kp_run_of_journal(kp_run *r, kp_journal *j);
-kp_err *kp_run_load(kp_run *r) KP_MUST_USE; /* the playbook of its spec, found by r->find */
+kp_err *kp_run_load(kp_run *r) KP_MUST_USE; /* the playbook of its spec, by kp_run_find */
 kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args) KP_MUST_USE; /* if it has one */
 
 /* ---- meeting.c ---- */
@@ -147,11 +147,8 @@ kp_err *kp_meet_again(kp_run *r) KP_MUST_USE;
 kp_err *kp_meet_baseline(kp_run *r) KP_MUST_USE;
 
 /* ---- sources.c ---- */
-/* From now on files are found as the journal kept them: a resumed run goes on with the text it
- * began with. */
-void kp_run_find_stored(kp_run *r);
-/* The playbook or a module was edited since: KP_REFUSED with the first difference, unless that was
- * accepted. */
+/* The playbook or a module that the run has loaded was edited or deleted since: KP_REFUSED, with
+ * the first difference, unless the edit was accepted. */
 kp_err *kp_sources_changed(kp_run *r, bool *ret_changed) KP_MUST_USE;
 kp_err *
 kp_sources_keep(kp_run *r) KP_MUST_USE; /* what is loaded: the run goes by that from now on */

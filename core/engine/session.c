@@ -10,6 +10,7 @@
  */
 #include "engine/run.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,32 @@ static kp_err *clear_way(kp_run *r, bool close)
     return NULL;
 }
 
+static kp_err *is_alone(kp_run *r, bool *ret_alone)
+{
+    kp_run_info *info;
+    size_t n;
+
+    *ret_alone = true;
+    if (!r->spec->runs)
+        return NULL;
+    KP_TRY(kp_runs_list(r->a, r->spec->runs, &info, &n));
+    for (size_t i = 0; i < n; i++)
+        *ret_alone = *ret_alone && info[i].finished;
+    return NULL;
+}
+
+static kp_err *take(kp_run *r)
+{
+    return r->spec->taken ? r->spec->taken(r->spec->taken_ud) : NULL;
+}
+
+/* NULL: not to be had. */
+static char *here(kp_arena *a)
+{
+    char path[PATH_MAX];
+    return getcwd(path, sizeof path) ? kp_strdup(a, path) : NULL;
+}
+
 static kp_err *create(kp_run *r, const kp_value *args)
 {
     kp_arena *a = r->a;
@@ -179,11 +206,11 @@ static kp_err *create(kp_run *r, const kp_value *args)
     const kp_value *open = kp_map(
         a, "kplay", kp_text(a, KPLAY_VERSION), "host", kp_int(a, kp_script_host_table.rev),
         "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->seen->cluster_id),
-        "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "inventory",
-        kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
-        "args", args, "effects", kp_effects_value(a, r->header->effects), "seed",
-        kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
-        kp_text(a, r->spec->who), NULL);
+        "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "dir", kp_text(a, here(a)),
+        "inventory", kp_text(a, kp_inventory_digest(a, r->inv)), "playbook",
+        kp_text(a, r->spec->playbook), "args", args, "effects",
+        kp_effects_value(a, r->header->effects), "seed", kp_textf(a, "%016" PRIx64, r->seed),
+        "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
         r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
         return NULL;
@@ -195,6 +222,7 @@ static kp_err *create(kp_run *r, const kp_value *args)
 static kp_err *first(kp_run *r, const kp_value **ret_report)
 {
     const kp_value *args, *origin;
+    bool alone;
 
     KP_TRY(kp_run_load(r));
     KP_TRY(kp_run_args(r->a, r->header, r->inv, r->spec->args, &args, &origin));
@@ -205,7 +233,11 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
                                kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
         KP_TRY(clear_way(r, false));
     }
+    KP_TRY(is_alone(r, &alone));
+    if (alone)
+        KP_TRY(take(r));
     KP_TRY(create(r, args));
+    r->keeps = true;
     KP_TRY(kp_meet_baseline(r));
     kp_tell(r, (kp_event) { .kind = KP_E_OPENED, .value = summary(r, args, origin) });
 
@@ -218,6 +250,8 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
         e = go_on(r);
     if (!e && r->spec->runs && r->header->effects)
         e = clear_way(r, true);
+    if (!e && !alone && r->header->effects)
+        e = take(r);
     if (e)
         return finish(r, e, true, ret_report);
     return carry_out(r, args, ret_report);
@@ -244,7 +278,7 @@ static kp_err *load_again(kp_run *r, const kp_value *args, bool *ret_edited)
     if (*ret_edited)
         KP_TRY(kp_shadow_replay(r, args));
     else
-        kp_run_find_stored(r);
+        r->stored = true;
     KP_TRY(kp_run_load(r));
     kp_replay_index(r, KP_PART_RUN);
     return NULL;
@@ -301,6 +335,7 @@ static kp_err *resume(kp_run *r, kp_journal *j, const kp_value **ret_report)
                          kp_map(r->a, "pid", kp_int(r->a, getpid()), "who",
                                 kp_text(r->a, r->spec->who), "after",
                                 kp_text(r->a, kp_kind_name(last->kind)), NULL)));
+    r->keeps = true;
     tell_resumed(r, last, args);
     if (r->header->effects && !had_begun(r)) {
         kp_err *e = kp_run_part(r, KP_PART_CHECK, args);

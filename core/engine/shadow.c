@@ -265,7 +265,7 @@ static kp_err *replay(kp_run *r, const kp_value **ret_report)
 
     if (host != kp_script_host_table.rev)
         return other_revision("the script host", host, kp_script_host_table.rev);
-    kp_run_find_stored(r);
+    r->stored = r->replay.shadow = true;
     KP_TRY(kp_run_load(r));
     KP_TRY(replay_all(r, last, args ? args : kp_map(r->a, NULL), &calls));
     *ret_report = kp_map(r->a, "run", kp_text(r->a, r->id), "playbook",
@@ -308,6 +308,7 @@ kp_err *kp_shadow_replay(kp_run *r, const kp_value *args)
     spec.sink = (kp_sink) { 0 };
     kp_run *other = kp_run_new(r->a, &spec);
     kp_run_of_journal(other, r->j);
+    other->replay.shadow = true;
     kp_err *e = kp_run_load(other);
     if (!e) {
         kp_replay_index(other, KP_PART_RUN);

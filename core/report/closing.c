@@ -29,19 +29,21 @@ static void verdict(kp_arena *a, const kp_event *e, const char *prefix)
     const kp_value *assumed = kp_get(e->value, "assumed"), *warnings = kp_get(e->value, "warnings");
 
     if (e->err)
-        printf("%sverdict   no-go\n", prefix);
+        kp_out_line("%sverdict   no-go", prefix);
     else if (kp_len(warnings))
-        printf("%sverdict   go, with %zu warning%s\n", prefix, kp_len(warnings),
-               kp_len(warnings) == 1 ? "" : "s");
+        kp_out_line("%sverdict   go, with %zu warning%s", prefix, kp_len(warnings),
+                    kp_len(warnings) == 1 ? "" : "s");
     else
-        printf("%sverdict   go: %zu stops, about %s\n", prefix, kp_len(kp_get(e->value, "stops")),
-               kp_duration_text(a, kp_get_int(e->value, "took_ms", 0), false));
+        kp_out_line("%sverdict   go: %zu stops, about %s", prefix,
+                    kp_len(kp_get(e->value, "stops")),
+                    kp_duration_text(a, kp_get_int(e->value, "took_ms", 0), false));
     for (size_t i = 0; i < kp_len(assumed); i++)
-        printf("%sassumed   yes to: %s\n", prefix, kp_as_text(kp_at(assumed, i), "?"));
-    printf("%sassumed   the order of things is exact, times are estimates; log recovery after an "
-           "unclean stop, client retries and garbage "
-           "collection are not known\n",
-           prefix);
+        kp_out_line("%sassumed   yes to: %s", prefix, kp_as_text(kp_at(assumed, i), "?"));
+    kp_out_line(
+        "%sassumed   the order of things is exact, times are estimates; log recovery after an "
+        "unclean stop, client retries and garbage "
+        "collection are not known",
+        prefix);
 }
 
 void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec,
@@ -50,37 +52,38 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
     const kp_value *v = e->value, *stops = kp_get(v, "stops");
     const char *state = kp_get_text(v, "state", "?");
 
-    printf("%s%s   %s, %zu stop%s, %" PRId64 " records, %" PRId64 " requests\n", prefix, state,
-           kp_duration_text(a, kp_get_int(v, "took_ms", 0), false), kp_len(stops),
-           kp_len(stops) == 1 ? "" : "s", kp_get_int(v, "records", 0),
-           kp_get_int(v, "requests", 0));
+    kp_out_line("%s%s   %s, %zu stop%s, %" PRId64 " records, %" PRId64 " requests", prefix, state,
+                kp_duration_text(a, kp_get_int(v, "took_ms", 0), false), kp_len(stops),
+                kp_len(stops) == 1 ? "" : "s", kp_get_int(v, "records", 0),
+                kp_get_int(v, "requests", 0));
     int64_t idle = kp_median(a, stops, "idle_ms");
     if (idle >= 0)
-        printf(
+        kp_out_line(
             "%sidle      %s between a node confirmed in sync and the next stop (median), %" PRId64
-            " polls, %" PRId64 " requests\n",
+            " polls, %" PRId64 " requests",
             prefix, kp_duration_text(a, idle, true), kp_median(a, stops, "idle_polls"),
             kp_median(a, stops, "idle_requests"));
     const kp_value *down = kp_get(v, "down");
     const char *go_on = spec->hint ? spec->hint(a, NULL, "kplay resume") : "kplay resume";
     for (size_t i = 0; i < kp_len(down); i++)
-        printf("%sdown      %s: this run stopped it and has not started it%s\n", prefix,
-               kp_as_text(kp_at(down, i), "?"),
-               kp_streq(state, "done") ? "" : kp_printf(a, "; %s goes on there", go_on));
+        kp_out_line("%sdown      %s: this run stopped it and has not started it%s", prefix,
+                    kp_as_text(kp_at(down, i), "?"),
+                    kp_streq(state, "done") ? "" : kp_printf(a, "; %s goes on there", go_on));
     const kp_value *overrides = kp_get(v, "overrides");
     for (size_t i = 0; i < kp_len(overrides); i++)
-        printf("%soverride  %s: %s (%s)\n", prefix, kp_get_text(kp_at(overrides, i), "guard", "?"),
-               kp_get_text(kp_at(overrides, i), "reason", "?"),
-               kp_get_text(kp_at(overrides, i), "was", "?"));
+        kp_out_line("%soverride  %s: %s (%s)", prefix,
+                    kp_get_text(kp_at(overrides, i), "guard", "?"),
+                    kp_get_text(kp_at(overrides, i), "reason", "?"),
+                    kp_get_text(kp_at(overrides, i), "was", "?"));
     const kp_value *accepted = kp_get(v, "accepted");
     for (size_t i = 0; i < kp_len(accepted); i++)
-        printf("%saccepted  %s: %s\n", prefix, kp_get_text(kp_at(accepted, i), "before", "?"),
-               kp_get_text(kp_at(accepted, i), "accepted", "?"));
+        kp_out_line("%saccepted  %s: %s", prefix, kp_get_text(kp_at(accepted, i), "before", "?"),
+                    kp_get_text(kp_at(accepted, i), "accepted", "?"));
     if (spec->rehearsal)
         verdict(a, e, prefix);
     if (e->err && !spec->rehearsal &&
         (kp_streq(state, "paused") || kp_streq(state, "refused") || kp_streq(state, "failed")))
-        printf("%sstopped   run %s; the journal's last link is %.8s\n", prefix,
-               kp_get_text(v, "run", "?"), kp_get_text(v, "head", "?"));
+        kp_out_line("%sstopped   run %s; the journal's last link is %.8s", prefix,
+                    kp_get_text(v, "run", "?"), kp_get_text(v, "head", "?"));
     fflush(stdout);
 }

@@ -29,6 +29,11 @@ typedef struct kp_screen_spec {
 kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec);
 void kp_screen_done(kp_sink sink);
 
+/* ---- out.c: the one place that prints for a person ---- */
+void kp_out_line(const char *fmt, ...) KP_PRINTF(1, 2); /* one line, whatever is in it */
+void kp_out_lines(
+    const char *text); /* one for each of its lines: of a text that kplay has put together */
+
 /* An error as the last words on stderr (or one JSON object on stdout). */
 void kp_screen_error(const kp_err *e, bool json);
 

@@ -48,7 +48,7 @@ static void clear_live(screen *s)
 static void say(screen *s, const char *text)
 {
     clear_live(s);
-    printf("%s%s\n", prefix(s), text);
+    kp_out_line("%s%s", prefix(s), text);
     fflush(stdout);
 }
 
@@ -137,7 +137,7 @@ static void live(screen *s, const kp_event *e)
                                                : "",
                            kp_duration_text(a, e->took, false), about);
     fputs("\r\033[K", stdout);
-    printf("%.*s", 150, line);
+    fputs(kp_printable(a, line, strnlen(line, 150)), stdout);
     fflush(stdout);
     s->live = true;
 }

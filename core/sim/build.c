@@ -530,11 +530,10 @@ static kp_err *animate(kp_sim *sim, const kp_plan *p, const commons *c)
     return NULL;
 }
 
-kp_err *kp_sim_build(kp_plan *p, const char *path, kp_sim **ret_sim)
+kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim)
 {
     kp_sim_sizes z = { 0 };
     commons c = { .n_breaking = 0 };
-    kp_sim *sim;
     KP_AUTO_BUF strings = KP_BUF_INIT(STRINGS_LIMIT);
     shared paths[4] = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
 
@@ -571,7 +570,7 @@ kp_err *kp_sim_build(kp_plan *p, const char *path, kp_sim **ret_sim)
     z.breaking = n_breaking;
     z.groups = (uint32_t)kp_len(c.groups);
 
-    KP_TRY(kp_sim_block_new(&z, path, &sim));
+    kp_sim *sim = kp_sim_block_new(&z);
     kp_sim_header *h = sim->h;
     h->mode = (uint8_t)p->mode;
     h->now = KP_SIM_SECOND;
@@ -598,8 +597,6 @@ kp_err *kp_sim_build(kp_plan *p, const char *path, kp_sim **ret_sim)
     }
     if (e) {
         kp_sim_close(sim);
-        if (path)
-            unlink(path);
         return e;
     }
     *ret_sim = sim;

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -30,7 +31,7 @@ static const char magic[8] = "kp-sim\n\2";
 typedef struct file_head {
     char magic[8];
     uint32_t format, header_size;
-    uint64_t now; /* the copy in force: 0 or 1 */
+    uint64_t changes; /* so far; the copy in force is changes % 2 */
 } file_head;
 
 #define PAGE ((size_t)4096)
@@ -191,18 +192,26 @@ static void keep(const kp_sim *sim, uint64_t which, uint64_t from, uint64_t n)
             store(sim, is + at, PAGE, copy_at(sim->h, which) + (off_t)at);
 }
 
+/* Another process may be changing it. */
+static uint64_t changes_of(const char *kept)
+{
+    return ((const volatile file_head *)(const volatile void *)kept)->changes;
+}
+
 void kp_sim_commit(kp_sim *sim)
 {
     if (sim->fd < 0)
         return;
-    uint64_t next = !((const file_head *)(const void *)sim->kept)->now;
-    keep(sim, next, 0, sizeof *sim->h);
+    uint64_t next = changes_of(sim->kept) + 1;
+    keep(sim, next % 2, 0, sizeof *sim->h);
     for (int i = 0; i < KP_SIM_PARTS; i++)
-        keep(sim, next, sim->h->off[i], used(sim, i));
-    store(sim, &next, sizeof next, offsetof(file_head, now));
+        keep(sim, next % 2, sim->h->off[i], used(sim, i));
+    store(sim, &next, sizeof next, offsetof(file_head, changes));
 }
 
-kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **ret_sim)
+/* ---- made, and put into a file ---- */
+
+kp_sim *kp_sim_block_new(const kp_sim_sizes *sizes)
 {
     kp_sim_header head = {
         .n_nodes = sizes->nodes,
@@ -217,31 +226,53 @@ kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **r
         .max_claims = 8 * sizes->nodes + 4096,
         .pool_end = POOL_FIRST,
     };
-    int fd = -1;
-    const char *kept = NULL;
 
     lay_out(&head, sizes);
-    if (path) {
-        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0)
-            return file_failed(path, errno);
-        int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, copy_at(&head, 2))
-                                                      : errno;
-        kept = error == 0 ? map_file(fd, (size_t)copy_at(&head, 2)) : NULL;
-        if (!kept) {
-            if (error == 0)
-                error = errno;
-            unlink(path);
-            close(fd);
-            return file_failed(path, error);
-        }
-    }
     void *p = map_memory(head.size);
     memcpy(p, &head, sizeof head);
-    *ret_sim = shell(p, fd, kept);
-    for (uint32_t t = 0; t < (*ret_sim)->n_timers; t++)
-        (*ret_sim)->due[t] = KP_SIM_NEVER;
-    return NULL;
+    kp_sim *sim = shell(p, -1, NULL);
+    for (uint32_t t = 0; t < sim->n_timers; t++)
+        sim->due[t] = KP_SIM_NEVER;
+    return sim;
+}
+
+/* Empty and locked. */
+static int make_file(const kp_sim *sim, const char *path, const char **ret_kept)
+{
+    size_t size = (size_t)copy_at(sim->h, 2);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, (off_t)size) : errno;
+    *ret_kept = error == 0 ? map_file(fd, size) : NULL;
+    if (*ret_kept)
+        return fd;
+    error = error ? error : errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+kp_err *kp_sim_keep(kp_sim *sim, const char *path)
+{
+    file_head head = { .format = KP_SIM_FORMAT, .header_size = sizeof *sim->h };
+    KP_AUTO_ARENA a = kp_arena_new("simulated cluster's path", 64 << 10);
+    const char *made = kp_printf(a, "%s.new", path), *kept;
+    int old = open(path, O_RDWR | O_CLOEXEC); /* not from under somebody who uses it */
+    bool used = old >= 0 && flock(old, LOCK_EX | LOCK_NB) != 0;
+    int fd = used ? -1 : make_file(sim, made, &kept), error = errno;
+
+    if (fd >= 0) {
+        sim->fd = fd;
+        sim->kept = kept;
+        store(sim, &head, sizeof head, 0);
+        kp_sim_commit(sim);
+        store(sim, magic, sizeof magic, 0);
+        error = rename(made, path) == 0 ? 0 : errno;
+    }
+    if (old >= 0)
+        close(old);
+    return used ? in_use(path) : error ? file_failed(path, error) : NULL;
 }
 
 /* What lies beside the block: the view's tables, the heap, the lists of what catches up. */
@@ -284,14 +315,7 @@ static void furnish(kp_sim *sim)
 
 void kp_sim_block_ready(kp_sim *sim)
 {
-    file_head head = { .format = KP_SIM_FORMAT, .header_size = sizeof *sim->h };
-
     furnish(sim);
-    if (sim->fd < 0)
-        return;
-    store(sim, &head, sizeof head, 0);
-    kp_sim_commit(sim);
-    store(sim, magic, sizeof magic, 0);
 }
 
 /* Each replica is in its broker's row, in the order of the partitions. */
@@ -384,37 +408,51 @@ static bool same_layout(const kp_sim_header *h, uint64_t size)
            memcmp(again.bytes, h->bytes, sizeof h->bytes) == 0;
 }
 
-/* The copy in force, in memory of its own; NULL: the file is none of ours. */
+/* From here on it is in memory only. */
+static void let_go(kp_sim *sim)
+{
+    if (sim->kept)
+        munmap((void *)(uintptr_t)sim->kept, (size_t)copy_at(sim->h, 2));
+    if (sim->fd >= 0)
+        close(sim->fd);
+    sim->kept = NULL;
+    sim->fd = -1;
+}
+
+/* The copy in force, in memory of its own; NULL: the file is none of ours.  Another process may
+ * have written over what was being read: then it is read again. */
 static kp_sim *load(int fd, const char *kept, uint64_t file_size)
 {
     const file_head *head = (const void *)kept;
-    uint64_t size = (file_size - PAGE) / 2;
+    uint64_t size = (file_size - PAGE) / 2, changes;
 
     if (memcmp(head->magic, magic, sizeof magic) != 0 || head->format != KP_SIM_FORMAT ||
-        head->header_size != sizeof(kp_sim_header) || head->now > 1 ||
-        size < sizeof(kp_sim_header) || file_size != PAGE + 2 * size)
-        return NULL;
-    const char *from = kept + PAGE + head->now * size;
-    if (!same_layout((const void *)from, size))
+        head->header_size != sizeof(kp_sim_header) || size < sizeof(kp_sim_header) ||
+        file_size != PAGE + 2 * size)
         return NULL;
     kp_sim_header *h = map_memory(size);
-    memcpy(h, from, size);
-    kp_sim *sim = shell(h, fd, kept);
-    if (in_range(sim))
-        return sim;
+    do {
+        changes = changes_of(kept);
+        memcpy(h, kept + PAGE + changes % 2 * size, size);
+    } while (changes_of(kept) != changes);
+    if (same_layout(h, size)) {
+        kp_sim *sim = shell(h, fd, kept);
+        if (in_range(sim))
+            return sim;
+        free(sim);
+    }
     munmap(h, size);
-    free(sim);
     return NULL;
 }
 
-kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
+static kp_err *open_file(const char *path, bool to_change, kp_sim **ret_sim)
 {
     struct stat st;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open(path, (to_change ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
     if (fd < 0)
         return file_failed(path, errno);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (to_change && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
         return in_use(path);
     }
@@ -424,6 +462,8 @@ kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
     kp_sim *sim = kept ? load(fd, kept, (uint64_t)st.st_size) : NULL;
     if (sim) {
         furnish(sim);
+        if (!to_change)
+            let_go(sim);
         kp_err *e = kp_sim_audit(sim);
         if (e)
             kp_sim_close(sim);
@@ -437,6 +477,16 @@ kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
     return kp_err_at(kp_err_new(KP_CONFIG, "start a new run; it makes a new simulated cluster",
                                 "not a simulated cluster of this kplay"),
                      "%s", path);
+}
+
+kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim)
+{
+    return open_file(path, true, ret_sim);
+}
+
+kp_err *kp_sim_look(const char *path, kp_sim **ret_sim)
+{
+    return open_file(path, false, ret_sim);
 }
 
 kp_sim *kp_sim_copy(const kp_sim *sim)
@@ -465,11 +515,8 @@ void kp_sim_close(kp_sim *sim)
     kp_loop_free(sim->loop);
     kp_arena_free(sim->own);
     kp_arena_free(sim->scratch);
-    if (sim->kept)
-        munmap((void *)(uintptr_t)sim->kept, (size_t)copy_at(sim->h, 2));
+    let_go(sim);
     munmap(sim->h, sim->h->size);
-    if (sim->fd >= 0)
-        close(sim->fd);
     free(sim);
 }
 

@@ -295,16 +295,16 @@ static kp_err *describe(kp_plan *p, const kp_spec *s)
     return NULL;
 }
 
-kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, const char *path, kp_sim **ret_sim)
+kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, kp_sim **ret_sim)
 {
     const kp_spec s = { .a = a, .v = simulate, .where = "simulate" };
     kp_plan p;
 
     KP_TRY(describe(&p, &s));
-    return kp_sim_build(&p, path, ret_sim);
+    return kp_sim_build(&p, ret_sim);
 }
 
-kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **ret_sim)
+kp_err *kp_sim_demo(kp_arena *a, const char *mode, kp_sim **ret_sim)
 {
     static const struct {
         const char *name;
@@ -334,7 +334,7 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **re
                             kp_map(a, "mode", kp_text(a, mode), "topics", kp_list_end(&list),
                                    "racks", kp_list_end(&racks), "groups", kp_list_end(&groups),
                                    NULL),
-                            path, ret_sim);
+                            ret_sim);
 }
 
 /* ---- a snapshot ---- */
@@ -490,12 +490,11 @@ static kp_err *seen(kp_plan *p, const kp_spec *s)
     return NULL;
 }
 
-kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path,
-                             kp_sim **ret_sim)
+kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, kp_sim **ret_sim)
 {
     const kp_spec s = { .a = a, .v = snapshot, .where = "snapshot" };
     kp_plan p;
 
     KP_TRY(seen(&p, &s));
-    return kp_sim_build(&p, path, ret_sim);
+    return kp_sim_build(&p, ret_sim);
 }

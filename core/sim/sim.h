@@ -11,10 +11,10 @@
  * durations are estimates.  Replicas are never placed anew: a reassignment that is under way only
  * ends.  The migration from ZooKeeper to KRaft is not modelled.
  *
- * State lives in one block of memory, or of a file (`path`) that outlives the process: a simulated
- * cluster goes on existing when kplay is killed, its clock included, and is opened again by
- * kp_sim_open_file.  Requests that had not landed on their host when the process ended never do.
- * A file is used by one process at a time.
+ * State lives in one block of memory.  Put into a file (kp_sim_keep), a simulated cluster goes on
+ * existing when kplay is killed, its clock included: what a request or a wait has changed is in the
+ * file, whole, before it returns.  Requests that had not landed on their host when the process
+ * ended never do.  A file is changed by one process at a time; any may look.
  */
 #ifndef KP_SIM_H
 #define KP_SIM_H
@@ -32,9 +32,9 @@ typedef struct kp_sim kp_sim;
 
 /* ---- make ----
  *
- * `path` NULL keeps the cluster in memory, otherwise it is made as that file, which must not exist.
- * The arena is for the while of the call.  Errors are KP_CONFIG, with a `where` like
- * "simulate.topics[1].rf".  Numbers, sizes and flags may be given as text: "3", "true", "10GB".
+ * In memory; kp_sim_keep puts it into a file.  The arena is for the while of the call.  Errors are
+ * KP_CONFIG, with a `where` like "simulate.topics[1].rf".  Numbers, sizes and flags may be given as
+ * text: "3", "true", "10GB".
  *
  * A description (every key is optional):
  *   mode      "kraft" (default), "zookeeper", "combined"
@@ -65,12 +65,11 @@ typedef struct kp_sim kp_sim;
  *   faults    list of faults, see kp_sim_fault.  A crash or rack_loss without moment and end is
  *             past: the cluster begins when it has noticed
  */
-kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, const char *path,
-                         kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, kp_sim **ret_sim) KP_MUST_USE;
 
 /* Three brokers with a few topics: "kraft" and "combined" 3.7.2 with three controllers,
  * "zookeeper" 3.4.1. */
-kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_sim_demo(kp_arena *a, const char *mode, kp_sim **ret_sim) KP_MUST_USE;
 
 /* From a snapshot of a live cluster, a map:
  *   cluster_id
@@ -91,13 +90,14 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, const char *path, kp_sim **re
  *   reassignments  list of {topic, partition, replicas, adding, removing}, which last
  *   auto_leader_rebalance, groups, breaking, timing, accept, allow, seed, faults: as above
  * A broker that is not alive is simulated as stopped cleanly at `at`. */
-kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, const char *path,
-                             kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, kp_sim **ret_sim) KP_MUST_USE;
 
-/* The simulated cluster in a file.  When the process that used it was killed in the middle of a
- * change, counts are recounted and what was due is done again.  Errors: KP_CONFIG (not such a file,
- * in use). */
+/* From now on it lives in that file, which takes the place of one that is there. */
+kp_err *kp_sim_keep(kp_sim *sim, const char *path) KP_MUST_USE;
+/* The simulated cluster in a file, to go on with.  Errors: KP_CONFIG (not such a file, in use). */
 kp_err *kp_sim_open_file(const char *path, kp_sim **ret_sim) KP_MUST_USE;
+/* A copy of it in memory, whoever uses the file. */
+kp_err *kp_sim_look(const char *path, kp_sim **ret_sim) KP_MUST_USE;
 
 /* The same cluster once more, in memory of its own: state and clock, not the requests under way.
  * For a sweep's branches. */

@@ -95,7 +95,7 @@ kp_err *kp_plan_begin(kp_plan *p, const kp_spec *s) KP_MUST_USE; /* mode, seed, 
 
 /* build.c: the cluster, with its common keys (timing, groups, breaking, accept, allow, faults
  * ...) */
-kp_err *kp_sim_build(kp_plan *p, const char *path, kp_sim **ret_sim) KP_MUST_USE;
+kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim) KP_MUST_USE;
 char *kp_sim_properties(kp_arena *a, const kp_plan *p,
                         const kp_plan_node *n); /* a made-up server.properties */
 

@@ -459,9 +459,8 @@ typedef struct kp_sim_sizes {
     uint32_t nodes, brokers, topics, parts, reps, moves, breaking, groups;
     size_t strings, pool;
 } kp_sim_sizes;
-kp_err *kp_sim_block_new(const kp_sim_sizes *sizes, const char *path, kp_sim **ret_sim) KP_MUST_USE;
-void kp_sim_block_ready(
-    kp_sim *sim); /* filled: what lies beside it is made, and the file becomes valid */
+kp_sim *kp_sim_block_new(const kp_sim_sizes *sizes);
+void kp_sim_block_ready(kp_sim *sim); /* filled: what lies beside it is made */
 /* A change from outside is whole: at the end of each way in.  Nothing in memory. */
 void kp_sim_commit(kp_sim *sim);
 bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p,

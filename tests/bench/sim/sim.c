@@ -134,7 +134,7 @@ static figures roll(int brokers, int topics)
     if (!e)
         e = kp_json_read(a, json, strlen(json), &spec);
     if (!e)
-        e = kp_sim_from_spec(a, spec, NULL, &sim);
+        e = kp_sim_from_spec(a, spec, &sim);
     if (!e) {
         kp_run_spec run = { .verbs = kp_verbs,
                             .world = kp_sim_world(sim),

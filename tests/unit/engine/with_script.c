@@ -128,7 +128,9 @@ void bench_open(bench *b, const char *json_spec, const char *image)
     b->said = KP_BUF_INIT(4 << 20);
     kp_err *e = kp_json_read(b->a, json_spec, strlen(json_spec), &spec);
     assert_null(e);
-    e = kp_sim_from_spec(b->a, spec, image, &b->sim);
+    e = kp_sim_from_spec(b->a, spec, &b->sim);
+    if (!e && image)
+        e = kp_sim_keep(b->sim, image);
     if (e)
         print_error("%s\n", e->what);
     assert_null(e);

@@ -278,7 +278,7 @@ static void a_job_stages_on_its_host_when_it_has_ended(void **state)
            "'controllers':[{'id':3001,'release':'3.7.2','staged':['3.9.1']}]}");
     kp_sim *sim;
     (void)state;
-    sound(kp_sim_from_snapshot(a, snapshot, NULL, &sim));
+    sound(kp_sim_from_snapshot(a, snapshot, &sim));
     cluster c = cluster_from(sim);
     assert_int_equal(kp_len(kp_get(host_of(&c, 1), "releases")), 1);
     told(&c,

@@ -237,26 +237,51 @@ static void only_one_process_uses_a_file(void **state)
     assert_non_null(strstr(e->what, "another process uses"));
     assert_string_equal(e->where, path);
     kp_err_drop(e);
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    e = kp_sim_from_spec(a, value_of(a, SPEC), path, &sim); /* nor is one made over another */
+    cluster other = cluster_of(SPEC);
+    e = kp_sim_keep(other.sim, path); /* nor is one put in the place of it */
     assert_non_null(e);
+    assert_non_null(strstr(e->what, "another process uses"));
     kp_err_drop(e);
     cluster_close(&c);
     c = reopen();
     cluster_close(&c);
+    sound(kp_sim_keep(other.sim, path)); /* nobody uses it any more */
+    cluster_close(&other);
+    c = reopen();
+    cluster_close(&c);
 }
 
-static void a_description_that_fails_leaves_no_file(void **state)
+static void anybody_may_look(void **state)
 {
     kp_sim *sim;
     (void)state;
-    unlink(path);
-    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
-    kp_err *e = kp_sim_from_spec(a, value_of(a, "{'faults':[{'fault':'crash','node':77}]}"), path,
-                                 &sim);
+    cluster c = reopen();
+    stop(&c, 2);
+    until_off(&c, 2, KP_MINUTE);
+    sound(kp_sim_look(path, &sim));
+    cluster copy = cluster_from(sim);
+    assert_true(kp_mono(copy.w) == kp_mono(c.w));
+    assert_int_equal(kp_get_int(host_of(&copy, 2), "pid", -1), 0);
+    start(&copy, 2); /* of the copy alone */
+    pass(&copy, KP_MINUTE);
+    assert_int_equal(kp_get_int(host_of(&c, 2), "pid", -1), 0);
+    cluster_close(&copy);
+    cluster_close(&c);
+    c = reopen();
+    assert_int_equal(kp_get_int(host_of(&c, 2), "pid", -1), 0);
+    cluster_close(&c);
+}
+
+static void where_nothing_can_be_written_is_said(void **state)
+{
+    (void)state;
+    cluster c = cluster_of(SPEC);
+    kp_err *e = kp_sim_keep(c.sim, "/nonexistent/cluster.sim");
     assert_non_null(e);
+    assert_int_equal(e->cls, KP_CONFIG);
     kp_err_drop(e);
-    assert_int_equal(access(path, F_OK), -1);
+    pass(&c, KP_MINUTE); /* it lives on in memory */
+    cluster_close(&c);
 }
 
 static void write_at(off_t at, const void *p, size_t n)
@@ -356,7 +381,8 @@ int main(void)
         cmocka_unit_test(requests_under_way_are_lost),
         cmocka_unit_test(killed_at_any_instant),
         cmocka_unit_test(only_one_process_uses_a_file),
-        cmocka_unit_test(a_description_that_fails_leaves_no_file),
+        cmocka_unit_test(anybody_may_look),
+        cmocka_unit_test(where_nothing_can_be_written_is_said),
         cmocka_unit_test(what_is_no_such_file_is_refused),
         cmocka_unit_test(a_copy_goes_its_own_way),
     };

@@ -38,7 +38,7 @@ static void demos_are_sound(void **state)
     kp_sim *sim;
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        sound(kp_sim_demo(a, rows[i].mode, NULL, &sim));
+        sound(kp_sim_demo(a, rows[i].mode, &sim));
         cluster c = cluster_from(sim);
         const kp_view *v = view_of(&c, 1);
         assert_int_equal(v->n_topics, 5);
@@ -54,7 +54,7 @@ static void demos_are_sound(void **state)
             restart(&c, id);
         cluster_close(&c);
     }
-    kp_err *e = kp_sim_demo(a, "craft", NULL, &sim);
+    kp_err *e = kp_sim_demo(a, "craft", &sim);
     assert_non_null(strstr(e->what, "did you mean `kraft`"));
     kp_err_drop(e);
 }
@@ -149,7 +149,7 @@ static void wrong_descriptions_are_said(void **state)
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_sim *sim = NULL;
-        kp_err *e = kp_sim_from_spec(a, value_of(a, rows[i].json), NULL, &sim);
+        kp_err *e = kp_sim_from_spec(a, value_of(a, rows[i].json), &sim);
         if (!e || !strstr(e->what, rows[i].says) || strcmp(e->where, rows[i].where) != 0)
             print_error("%s: %s: %s\n", rows[i].json, e ? e->where : "", e ? e->what : "no error");
         assert_non_null(e);
@@ -187,7 +187,7 @@ static void a_snapshot_is_the_cluster_it_was_taken_from(void **state)
     KP_AUTO_ARENA a = kp_arena_new("t", 8 << 20);
     kp_sim *sim;
     (void)state;
-    sound(kp_sim_from_snapshot(a, value_of(a, SNAPSHOT), NULL, &sim));
+    sound(kp_sim_from_snapshot(a, value_of(a, SNAPSHOT), &sim));
     cluster c = cluster_from(sim);
     assert_int_equal(kp_now(c.w), 1700000000000);
     const kp_view *v = view_of(&c, 8);
@@ -256,7 +256,7 @@ static void files_of_a_snapshot_mean_what_kafka_reads(void **state)
                     "{'id':1,'host':'h1','release':'3.4.1','properties':"
                     "'broker.id=1 \\ninter.broker.protocol.version=3.3  \\n'},"
                     "{'id':2,'host':'h2','release':'3.4.1','properties':'process.roles=\\n'}]}"),
-        NULL, &sim));
+        &sim));
     cluster c = cluster_from(sim);
     for (int node = 1; node <= 2; node++) {
         stop(&c, node);
@@ -304,7 +304,7 @@ static void a_snapshot_of_a_view_comes_back(void **state)
                                kp_map(c.a, "topics", kp_list_end(&topics), "brokers",
                                       kp_list_end(&brokers), "controllers",
                                       value_of(c.a, "[{'id':3001,'release':'3.7.2'}]"), NULL),
-                               NULL, &sim));
+                               &sim));
     cluster d = cluster_from(sim);
     const kp_view *w = view_of(&d, 1);
     for (uint32_t t = 0; t < v->n_topics; t++) /* ids are made up anew */
@@ -329,7 +329,7 @@ static void combined_nodes_say_in_their_files_who_votes(void **state)
         value_of(a, "{'mode':'combined','brokers':[{'id':1,'release':'3.9.1'},"
                     "{'id':2,'release':'3.9.1','properties':'node.id=2\\nprocess.roles=broker'},"
                     "{'id':3,'release':'3.9.1','voter':false}]}"),
-        NULL, &sim));
+        &sim));
     const kp_inventory *inv = kp_sim_inventory(a, sim, NULL);
     assert_int_equal(inv->nodes[0].roles, KP_BROKER | KP_CONTROLLER);
     assert_int_equal(inv->nodes[1].roles, KP_BROKER);
@@ -366,7 +366,7 @@ static void wrong_snapshots_are_said(void **state)
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_sim *sim;
-        kp_err *e = kp_sim_from_snapshot(a, value_of(a, rows[i].json), NULL, &sim);
+        kp_err *e = kp_sim_from_snapshot(a, value_of(a, rows[i].json), &sim);
         if (!e || !strstr(e->what, rows[i].says) || strcmp(e->where, rows[i].where) != 0)
             print_error("%s: %s: %s\n", rows[i].json, e ? e->where : "", e ? e->what : "no error");
         assert_non_null(e);
@@ -386,7 +386,7 @@ static void policy_of_the_cluster_file_is_kept(void **state)
     kp_sim *sim;
     (void)state;
     sound(kp_inventory_parse(a, "kplay.yaml", text, strlen(text), &file));
-    sound(kp_sim_from_spec(a, file->simulate, NULL, &sim));
+    sound(kp_sim_from_spec(a, file->simulate, &sim));
     const kp_inventory *inv = kp_sim_inventory(a, sim, file);
     assert_int_equal(inv->n_nodes, 6);
     assert_string_equal(inv->cluster, "demo");
@@ -406,18 +406,19 @@ static void brokers_in_no_file_are_there_and_not_ours(void **state)
         kp_sim *sim;
         sound(kp_sim_from_snapshot(
             a,
-            value_of(a, kp_printf(a,
-                                  "{'mode':'%s','controller':%s,'brokers':["
-                                  "{'id':1,'release':'3.8.1'},{'id':2,'release':'3.8.1'},"
-                                  "{'id':3,'release':'3.8.1'},"
-                                  "{'id':4,'release':'3.8.1','alive':false,'managed':false,"
-                                  "'voter':false},"
-                                  "{'id':5,'release':'3.8.1','managed':false,'voter':false}],"
-                                  "'topics':[{'name':'t','min_isr':1,'partitions':"
-                                  "[[[1,4],[1],1],[[2,3,5],[2,3,5],2],[[4],[4],-1]]}]}",
-                                  modes[i],
-                                  i > 0 ? "1" : "3001,'controllers':[{'id':3001,'release':'3.8.1'}]")),
-            NULL, &sim));
+            value_of(a,
+                     kp_printf(a,
+                               "{'mode':'%s','controller':%s,'brokers':["
+                               "{'id':1,'release':'3.8.1'},{'id':2,'release':'3.8.1'},"
+                               "{'id':3,'release':'3.8.1'},"
+                               "{'id':4,'release':'3.8.1','alive':false,'managed':false,"
+                               "'voter':false},"
+                               "{'id':5,'release':'3.8.1','managed':false,'voter':false}],"
+                               "'topics':[{'name':'t','min_isr':1,'partitions':"
+                               "[[[1,4],[1],1],[[2,3,5],[2,3,5],2],[[4],[4],-1]]}]}",
+                               modes[i],
+                               i > 0 ? "1" : "3001,'controllers':[{'id':3001,'release':'3.8.1'}]")),
+            &sim));
         cluster c = cluster_from(sim);
         const kp_view *v = view_of(&c, 2);
         assert_int_equal(v->n_brokers, 5);

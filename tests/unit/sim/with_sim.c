@@ -39,7 +39,9 @@ cluster cluster_in_file(const char *spec, const char *path)
     KP_AUTO_ARENA a = kp_arena_new("spec", (size_t)256 << 20);
     kp_sim *sim;
 
-    sound(kp_sim_from_spec(a, value_of(a, spec), path, &sim));
+    sound(kp_sim_from_spec(a, value_of(a, spec), &sim));
+    if (path)
+        sound(kp_sim_keep(sim, path));
     return cluster_from(sim);
 }
 

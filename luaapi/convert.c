@@ -4,6 +4,7 @@
  */
 #include "kl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct reading {
@@ -23,10 +24,35 @@ static void spend(const reading *c, size_t bytes)
 
 static const kp_value *any(const reading *c, int i, int depth);
 
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* Whatever order the table has them in: an error in one of its values must be the same error when a
+ * run is replayed.  They live as long as the table. */
+static const char **sorted_keys(const reading *c, int i, size_t n)
+{
+    lua_State *L = c->L;
+    const char **keys = KP_NEW_ARRAY(c->a, n, const char *);
+    size_t at = 0;
+
+    for (lua_pushnil(L); lua_next(L, i); lua_pop(L, 1)) {
+        size_t len;
+        keys[at] = lua_tolstring(L, -2, &len);
+        if (memchr(keys[at++], 0, len))
+            kl_throw(L, "use another key", "%s: a key with a zero byte", c->what);
+        spend(c, len);
+    }
+    qsort(keys, n, sizeof *keys, by_name);
+    return keys;
+}
+
 static const kp_value *table(const reading *c, int i, int depth)
 {
     lua_State *L = c->L;
     lua_Integer n = (lua_Integer)lua_rawlen(L, i), items = 0, fields = 0;
+    int odd = LUA_TNONE; /* type of a key that is no name and no place in a list */
 
     if (lua_getmetatable(L, i))
         kl_throw(L, "give it a table of your own", "%s: this table can not be given to a verb",
@@ -41,11 +67,12 @@ static const kp_value *table(const reading *c, int i, int depth)
             items++;
         else if (lua_type(L, -2) == LUA_TSTRING)
             fields++;
-        else
-            kl_throw(L, "use the keys 1, 2, 3 ..., or names",
-                     "%s: a table with a hole, or a key that is a %s", c->what,
-                     luaL_typename(L, -2));
+        else if (odd == LUA_TNONE || lua_type(L, -2) < odd)
+            odd = lua_type(L, -2);
     }
+    if (odd != LUA_TNONE)
+        kl_throw(L, "use the keys 1, 2, 3 ..., or names",
+                 "%s: a table with a hole, or a key that is a %s", c->what, lua_typename(L, odd));
     if (fields > 0 && (items > 0 || n > 0))
         kl_throw(L, "use the keys 1, 2, 3 ..., or names", "%s: a table that is a list and a map",
                  c->what);
@@ -53,13 +80,12 @@ static const kp_value *table(const reading *c, int i, int depth)
         kl_throw(L, "leave no holes", "%s: a list with a hole", c->what);
     if (fields > 0) {
         kp_builder b = kp_map_begin(c->a);
-        for (lua_pushnil(L); lua_next(L, i); lua_pop(L, 1)) {
-            size_t len;
-            const char *key = lua_tolstring(L, -2, &len);
-            if (memchr(key, 0, len))
-                kl_throw(L, "use another key", "%s: a key with a zero byte", c->what);
-            spend(c, len);
-            kp_map_add(&b, key, any(c, lua_gettop(L), depth + 1));
+        const char **keys = sorted_keys(c, i, (size_t)fields);
+        for (lua_Integer k = 0; k < fields; k++) {
+            lua_pushstring(L, keys[k]);
+            lua_rawget(L, i);
+            kp_map_add(&b, keys[k], any(c, lua_gettop(L), depth + 1));
+            lua_pop(L, 1);
         }
         return kp_map_end(&b);
     }

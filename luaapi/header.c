@@ -26,20 +26,25 @@ static bool among(const char *name, const char *const *names)
 static void known_fields(lua_State *L, const kl_file *file, int table, const char *const *names,
                          const char *whose)
 {
+    const char *first = NULL; /* by name: a table has no order of its own */
+
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         if (lua_isinteger(L, -2) && names == arg_fields && lua_tointeger(L, -2) == 1)
             continue;
         if (lua_type(L, -2) != LUA_TSTRING)
             BAD(L, file, "", "name every field", "%s: a field without a name", whose);
-        const char *name = lua_tostring(L, -2), *near = kp_did_you_mean(name, names);
-        if (among(name, names))
-            continue;
-        if (near)
-            BAD(L, file, name, "kplay doc playbook shows what a playbook has",
-                "%s: unknown field `%.60s`; did you mean `%s`?", whose, name, near);
-        BAD(L, file, name, "kplay doc playbook shows what a playbook has",
-            "%s: unknown field `%.60s`", whose, name);
+        const char *name = lua_tostring(L, -2);
+        if (!among(name, names) && (!first || strcmp(name, first) < 0))
+            first = name;
     }
+    if (!first)
+        return;
+    const char *near = kp_did_you_mean(first, names);
+    if (near)
+        BAD(L, file, first, "kplay doc playbook shows what a playbook has",
+            "%s: unknown field `%.60s`; did you mean `%s`?", whose, first, near);
+    BAD(L, file, first, "kplay doc playbook shows what a playbook has", "%s: unknown field `%.60s`",
+        whose, first);
 }
 
 static const char *text_field(lua_State *L, int table, const char *name)
@@ -195,11 +200,16 @@ static void read_args(lua_State *L, const kl_file *file, int table, kp_header *h
         if (lua_type(L, -2) != LUA_TSTRING || !is_name(lua_tostring(L, -2)))
             BAD(L, file, "args", "use lower case, digits and _",
                 "args: an argument without a plain name");
-        args[n].name = kp_strdup(s->a, lua_tostring(L, -2));
-        read_arg(L, file, &args[n++]);
+        args[n++].name = kp_strdup(s->a, lua_tostring(L, -2));
     }
     if (n > 0)
         qsort(args, n, sizeof *args, by_name);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushstring(L, args[i].name);
+        lua_rawget(L, list);
+        read_arg(L, file, &args[i]);
+        lua_settop(L, list);
+    }
     h->args = args;
     h->n_args = n;
     lua_settop(L, list - 1);

@@ -45,6 +45,14 @@ KL_RAISES void kl_pure_remember(lua_State *L, int fn)
     lua_pop(L, 1);
 }
 
+/* The two values on top.  A number that is none is not equal to itself. */
+static bool same(lua_State *L)
+{
+    bool nan = lua_type(L, -1) == LUA_TNUMBER && !lua_rawequal(L, -1, -1);
+    bool was = lua_type(L, -2) == LUA_TNUMBER && !lua_rawequal(L, -2, -2);
+    return (nan && was) || lua_rawequal(L, -1, -2);
+}
+
 KL_RAISES void kl_pure_compare(lua_State *L, int seen)
 {
     seen = lua_absindex(L, seen);
@@ -56,7 +64,7 @@ KL_RAISES void kl_pure_compare(lua_State *L, int seen)
         const char *name;
         for (int i = 1; (name = lua_getupvalue(L, one, i)) != NULL; i++) {
             lua_rawgeti(L, one + 1, i);
-            if (!lua_rawequal(L, -1, -2))
+            if (!same(L))
                 kl_throw(L, "keep it outside: its function may only ask and compare",
                          "wait_until: its function changes `%.60s`", name);
             lua_pop(L, 2);

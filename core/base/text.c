@@ -81,7 +81,8 @@ const char *kp_did_you_mean(const char *word, const char *const *names)
             continue;
         int d = distance(word, n, *names, m);
         bool shares_something = (size_t)d < (n > m ? n : m);
-        if (shares_something && (d < best || (d == best && !nearest))) {
+        if (shares_something &&
+            (d < best || (d == best && (!nearest || strcmp(*names, nearest) < 0)))) {
             best = d;
             nearest = *names;
         }

@@ -186,9 +186,24 @@ static kp_err *is_alone(kp_run *r, bool *ret_alone)
     return NULL;
 }
 
+/* One that only asks can do without. */
 static kp_err *take(kp_run *r)
 {
-    return r->spec->taken ? r->spec->taken(r->spec->taken_ud) : NULL;
+    kp_err *e = r->spec->taken ? r->spec->taken(r->spec->taken_ud) : NULL;
+    if (r->header->effects)
+        return e;
+    kp_err_drop(e);
+    return NULL;
+}
+
+/* Others' unfinished runs are out of the way, and the cluster is this one's. */
+static kp_err *take_place(kp_run *r)
+{
+    KP_TRY(clear_way(r, true));
+    KP_TRY(take(r));
+    return kp_record_add(
+        r, KP_K_NOTE,
+        kp_map(r->a, "i", kp_text(r->a, "@taken"), "m", kp_text(r->a, "taken"), NULL));
 }
 
 /* NULL: not to be had. */
@@ -198,7 +213,7 @@ static char *here(kp_arena *a)
     return getcwd(path, sizeof path) ? kp_strdup(a, path) : NULL;
 }
 
-static kp_err *create(kp_run *r, const kp_value *args)
+static kp_err *create(kp_run *r, const kp_value *args, bool alone)
 {
     kp_arena *a = r->a;
     const kp_source *sources;
@@ -207,10 +222,11 @@ static kp_err *create(kp_run *r, const kp_value *args)
         a, "kplay", kp_text(a, KPLAY_VERSION), "host", kp_int(a, kp_script_host_table.rev),
         "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->seen->cluster_id),
         "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "dir", kp_text(a, here(a)),
-        "inventory", kp_text(a, kp_inventory_digest(a, r->inv)), "playbook",
-        kp_text(a, r->spec->playbook), "args", args, "effects",
-        kp_effects_value(a, r->header->effects), "seed", kp_textf(a, "%016" PRIx64, r->seed),
-        "simulated", kp_bool(r->spec->simulated), "who", kp_text(a, r->spec->who), NULL);
+        "beside", alone ? NULL : kp_bool(true), "inventory",
+        kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
+        "args", args, "effects", kp_effects_value(a, r->header->effects), "seed",
+        kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
+        kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
         r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
         return NULL;
@@ -225,6 +241,9 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     bool alone;
 
     KP_TRY(kp_run_load(r));
+    if (r->spec->supersede && !r->header->effects)
+        return kp_err_new(KP_USAGE, "leave --supersede out",
+                          "%s only asks: it takes no run's place", r->header->name);
     KP_TRY(kp_run_args(r->a, r->header, r->inv, r->spec->args, &args, &origin));
     KP_TRY(kp_meet(r));
     name_run(r);
@@ -236,7 +255,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     KP_TRY(is_alone(r, &alone));
     if (alone)
         KP_TRY(take(r));
-    KP_TRY(create(r, args));
+    KP_TRY(create(r, args, alone));
     r->keeps = true;
     KP_TRY(kp_meet_baseline(r));
     kp_tell(r, (kp_event) { .kind = KP_E_OPENED, .value = summary(r, args, origin) });
@@ -248,10 +267,8 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
             kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
     if (!e)
         e = go_on(r);
-    if (!e && r->spec->runs && r->header->effects)
-        e = clear_way(r, true);
     if (!e && !alone && r->header->effects)
-        e = take(r);
+        e = take_place(r);
     if (e)
         return finish(r, e, true, ret_report);
     return carry_out(r, args, ret_report);
@@ -298,12 +315,21 @@ static void tell_resumed(kp_run *r, const kp_record *last, const kp_value *args)
                                             kp_text(a, r->spec->playbook), "args", args, NULL) });
 }
 
-/* A run whose check had not passed yet has done nothing: it checks from the beginning. */
+/* Began beside unfinished ones, which it was to take the place of. */
+static bool was_beside(const kp_run *r)
+{
+    return kp_get_bool(kp_journal_at(r->j, 1)->body, "beside", false);
+}
+
+/* A run whose check had not passed yet, or that had not taken the place of others, has done
+ * nothing: it checks from the beginning. */
 static bool had_begun(const kp_run *r)
 {
     for (int64_t i = 1; i <= kp_journal_n(r->j); i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
-        if (rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), "@start"))
+        const char *path = rec ? kp_get_text(rec->body, "i", "") : "";
+        if (was_beside(r) ? kp_streq(path, "@taken")
+                          : rec && rec->kind == KP_K_ASK && kp_streq(path, "@start"))
             return true;
     }
     return false;
@@ -341,6 +367,8 @@ static kp_err *resume(kp_run *r, kp_journal *j, const kp_value **ret_report)
         kp_err *e = kp_run_part(r, KP_PART_CHECK, args);
         if (!e)
             e = go_on(r);
+        if (!e && was_beside(r))
+            e = take_place(r);
         if (e)
             return finish(r, e, true, ret_report);
     }

@@ -368,7 +368,7 @@ void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     const kp_value *all = f->registered.v;
     (void)c;
 
-    if (f->seen->zookeeper || (f->ahead && kp_is(all, KP_NIL)))
+    if (f->seen->zookeeper || (f->ahead && kp_is(all, KP_NIL) && !f->registered.why))
         return;
     if (!kp_is(all, KP_LIST))
         kp_find_add(

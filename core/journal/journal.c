@@ -182,14 +182,15 @@ const kp_record *kp_journal_at(const kp_journal *j, int64_t n)
     return n >= 1 && n <= j->readable ? j->rec[n - 1] : NULL;
 }
 
-/* A `sources` map replaces the texts it names. */
+/* A `sources` map replaces the texts it names; `whole`: all that were there. */
 static void learn_sources(kp_journal *j, kp_kind kind, const kp_value *body)
 {
     const kp_value *more = kp_get(body, "sources");
     if ((kind != KP_K_OPEN && kind != KP_K_CHANGE) || !kp_is(more, KP_MAP))
         return;
     kp_builder b = kp_map_begin(j->a);
-    for (uint32_t i = 0; i < kp_len(j->sources); i++)
+    bool whole = kp_get_bool(body, "whole", false);
+    for (uint32_t i = 0; !whole && i < kp_len(j->sources); i++)
         kp_map_add(&b, j->sources->keys[i], j->sources->u.items[i]);
     for (uint32_t i = 0; i < more->n; i++)
         kp_map_add(&b, more->keys[i], more->u.items[i]);

@@ -14,7 +14,8 @@
  *   r                of any record: the result; goes to a blob when the line would be too long
  *   fmt run sources  of `open`: added here (format, run name, name -> sha256 of each source)
  *   playbook cluster of `open`: names that kp_runs_list shows
- *   sources          of `change`: the map that kp_journal_keep returned; replaces texts by name
+ *   sources          of `change`: the map that kp_journal_keep returned; replaces texts by name,
+ *                   or all of them when `whole` is true
  *   class            of `error`: kp_class_name(); "refused" and "safety" list as refused
  *   via              "approve" of `ask`, "person" of `done`: a word given while no process had the
  *                    run; it lists as approved, as settled

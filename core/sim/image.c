@@ -240,7 +240,8 @@ kp_sim *kp_sim_block_new(const kp_sim_sizes *sizes)
 static int make_file(const kp_sim *sim, const char *path, const char **ret_kept)
 {
     size_t size = (size_t)copy_at(sim->h, 2);
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlink(path); /* of one that had this number and was killed */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
     int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? posix_fallocate(fd, 0, (off_t)size) : errno;
@@ -249,6 +250,7 @@ static int make_file(const kp_sim *sim, const char *path, const char **ret_kept)
         return fd;
     error = error ? error : errno;
     close(fd);
+    unlink(path);
     errno = error;
     return -1;
 }
@@ -257,7 +259,7 @@ kp_err *kp_sim_keep(kp_sim *sim, const char *path)
 {
     file_head head = { .format = KP_SIM_FORMAT, .header_size = sizeof *sim->h };
     KP_AUTO_ARENA a = kp_arena_new("simulated cluster's path", 64 << 10);
-    const char *made = kp_printf(a, "%s.new", path), *kept;
+    const char *made = kp_printf(a, "%s.new.%d", path, (int)getpid()), *kept;
     int old = open(path, O_RDWR | O_CLOEXEC); /* not from under somebody who uses it */
     bool used = old >= 0 && flock(old, LOCK_EX | LOCK_NB) != 0;
     int fd = used ? -1 : make_file(sim, made, &kept), error = errno;
@@ -269,6 +271,8 @@ kp_err *kp_sim_keep(kp_sim *sim, const char *path)
         kp_sim_commit(sim);
         store(sim, magic, sizeof magic, 0);
         error = rename(made, path) == 0 ? 0 : errno;
+        if (error)
+            unlink(made);
     }
     if (old >= 0)
         close(old);
@@ -474,7 +478,7 @@ static kp_err *open_file(const char *path, bool to_change, kp_sim **ret_sim)
     if (kept)
         munmap((void *)(uintptr_t)kept, (size_t)st.st_size);
     close(fd);
-    return kp_err_at(kp_err_new(KP_CONFIG, "start a new run; it makes a new simulated cluster",
+    return kp_err_at(kp_err_new(KP_CONFIG, "remove the file; the next run makes a new one",
                                 "not a simulated cluster of this kplay"),
                      "%s", path);
 }

@@ -391,8 +391,10 @@ static void world_cancel(kp_world *w, uint64_t ticket)
         kp_sim_call *c = take(sim, i);
         /* An action can not be taken back: it lands, and nobody hears of it. */
         if (!kp_req_is_question(c->q.kind) && !c->landed && known_node(c)) {
-            if (reach_of(sim, c) == ANSWERS)
+            kp_err *lacks = kp_request_check(&c->q);
+            if (!lacks && reach_of(sim, c) == ANSWERS)
                 c->err = kp_sim_perform(sim, c);
+            kp_err_drop(lacks);
             kp_sim_commit(sim);
         }
         kp_err_drop(c->err);

@@ -552,6 +552,13 @@ static const struct ahead_row {
         "[{\"id\":3,\"fenced\":true},{\"id\":8,\"fenced\":false},"
         "{\"id\":9,\"fenced\":true,\"host\":\"old\",\"port\":9092}]" },
       NULL },
+    { "ghosts",
+      NULL,
+      "who is registered is not known",
+      "{" KRAFT NO_TOPICS "}",
+      "[]",
+      { KP_Q_REGISTERED, 0, NULL, NULL },
+      NULL },
     { "under-replicated",
       NULL,
       "are under-replicated",
@@ -590,7 +597,7 @@ static void rows_are_judged_for_every_node_before_the_first_is_touched(void **st
         looked_for = &ahead[i];
         the_script = &script;
         bench_open(&b, ahead[i].spec, NULL);
-        twist_into(&b, &ahead[i].t, ahead[i].t.json ? 1 : 0);
+        twist_into(&b, &ahead[i].t, ahead[i].t.json || ahead[i].t.kind ? 1 : 0);
         assert_null(bench_run(&b, NULL));
         assert_int_equal(kp_len(kp_sim_acts(b.a, b.sim)), 0);
         bench_close(&b);

@@ -1,5 +1,6 @@
-/* Killed at every store that a simulated cluster makes in its file during one roll: each time the
- * run is resumed on what a kill there leaves, and nothing was done twice, skipped or made up. */
+/* Killed at every store that a simulated cluster makes in its file during one roll.  A kill inside a
+ * change leaves what a kill before it leaves, which is looked at for each store; from what is left
+ * there the run is resumed, and nothing was done twice, skipped or made up. */
 #include "engine/with_script.h"
 
 #include <stdio.h>

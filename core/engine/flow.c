@@ -246,39 +246,89 @@ static kp_err *load_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
-#define FLOW(name_, read_, args_, size_, doc_, result_, example_, ...)                             \
-    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
-                                  .since = 1,                                                      \
-                                  .rev = 1,                                                        \
-                                  .cls = KP_OP_FLOW,                                               \
-                                  .doc = doc_,                                                     \
-                                  .result = result_,                                               \
-                                  .example = example_,                                             \
-                                  .args = args_,                                                   \
-                                  .n_args = KP_COUNT(args_),                                       \
-                                  .args_size = size_,                                              \
-                                  .read = read_,                                                   \
-                                  ##__VA_ARGS__ }
-
-FLOW(step, step_read, step_arg, sizeof(step_args),
-     "Begins a step: what the progress line, the journal and the resume message name.  It ends "
-     "where the next begins.",
-     "nil", "step(\"broker 2\")", .unrecorded = true);
-FLOW(log, log_read, text_arg, sizeof(text_args), "Says a line, on the screen and in the journal.",
-     "nil", "log(\"rack a is done\")");
-FLOW(warn, warn_read, text_arg, sizeof(text_args), "Says a warning; the run's report lists it.",
-     "nil", "warn(\"broker 4 is nearly full\")");
-FLOW(skip, skip_read, skip_arg, sizeof(skip_args), "Says that a node is left alone, and why.",
-     "nil", "skip(2, \"already on 3.9.1\")");
-FLOW(fail, fail_read, fail_arg, sizeof(fail_args),
-     "Ends the run: what is wrong and what to do about it.", "never returns",
-     "fail(\"no rack has two brokers\", { next = \"add one\" })", .unrecorded = true);
-FLOW(confirm, confirm_read, text_arg, sizeof(text_args),
-     "Asks a person.  No, or nobody there: the run pauses until kplay approve.", "true",
-     "confirm(\"raise the protocol version?\")", .pauses = true);
-FLOW(sleep, sleep_read, sleep_arg, sizeof(sleep_args),
-     "Lets time pass.  Prefer wait_until: it ends when it may.", "nil", "sleep(\"10m\")",
-     .pauses = true);
+const kp_op kp_op_step = {
+    .name = "step",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc =
+        "Begins a step: what the progress line, the journal and the resume message name.  It ends "
+        "where the next begins.",
+    .result = "nil",
+    .example = "step(\"broker 2\")",
+    KP_TAKES(step_arg, step_args),
+    .read = step_read,
+    .unrecorded = true,
+};
+const kp_op kp_op_log = {
+    .name = "log",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Says a line, on the screen and in the journal.",
+    .result = "nil",
+    .example = "log(\"rack a is done\")",
+    KP_TAKES(text_arg, text_args),
+    .read = log_read,
+};
+const kp_op kp_op_warn = {
+    .name = "warn",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Says a warning; the run's report lists it.",
+    .result = "nil",
+    .example = "warn(\"broker 4 is nearly full\")",
+    KP_TAKES(text_arg, text_args),
+    .read = warn_read,
+};
+const kp_op kp_op_skip = {
+    .name = "skip",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Says that a node is left alone, and why.",
+    .result = "nil",
+    .example = "skip(2, \"already on 3.9.1\")",
+    KP_TAKES(skip_arg, skip_args),
+    .read = skip_read,
+};
+const kp_op kp_op_fail = {
+    .name = "fail",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Ends the run: what is wrong and what to do about it.",
+    .result = "never returns",
+    .example = "fail(\"no rack has two brokers\", { next = \"add one\" })",
+    KP_TAKES(fail_arg, fail_args),
+    .read = fail_read,
+    .unrecorded = true,
+};
+const kp_op kp_op_confirm = {
+    .name = "confirm",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Asks a person.  No, or nobody there: the run pauses until kplay approve.",
+    .result = "true",
+    .example = "confirm(\"raise the protocol version?\")",
+    KP_TAKES(text_arg, text_args),
+    .read = confirm_read,
+    .pauses = true,
+};
+const kp_op kp_op_sleep = {
+    .name = "sleep",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Lets time pass.  Prefer wait_until: it ends when it may.",
+    .result = "nil",
+    .example = "sleep(\"10m\")",
+    KP_TAKES(sleep_arg, sleep_args),
+    .read = sleep_read,
+    .pauses = true,
+};
 const kp_op kp_op_now = { .name = "now",
                           .since = 1,
                           .rev = 1,
@@ -292,20 +342,36 @@ const kp_op kp_op_on_failure = {
     .since = 1,
     .rev = 1,
     .cls = KP_OP_READ,
-    .args = failure_arg,
-    .n_args = KP_COUNT(failure_arg),
-    .args_size = sizeof(failure_args),
+    KP_TAKES(failure_arg, failure_args),
     .doc = "What to do with a node that failed: policy.on_failure of the cluster file, or a "
            "person's answer.",
     .result = "\"stop\" or \"back_out\"",
     .example = "on_failure(\"broker 2 did not come back\")",
     .read = on_failure_read,
 };
-FLOW(baseline_save, save_read, save_arg, sizeof(baseline_args),
-     "Keeps a value under a name, for later in this run.", "nil", "baseline_save(\"urp\", urp())");
-FLOW(baseline_load, load_read, load_arg, sizeof(baseline_args),
-     "Gives back what baseline_save kept; nil when nothing was.", "value or nil",
-     "baseline_load(\"urp\")", .unrecorded = true);
+const kp_op kp_op_baseline_save = {
+    .name = "baseline_save",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Keeps a value under a name, for later in this run.",
+    .result = "nil",
+    .example = "baseline_save(\"urp\", urp())",
+    KP_TAKES(save_arg, baseline_args),
+    .read = save_read,
+};
+const kp_op kp_op_baseline_load = {
+    .name = "baseline_load",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_FLOW,
+    .doc = "Gives back what baseline_save kept; nil when nothing was.",
+    .result = "value or nil",
+    .example = "baseline_load(\"urp\")",
+    KP_TAKES(load_arg, baseline_args),
+    .read = load_read,
+    .unrecorded = true,
+};
 
 const kp_op kp_op_wait_until = {
     .name = "wait_until",

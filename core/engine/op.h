@@ -63,6 +63,9 @@ typedef struct kp_arg {
 #field, kind, otherwise_, doc_, offsetof(type_, field)                                     \
     }
 
+/* Of a verb: its arguments, and the struct that they are decoded into. */
+#define KP_TAKES(rows, type_) .args = rows, .n_args = KP_COUNT(rows), .args_size = sizeof(type_)
+
 typedef struct kp_nodes {
     const int *id; /* ascending, unique */
     size_t n;

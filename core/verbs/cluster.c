@@ -99,17 +99,23 @@ static kp_err *controller_read(kp_step *s, const void *args, const kp_value **re
     return NULL;
 }
 
-#define COUNT(name_, field_)                                                                       \
-    static kp_err *name_##_read(kp_step *s, const void *args, const kp_value **ret_v)              \
-    {                                                                                              \
-        const kp_view *v;                                                                          \
-        (void)args;                                                                                \
-        KP_TRY(view_of(s, &v));                                                                    \
-        *ret_v = kp_int(s->a, v->counts.field_);                                                   \
-        return NULL;                                                                               \
-    }
-COUNT(urp, urp)
-COUNT(offline, offline)
+static kp_err *urp_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const kp_view *v;
+    (void)args;
+    KP_TRY(view_of(s, &v));
+    *ret_v = kp_int(s->a, v->counts.urp);
+    return NULL;
+}
+
+static kp_err *offline_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const kp_view *v;
+    (void)args;
+    KP_TRY(view_of(s, &v));
+    *ret_v = kp_int(s->a, v->counts.offline);
+    return NULL;
+}
 
 /* These two need min.insync.replicas, read afresh. */
 static kp_err *min_count(kp_step *s, bool under, const kp_value **ret_v)
@@ -226,65 +232,171 @@ static kp_err *log_dirs_read(kp_step *s, const void *args, const kp_value **ret_
     return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
-#define PLAIN(name_, doc_, result_, example_)                                                      \
-    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
-                                  .since = 1,                                                      \
-                                  .rev = 1,                                                        \
-                                  .cls = KP_OP_READ,                                               \
-                                  .doc = doc_,                                                     \
-                                  .result = result_,                                               \
-                                  .example = example_,                                             \
-                                  .read = name_##_read }
-#define WITH(name_, args_, size_, doc_, result_, example_)                                         \
-    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
-                                  .since = 1,                                                      \
-                                  .rev = 1,                                                        \
-                                  .cls = KP_OP_READ,                                               \
-                                  .doc = doc_,                                                     \
-                                  .result = result_,                                               \
-                                  .example = example_,                                             \
-                                  .args = args_,                                                   \
-                                  .n_args = KP_COUNT(args_),                                       \
-                                  .args_size = size_,                                              \
-                                  .read = name_##_read }
-
-PLAIN(brokers, "The ids of the brokers in the cluster file.", "{1, 2, 3}",
-      "for _, id in ipairs(brokers()) do ... end");
-PLAIN(controllers, "The ids of the KRaft controllers in the cluster file.", "{3001, 3002, 3003}",
-      "#controllers()");
-PLAIN(cluster,
-      "The cluster: id, name, mode (\"zookeeper\" or \"kraft\"), the guard's level, and whether it "
-      "is simulated.",
-      "{id, name, mode, guard, simulated}", "cluster().mode");
-WITH(broker, broker_arg, sizeof(broker_args),
-     "One node: host, rack, whether the others list it, what it leads and holds.",
-     "{id, host, rack, up, leads, replicas, out_of_sync, combined}", "broker(2).up");
-PLAIN(controller,
-      "The active controller: in KRaft the quorum's leader, in ZooKeeper mode the controller "
-      "broker; nil when there is none.",
-      "id or nil", "controller()");
-PLAIN(quorum, "The controller quorum as its leader sees it (DescribeQuorum).",
-      "{leader, epoch, high_watermark, voters = {{id, behind, caught_up_ms}, ...}}",
-      "quorum().leader");
-PLAIN(urp, "How many partitions are under-replicated: |ISR| < |replicas|.", "count", "urp() == 0");
-PLAIN(offline, "How many partitions have no leader.", "count", "offline() == 0");
-PLAIN(under_min_isr, "How many partitions are below min.insync.replicas.", "count",
-      "under_min_isr() == 0");
-PLAIN(at_min_isr,
-      "How many partitions are at min.insync.replicas: one more lost and they refuse acks=all.",
-      "count", "at_min_isr()");
-WITH(partitions, partitions_arg, sizeof(partitions_args),
-     "A list of partitions, narrowed by what is asked for.",
-     "{{topic, partition, leader, replicas, isr, min_isr}, ...}",
-     "partitions{ under_replicated = true }");
-WITH(risk, risk_arg, sizeof(risk_args), "What would remain without those brokers.",
-     "{offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}",
-     "risk(2).offline");
-PLAIN(reassignments, "Partition reassignments that are running.",
-      "{{topic, partition, adding, removing}, ...}", "#reassignments()");
-PLAIN(groups, "Consumer groups and their states.", "{{group, state, protocol}, ...}", "#groups()");
-WITH(lag, lag_arg, sizeof(lag_args), "Committed offsets of consumer groups.",
-     "{group = {[\"topic:partition\"] = offset}}", "lag{ groups = { \"billing\" } }");
-WITH(log_dirs, broker_arg, sizeof(broker_args),
-     "A broker's log dirs: errors, sizes, how far its replicas are behind.",
-     "{{path, error, total, usable, size, replicas, behind}, ...}", "log_dirs(2)[1].error");
+const kp_op kp_op_brokers = {
+    .name = "brokers",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The ids of the brokers in the cluster file.",
+    .result = "{1, 2, 3}",
+    .example = "for _, id in ipairs(brokers()) do ... end",
+    .read = brokers_read,
+};
+const kp_op kp_op_controllers = {
+    .name = "controllers",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The ids of the KRaft controllers in the cluster file.",
+    .result = "{3001, 3002, 3003}",
+    .example = "#controllers()",
+    .read = controllers_read,
+};
+const kp_op kp_op_cluster = {
+    .name = "cluster",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The cluster: id, name, mode (\"zookeeper\" or \"kraft\"), the guard's level, and "
+           "whether it is simulated.",
+    .result = "{id, name, mode, guard, simulated}",
+    .example = "cluster().mode",
+    .read = cluster_read,
+};
+const kp_op kp_op_broker = {
+    .name = "broker",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "One node: host, rack, whether the others list it, what it leads and holds.",
+    .result = "{id, host, rack, up, leads, replicas, out_of_sync, combined}",
+    .example = "broker(2).up",
+    KP_TAKES(broker_arg, broker_args),
+    .read = broker_read,
+};
+const kp_op kp_op_controller = {
+    .name = "controller",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The active controller: in KRaft the quorum's leader, in ZooKeeper mode the controller "
+           "broker; nil when there is none.",
+    .result = "id or nil",
+    .example = "controller()",
+    .read = controller_read,
+};
+const kp_op kp_op_quorum = {
+    .name = "quorum",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The controller quorum as its leader sees it (DescribeQuorum).",
+    .result = "{leader, epoch, high_watermark, voters = {{id, behind, caught_up_ms}, ...}}",
+    .example = "quorum().leader",
+    .read = quorum_read,
+};
+const kp_op kp_op_urp = {
+    .name = "urp",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "How many partitions are under-replicated: |ISR| < |replicas|.",
+    .result = "count",
+    .example = "urp() == 0",
+    .read = urp_read,
+};
+const kp_op kp_op_offline = {
+    .name = "offline",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "How many partitions have no leader.",
+    .result = "count",
+    .example = "offline() == 0",
+    .read = offline_read,
+};
+const kp_op kp_op_under_min_isr = {
+    .name = "under_min_isr",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "How many partitions are below min.insync.replicas.",
+    .result = "count",
+    .example = "under_min_isr() == 0",
+    .read = under_min_isr_read,
+};
+const kp_op kp_op_at_min_isr = {
+    .name = "at_min_isr",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc =
+        "How many partitions are at min.insync.replicas: one more lost and they refuse acks=all.",
+    .result = "count",
+    .example = "at_min_isr()",
+    .read = at_min_isr_read,
+};
+const kp_op kp_op_partitions = {
+    .name = "partitions",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "A list of partitions, narrowed by what is asked for.",
+    .result = "{{topic, partition, leader, replicas, isr, min_isr}, ...}",
+    .example = "partitions{ under_replicated = true }",
+    KP_TAKES(partitions_arg, partitions_args),
+    .read = partitions_read,
+};
+const kp_op kp_op_risk = {
+    .name = "risk",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "What would remain without those brokers.",
+    .result = "{offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}",
+    .example = "risk(2).offline",
+    KP_TAKES(risk_arg, risk_args),
+    .read = risk_read,
+};
+const kp_op kp_op_reassignments = {
+    .name = "reassignments",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "Partition reassignments that are running.",
+    .result = "{{topic, partition, adding, removing}, ...}",
+    .example = "#reassignments()",
+    .read = reassignments_read,
+};
+const kp_op kp_op_groups = {
+    .name = "groups",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "Consumer groups and their states.",
+    .result = "{{group, state, protocol}, ...}",
+    .example = "#groups()",
+    .read = groups_read,
+};
+const kp_op kp_op_lag = {
+    .name = "lag",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "Committed offsets of consumer groups.",
+    .result = "{group = {[\"topic:partition\"] = offset}}",
+    .example = "lag{ groups = { \"billing\" } }",
+    KP_TAKES(lag_arg, lag_args),
+    .read = lag_read,
+};
+const kp_op kp_op_log_dirs = {
+    .name = "log_dirs",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "A broker's log dirs: errors, sizes, how far its replicas are behind.",
+    .result = "{{path, error, total, usable, size, replicas, behind}, ...}",
+    .example = "log_dirs(2)[1].error",
+    KP_TAKES(broker_arg, broker_args),
+    .read = log_dirs_read,
+};

@@ -100,10 +100,6 @@ static void file_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->seen, s->node.id);
     (void)args;
-    /* What was proved with the file as it was holds for kplay's own pin. */
-    bool pin = kp_streq(s->op->name, "set_ibp");
-    if (k && pin && k->proved_sha && kp_streq(k->proved_sha, kp_get_text(s->pre, "sha256", "")))
-        k->proved_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", ""));
     if (k && kp_get(s->pre, "to"))
         k->written_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", NULL));
 }
@@ -181,9 +177,7 @@ const kp_op kp_op_set_properties = {
     .landing = 20 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
     .fan_out = "nodes",
-    .args = set_arg,
-    .n_args = KP_COUNT(set_arg),
-    .args_size = sizeof(set_args),
+    KP_TAKES(set_arg, set_args),
     .marks_of = set_marks,
     .refuse = set_refuse,
     .before = set_before,
@@ -268,6 +262,15 @@ static kp_err *ibp_ask(kp_step *s, const void *args)
     return write(s, ibp_edit(s, args));
 }
 
+/* What was proved with the file as it was holds for kplay's own pin. */
+static void ibp_after(kp_step *s, const void *args)
+{
+    kp_known *k = kp_known_node(s->seen, s->node.id);
+    if (k && k->proved_sha && kp_streq(k->proved_sha, kp_get_text(s->pre, "sha256", "")))
+        k->proved_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", ""));
+    file_after(s, args);
+}
+
 const kp_op kp_op_set_ibp = {
     .name = "set_ibp",
     .since = 1,
@@ -286,16 +289,14 @@ const kp_op kp_op_set_ibp = {
     .landing = 20 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
     .fan_out = "nodes",
-    .args = ibp_arg,
-    .n_args = KP_COUNT(ibp_arg),
-    .args_size = sizeof(ibp_args),
+    KP_TAKES(ibp_arg, ibp_args),
     .version_of = ibp_version,
     .marks_of = ibp_marks,
     .refuse = ibp_refuse,
     .before = ibp_before,
     .ask = ibp_ask,
     .probe = set_probe,
-    .after = file_after,
+    .after = ibp_after,
 };
 
 /* ---- alter_config ---- */
@@ -398,9 +399,7 @@ const kp_op kp_op_alter_config = {
     .example = "alter_config{ topic = \"orders\", set = { [\"min.insync.replicas\"] = \"2\" } }",
     .landing = 30 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
-    .args = alter_arg,
-    .n_args = KP_COUNT(alter_arg),
-    .args_size = sizeof(alter_args),
+    KP_TAKES(alter_arg, alter_args),
     .refuse = alter_refuse,
     .before = alter_before,
     .ask = alter_ask,

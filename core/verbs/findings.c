@@ -44,8 +44,6 @@ const kp_op kp_op_findings = {
            "out.",
     .result = "{{row, node, who, text, detail, next, severity, hard, covered}, ...}",
     .example = "#findings{ to = \"3.9.1\" }",
-    .args = findings_arg,
-    .n_args = KP_COUNT(findings_arg),
-    .args_size = sizeof(findings_args),
+    KP_TAKES(findings_arg, findings_args),
     .read = findings_read,
 };

@@ -168,43 +168,88 @@ static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
-#define QUESTION(name_, read_, args_, size_, doc_, result_, example_)                              \
-    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
-                                  .since = 1,                                                      \
-                                  .rev = 1,                                                        \
-                                  .cls = KP_OP_READ,                                               \
-                                  .doc = doc_,                                                     \
-                                  .result = result_,                                               \
-                                  .example = example_,                                             \
-                                  .args = args_,                                                   \
-                                  .n_args = KP_COUNT(args_),                                       \
-                                  .args_size = size_,                                              \
-                                  .read = read_ }
-
-QUESTION(version, version_read, node_arg, sizeof(node_args),
-         "The release a node runs, with its patch level: from the jar of the running process; nil "
-         "when it is down.",
-         "\"3.7.2\" or nil", "version(2)");
-QUESTION(api_versions, api_read, node_arg, sizeof(node_args),
-         "What a node says of itself over the wire (ApiVersions).",
-         "{release, mode, metadata_version, features, cluster_id, ...}", "api_versions(2).mode");
-QUESTION(identity, identity_read, node_arg, sizeof(node_args),
-         "Which process, host, node id and cluster id answer for a node.",
-         "{pid, host, process, config}", "identity(2).process.node_id");
-QUESTION(disk, disk_read, node_arg, sizeof(node_args),
-         "Free bytes of a node's fullest log dir, and how many log dirs it has.", "{free, dirs}",
-         "disk(2).free");
-QUESTION(releases, releases_read, node_arg, sizeof(node_args),
-         "The release a node runs, the one its link names, those staged on its host, and the mode "
-         "its file gives it (zookeeper or kraft).",
-         "{running, current, staged, partial, jars, mode}", "releases(2).staged");
-QUESTION(properties, properties_read, node_arg, sizeof(node_args),
-         "A node's server.properties; secrets are blanked.", "map of name to text",
-         "properties(2)[\"log.dirs\"]");
-QUESTION(ibp, ibp_read, node_arg, sizeof(node_args),
-         "The inter.broker.protocol.version a broker effectively speaks (DescribeConfigs of that "
-         "broker).",
-         "\"3.4\"", "ibp(2)");
+const kp_op kp_op_version = {
+    .name = "version",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc =
+        "The release a node runs, with its patch level: from the jar of the running process; nil "
+        "when it is down.",
+    .result = "\"3.7.2\" or nil",
+    .example = "version(2)",
+    KP_TAKES(node_arg, node_args),
+    .read = version_read,
+};
+const kp_op kp_op_api_versions = {
+    .name = "api_versions",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "What a node says of itself over the wire (ApiVersions).",
+    .result = "{release, mode, metadata_version, features, cluster_id, ...}",
+    .example = "api_versions(2).mode",
+    KP_TAKES(node_arg, node_args),
+    .read = api_read,
+};
+const kp_op kp_op_identity = {
+    .name = "identity",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "Which process, host, node id and cluster id answer for a node.",
+    .result = "{pid, host, process, config}",
+    .example = "identity(2).process.node_id",
+    KP_TAKES(node_arg, node_args),
+    .read = identity_read,
+};
+const kp_op kp_op_disk = {
+    .name = "disk",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "Free bytes of a node's fullest log dir, and how many log dirs it has.",
+    .result = "{free, dirs}",
+    .example = "disk(2).free",
+    KP_TAKES(node_arg, node_args),
+    .read = disk_read,
+};
+const kp_op kp_op_releases = {
+    .name = "releases",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc =
+        "The release a node runs, the one its link names, those staged on its host, and the mode "
+        "its file gives it (zookeeper or kraft).",
+    .result = "{running, current, staged, partial, jars, mode}",
+    .example = "releases(2).staged",
+    KP_TAKES(node_arg, node_args),
+    .read = releases_read,
+};
+const kp_op kp_op_properties = {
+    .name = "properties",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "A node's server.properties; secrets are blanked.",
+    .result = "map of name to text",
+    .example = "properties(2)[\"log.dirs\"]",
+    KP_TAKES(node_arg, node_args),
+    .read = properties_read,
+};
+const kp_op kp_op_ibp = {
+    .name = "ibp",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "The inter.broker.protocol.version a broker effectively speaks (DescribeConfigs of that "
+           "broker).",
+    .result = "\"3.4\"",
+    .example = "ibp(2)",
+    KP_TAKES(node_arg, node_args),
+    .read = ibp_read,
+};
 const kp_op kp_op_features = {
     .name = "features",
     .since = 1,
@@ -215,6 +260,14 @@ const kp_op kp_op_features = {
     .example = "features().metadata_version",
     .read = features_read
 };
-QUESTION(config, config_read, config_arg, sizeof(config_args),
-         "Effective configuration of a topic or a broker (DescribeConfigs).", "map of name to text",
-         "config{ topic = \"orders\" }[\"retention.ms\"]");
+const kp_op kp_op_config = {
+    .name = "config",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc = "Effective configuration of a topic or a broker (DescribeConfigs).",
+    .result = "map of name to text",
+    .example = "config{ topic = \"orders\" }[\"retention.ms\"]",
+    KP_TAKES(config_arg, config_args),
+    .read = config_read,
+};

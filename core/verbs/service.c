@@ -366,52 +366,100 @@ static void start_after(kp_step *s, const void *args)
         s->seen->last_started = s->node;
 }
 
-#define SERVICE(name_, doc_, what_, marks_, args_, landing_, stall_, before_, ask_, probe_,        \
-                after_, result_, example_, ...)                                                    \
-    const kp_op kp_op_##name_ = { .name = #name_,                                                  \
-                                  .since = 1,                                                      \
-                                  .rev = 1,                                                        \
-                                  .cls = KP_OP_ONCE,                                               \
-                                  .grant = what_,                                                  \
-                                  .marks = marks_,                                                 \
-                                  .doc = doc_,                                                     \
-                                  .result = result_,                                               \
-                                  .example = example_,                                             \
-                                  .landing = landing_,                                             \
-                                  .stall = stall_,                                                 \
-                                  .fan_out = "nodes",                                              \
-                                  .args = args_,                                                   \
-                                  .n_args = 1,                                                     \
-                                  .args_size = sizeof(service_args),                               \
-                                  .grant_of = restart_grants,                                      \
-                                  .before = before_,                                               \
-                                  .ask = ask_,                                                     \
-                                  .probe = probe_,                                                 \
-                                  .after = after_,                                                 \
-                                  __VA_ARGS__ }
-
-SERVICE(stop_broker,
-        "Stops a broker by controlled shutdown and proves that it stopped cleanly.\n"
-        "The guard judges the set first.  Proof: the process is gone, clean marks in every log "
-        "dir, the others no longer\n"
-        "list it.  Stopping a stopped broker succeeds and says so.  Never kills.",
-        KP_G_BROKER_RESTART, KP_DISRUPTIVE, broker_arg, 20 * KP_SECOND, 6 * KP_MINUTE, stop_before,
-        stop_ask, stop_probe, stop_after, "{clean, leaders, already}", "stop_broker(2)",
-        .doing = "stopping", .p50 = 6 * KP_SECOND, .p95 = 2 * KP_MINUTE);
-SERVICE(start_broker,
-        "Starts a broker's service and waits until the other brokers list it.\n"
-        "The guard first looks whether the binary supports what the cluster speaks.",
-        KP_G_BROKER_RESTART, 0, broker_arg, 20 * KP_SECOND, 10 * KP_MINUTE, start_before, start_ask,
-        start_probe, start_after, "{release, releases, already}", "start_broker(2)",
-        .doing = "starting", .starts = true, .p50 = 12 * KP_SECOND, .p95 = 2 * KP_MINUTE);
-SERVICE(stop_controller,
-        "Stops a KRaft controller.  Without it a caught-up majority of the quorum must remain.",
-        KP_G_CONTROLLER_RESTART, KP_DISRUPTIVE, controller_arg, 20 * KP_SECOND, 2 * KP_MINUTE,
-        stop_before, stop_ask, stop_probe, stop_after, "{already}", "stop_controller(3001)",
-        .doing = "stopping", .p50 = 2 * KP_SECOND, .p95 = 15 * KP_SECOND);
-SERVICE(
-    start_controller,
-    "Starts a KRaft controller's service and waits until it answers and the quorum has a leader.",
-    KP_G_CONTROLLER_RESTART, 0, controller_arg, 20 * KP_SECOND, 3 * KP_MINUTE, start_before,
-    start_ask, start_probe, start_after, "{release, releases, already}", "start_controller(3001)",
-    .doing = "starting", .starts = true, .p50 = 8 * KP_SECOND, .p95 = KP_MINUTE);
+const kp_op kp_op_stop_broker = {
+    .name = "stop_broker",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_ONCE,
+    .grant = KP_G_BROKER_RESTART,
+    .marks = KP_DISRUPTIVE,
+    .doing = "stopping",
+    .p50 = 6 * KP_SECOND,
+    .p95 = 2 * KP_MINUTE,
+    .doc = "Stops a broker by controlled shutdown and proves that it stopped cleanly.\n"
+           "The guard judges the set first.  Proof: the process is gone, clean marks in every log "
+           "dir, the others no longer\n"
+           "list it.  Stopping a stopped broker succeeds and says so.  Never kills.",
+    .result = "{clean, leaders, already}",
+    .example = "stop_broker(2)",
+    .landing = 20 * KP_SECOND,
+    .stall = 6 * KP_MINUTE,
+    .fan_out = "nodes",
+    KP_TAKES(broker_arg, service_args),
+    .grant_of = restart_grants,
+    .before = stop_before,
+    .ask = stop_ask,
+    .probe = stop_probe,
+    .after = stop_after,
+};
+const kp_op kp_op_start_broker = {
+    .name = "start_broker",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_ONCE,
+    .grant = KP_G_BROKER_RESTART,
+    .doing = "starting",
+    .starts = true,
+    .p50 = 12 * KP_SECOND,
+    .p95 = 2 * KP_MINUTE,
+    .doc = "Starts a broker's service and waits until the other brokers list it.\n"
+           "The guard first looks whether the binary supports what the cluster speaks.",
+    .result = "{release, releases, already}",
+    .example = "start_broker(2)",
+    .landing = 20 * KP_SECOND,
+    .stall = 10 * KP_MINUTE,
+    .fan_out = "nodes",
+    KP_TAKES(broker_arg, service_args),
+    .grant_of = restart_grants,
+    .before = start_before,
+    .ask = start_ask,
+    .probe = start_probe,
+    .after = start_after,
+};
+const kp_op kp_op_stop_controller = {
+    .name = "stop_controller",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_ONCE,
+    .grant = KP_G_CONTROLLER_RESTART,
+    .marks = KP_DISRUPTIVE,
+    .doing = "stopping",
+    .p50 = 2 * KP_SECOND,
+    .p95 = 15 * KP_SECOND,
+    .doc = "Stops a KRaft controller.  Without it a caught-up majority of the quorum must remain.",
+    .result = "{already}",
+    .example = "stop_controller(3001)",
+    .landing = 20 * KP_SECOND,
+    .stall = 2 * KP_MINUTE,
+    .fan_out = "nodes",
+    KP_TAKES(controller_arg, service_args),
+    .grant_of = restart_grants,
+    .before = stop_before,
+    .ask = stop_ask,
+    .probe = stop_probe,
+    .after = stop_after,
+};
+const kp_op kp_op_start_controller = {
+    .name = "start_controller",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_ONCE,
+    .grant = KP_G_CONTROLLER_RESTART,
+    .doing = "starting",
+    .starts = true,
+    .p50 = 8 * KP_SECOND,
+    .p95 = KP_MINUTE,
+    .doc = "Starts a KRaft controller's service and waits until it answers and the quorum has a "
+           "leader.",
+    .result = "{release, releases, already}",
+    .example = "start_controller(3001)",
+    .landing = 20 * KP_SECOND,
+    .stall = 3 * KP_MINUTE,
+    .fan_out = "nodes",
+    KP_TAKES(controller_arg, service_args),
+    .grant_of = restart_grants,
+    .before = start_before,
+    .ask = start_ask,
+    .probe = start_probe,
+    .after = start_after,
+};

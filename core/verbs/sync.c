@@ -289,9 +289,7 @@ const kp_op kp_op_wait_in_sync = {
         "itself.  A controller: caught up with the quorum's leader since its restart.",
     .result = "nil",
     .example = "wait_in_sync(2, { stall = \"30m\" })",
-    .args = sync_arg,
-    .n_args = KP_COUNT(sync_arg),
-    .args_size = sizeof(sync_args),
+    KP_TAKES(sync_arg, sync_args),
     .probe = sync_probe,
     .after = sync_after,
 };

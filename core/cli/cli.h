@@ -45,7 +45,7 @@ extern const kp_command *const kp_commands[]; /* ends with NULL */
 
 kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv,
                      kp_line *ret_line) KP_MUST_USE;
-void kp_command_help(const kp_command *c);
+void kp_command_help(kp_arena *a, const kp_command *c, bool json);
 static inline bool kp_flag(const kp_line *l, const char *name)
 {
     return kp_get_bool(l->set, name, false);

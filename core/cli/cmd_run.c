@@ -303,8 +303,8 @@ static kp_err *take_yes(kp_arena *a, const kp_line *line, const kp_open_cluster 
         return kp_err_new(KP_USAGE, kp_printf(a, "kplay approve %s --yes", run),
                           "--yes names the run it is for");
     if (!json)
-        printf("run %s of %s waits for an answer, asked %s ago\n", run, waits->playbook,
-               kp_duration_text(a, ago < 0 ? 0 : ago, false));
+        kp_out_line("run %s of %s waits for an answer, asked %s ago", run, waits->playbook,
+                    kp_duration_text(a, ago < 0 ? 0 : ago, false));
     if (!json && (yes || !isatty(STDIN_FILENO)))
         kp_question_lines("", q);
     if (!yes && !json)
@@ -345,7 +345,7 @@ static int approve_main(kp_arena *a, const kp_line *line)
         puts(kp_json_text(a, kp_map(a, "approved", kp_text(a, run), "question",
                                     kp_text(a, waits.question.text), NULL)));
     else if (!e)
-        printf("approved  run %s; go on with: %s\n", run, kp_hint(a, "kplay resume"));
+        kp_out_line("approved  run %s; go on with: %s", run, kp_hint(a, "kplay resume"));
     kp_cluster_close(&c);
     return kp_cli_fail(e, json);
 }
@@ -375,6 +375,7 @@ static int settle_main(kp_arena *a, const kp_line *line)
 {
     kp_open_cluster c = { 0 };
     bool done = kp_flag(line, "done"), not_done = kp_flag(line, "not-done");
+    bool json = kp_flag(line, "json");
     const char *reason = kp_opt(line, "reason");
     kp_err *e = NULL;
 
@@ -387,11 +388,14 @@ static int settle_main(kp_arena *a, const kp_line *line)
         kp_hint_run(line->word[0], true);
     if (!e)
         e = kp_run_settle(a, c.runs, line->word[0], line->word[1], done, reason, kp_whoami(a));
-    if (!e)
-        printf("settled   %s as %s; go on with: %s\n", line->word[1], done ? "done" : "not done",
-               kp_hint(a, "kplay resume"));
+    if (!e && json)
+        puts(kp_json_text(a, kp_map(a, "settled", kp_text(a, line->word[1]), "run",
+                                    kp_text(a, line->word[0]), "done", kp_bool(done), NULL)));
+    else if (!e)
+        kp_out_line("settled   %s as %s; go on with: %s", line->word[1], done ? "done" : "not done",
+                    kp_hint(a, "kplay resume"));
     kp_cluster_close(&c);
-    return kp_cli_fail(e, kp_flag(line, "json"));
+    return kp_cli_fail(e, json);
 }
 
 const kp_command kp_cmd_settle = {

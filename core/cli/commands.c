@@ -22,6 +22,15 @@ static void overview(void)
     puts("more about one of them:       kplay COMMAND --help");
 }
 
+/* Of a line that may not be readable. */
+static bool asks_for_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && !kp_streq(argv[i], "--"); i++)
+        if (kp_streq(argv[i], "--json"))
+            return true;
+    return false;
+}
+
 int kp_cli_main(int argc, char **argv)
 {
     setlocale(LC_ALL, "C");
@@ -35,6 +44,7 @@ int kp_cli_main(int argc, char **argv)
         return 0;
     }
     KP_AUTO_ARENA a = kp_arena_new("command", (size_t)2 << 30);
+    bool json = asks_for_json(argc, argv);
     const char *names[32];
     size_t n = 0;
     for (; kp_commands[n]; n++) {
@@ -44,11 +54,11 @@ int kp_cli_main(int argc, char **argv)
         kp_line line;
         kp_err *e = kp_line_read(a, kp_commands[n], argc - 2, argv + 2, &line);
         if (e)
-            return kp_cli_fail(e, false);
+            return kp_cli_fail(e, json);
         kp_hint_line(a, &line, argc, argv);
         bool of_playbook = kp_streq(argv[1], "run") && line.n_words > 0; /* shows its arguments */
         if (kp_flag(&line, "help") && !of_playbook) {
-            kp_command_help(kp_commands[n]);
+            kp_command_help(a, kp_commands[n], json);
             return 0;
         }
         return kp_commands[n]->main(a, &line);
@@ -58,5 +68,5 @@ int kp_cli_main(int argc, char **argv)
     return kp_cli_fail(kp_err_new(KP_USAGE, "kplay --help lists them", "unknown command `%s`%s%s%s",
                                   argv[1], near ? "; did you mean `" : "", near ? near : "",
                                   near ? "`?" : ""),
-                       false);
+                       json);
 }

@@ -84,8 +84,24 @@ kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv, kp
     return NULL;
 }
 
-void kp_command_help(const kp_command *c)
+static const kp_value *as_value(kp_arena *a, const kp_command *c)
 {
+    kp_builder options = kp_list_begin(a);
+    for (const kp_option *o = c->options; o->name; o++)
+        kp_list_add(&options, kp_map(a, "name", kp_text(a, o->name), "letter",
+                                     o->letter ? kp_text(a, kp_printf(a, "%c", o->letter)) : NULL,
+                                     "value", o->value ? kp_text(a, o->value) : NULL, "doc",
+                                     kp_text(a, o->doc), NULL));
+    return kp_map(a, "usage", kp_text(a, kp_printf(a, "kplay %s", c->usage)), "doc",
+                  kp_text(a, c->doc), "options", kp_list_end(&options), NULL);
+}
+
+void kp_command_help(kp_arena *a, const kp_command *c, bool json)
+{
+    if (json) {
+        puts(kp_json_text(a, as_value(a, c)));
+        return;
+    }
     printf("kplay %s\n\n%s\n\n", c->usage, c->doc);
     for (const kp_option *o = c->options; o->name; o++) {
         char left[64];

@@ -43,6 +43,30 @@ def test_help_everywhere():
         expect(p.run("run", "rolling.lua", "--help"), 0, "--to version", "--settle duration", "may do", "broker.restart", "30m, default")
 
 
+def test_json_is_asked_for_of_refusals_and_help_too():
+    with Place() as p:
+        for words in (["rnu"], ["runs", "--jsno"], ["runs", "--limit"], ["settle", "x"]):
+            out = p.run(*words, "--json")
+            said = [json.loads(line) for line in out.stdout.splitlines()]
+            assert out.returncode == 2 and not out.stderr and said[-1]["error"]["class"] == "usage", (words, out)
+        told = json.loads(p.run("settle", "--help", "--json").stdout)
+        assert told["usage"].startswith("kplay settle") and "reason" in [o["name"] for o in told["options"]], told
+
+
+def test_what_a_person_settles_is_json_too():
+    def records(p: Place) -> list[dict]:
+        return [json.loads(line) for line in p.run("journal", "show", "--demo", "--json", p.runs()[0]["run"]).stdout.splitlines()]
+
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua", "--yes"), 0)
+        first = next(r["n"] for r in records(p) if r["k"] == "intent")
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua", "--yes", KPLAY_CRASH=f"record:{first}"), -9)
+        run, op = p.runs()[0]["run"], records(p)[-1]["id"]
+        out = p.run("settle", "--demo", run, op, "--not-done", "--reason", "seen", "--json")
+        assert json.loads(out.stdout) == {"settled": op, "run": run, "done": False} and not out.returncode, out
+
+
 def test_help_acts_on_nothing():
     with Place() as p:
         for words in (["resume", "0105-aaaa"], ["approve", "0105-aaaa"], ["settle", "x", "y"], ["check", "rolling.lua"],

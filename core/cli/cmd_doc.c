@@ -6,12 +6,27 @@
 static const kp_option options[] = {
     { "stubs", 0, NULL, "LuaCATS stubs for editors" },
     { "baseline", 0, NULL, "the API in one text, as the tests compare it" },
+    KP_OPT_JSON,
     KP_OPT_HELP,
     { NULL, 0, NULL, NULL },
 };
 
+static int doc_json(kp_arena *a, const kp_line *line)
+{
+    const kp_value *list = NULL;
+    kp_err *e = kp_flag(line, "stubs") || kp_flag(line, "baseline")
+                    ? kp_err_new(KP_USAGE, "leave --json out",
+                                 "the stubs and the baseline are texts of their own form")
+                    : kp_doc_values(a, line->n_words ? line->word[0] : NULL, &list);
+    for (size_t i = 0; !e && i < kp_len(list); i++)
+        puts(kp_json_text(a, kp_at(list, i)));
+    return kp_cli_fail(e, true);
+}
+
 static int doc_main(kp_arena *a, const kp_line *line)
 {
+    if (kp_flag(line, "json"))
+        return doc_json(a, line);
     if (kp_flag(line, "stubs")) {
         fputs(kp_doc_stubs(a), stdout);
     } else if (kp_flag(line, "baseline")) {

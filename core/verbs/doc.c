@@ -23,6 +23,8 @@ static const char *group_of(const kp_op *op)
     }
 }
 
+static const char *const classes[] = { "read", "want", "once", "opaque", "wait", "flow", "script" };
+
 static int first_line(const char *s)
 {
     return (int)strcspn(s, "\n");
@@ -53,23 +55,27 @@ static void effects_line(kp_buf *b, const kp_op *op)
                                              : "");
 }
 
+static kp_err *unknown_verb(const char *name)
+{
+    const char *names[128];
+    size_t n = 0;
+    while (kp_verbs[n] && n < KP_COUNT(names) - 1) {
+        names[n] = kp_verbs[n]->name;
+        n++;
+    }
+    names[n] = NULL;
+    const char *near = kp_did_you_mean(name, names);
+    return kp_err_new(KP_USAGE, "kplay doc lists the verbs", "unknown verb `%s`%s%s%s", name,
+                      near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
 kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
 {
     const kp_op *op = kp_op_named(kp_verbs, name);
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
 
-    if (!op) {
-        const char *names[128];
-        size_t n = 0;
-        while (kp_verbs[n] && n < KP_COUNT(names) - 1) {
-            names[n] = kp_verbs[n]->name;
-            n++;
-        }
-        names[n] = NULL;
-        const char *near = kp_did_you_mean(name, names);
-        return kp_err_new(KP_USAGE, "kplay doc lists the verbs", "unknown verb `%s`%s%s%s", name,
-                          near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
-    }
+    if (!op)
+        return unknown_verb(name);
     kp_buf_fmt(&b, "%s(", op->name);
     for (size_t i = 0; i < op->n_args; i++)
         kp_buf_fmt(&b, "%s%s%s", i ? ", " : "", op->args[i].name, op->args[i].otherwise ? "?" : "");
@@ -150,8 +156,6 @@ char *kp_doc_stubs(kp_arena *a)
 char *kp_doc_baseline(kp_arena *a)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
-    static const char *const classes[] = { "read", "want", "once",  "opaque",
-                                           "wait", "flow", "script" };
 
     kp_buf_fmt(&b, "api %d\n", KP_API);
     for (size_t i = 0; kp_verbs[i]; i++) {
@@ -204,11 +208,12 @@ char *kp_doc_playbook(kp_arena *a)
            "team.NAME is team/NAME.lua.\n");
 }
 
+static const char *const when[] = { "before anything disruptive (a stop)",
+                                    "before a start or a switch of release",
+                                    "before anything irreversible" };
+
 char *kp_doc_guard(kp_arena *a)
 {
-    static const char *const when[] = { "before anything disruptive (a stop)",
-                                        "before a start or a switch of release",
-                                        "before anything irreversible" };
     KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
 
     for (size_t w = 0; w < KP_COUNT(when); w++) {
@@ -220,4 +225,95 @@ char *kp_doc_guard(kp_arena *a)
     kp_buf_str(&b, "\nA row that is not hard can be overridden for one run: --force ROW --reason "
                    "TEXT; it is journaled and reported.\n");
     return kp_strdup(a, kp_buf_text(&b));
+}
+
+/* ---- the same as values, for programs ---- */
+
+static const kp_value *duration(kp_arena *a, kp_ms ms)
+{
+    return ms ? kp_text(a, kp_duration_text(a, ms, false)) : NULL;
+}
+
+static const kp_value *verb_value(kp_arena *a, const kp_op *op)
+{
+    kp_builder args = kp_list_begin(a);
+    for (size_t i = 0; i < op->n_args; i++) {
+        const kp_arg *arg = &op->args[i];
+        bool optional = kp_streq(arg->otherwise, "nil");
+        kp_list_add(&args,
+                    kp_map(a, "name", kp_text(a, arg->name), "type", kp_text(a, arg->type), "doc",
+                           kp_text(a, arg->doc), "required", kp_bool(!arg->otherwise), "default",
+                           arg->otherwise && !optional ? kp_text(a, arg->otherwise) : NULL, NULL));
+    }
+    return kp_map(a, "verb", kp_text(a, op->name), "group", kp_text(a, group_of(op)), "class",
+                  kp_text(a, classes[op->cls]), "since", kp_int(a, op->since), "doc",
+                  kp_text(a, op->doc), "args", kp_list_end(&args), "answers",
+                  kp_text(a, op->result), "effect",
+                  op->grant ? kp_text(a, kp_grant_name(op->grant)) : NULL, "disruptive",
+                  kp_bool(op->marks & KP_DISRUPTIVE), "landing", duration(a, op->landing), "stall",
+                  duration(a, op->stall), "example", kp_text(a, op->example), NULL);
+}
+
+static const kp_value *verb_values(kp_arena *a)
+{
+    kp_builder list = kp_list_begin(a);
+    for (size_t i = 0; kp_verbs[i]; i++)
+        kp_list_add(&list, verb_value(a, kp_verbs[i]));
+    return kp_list_end(&list);
+}
+
+static const kp_value *effect_values(kp_arena *a)
+{
+    kp_builder list = kp_list_begin(a);
+    for (size_t i = 0; kp_grant_names()[i]; i++) {
+        kp_builder verbs = kp_list_begin(a);
+        for (size_t k = 0; kp_verbs[k]; k++)
+            if (kp_streq(kp_grant_name(kp_verbs[k]->grant), kp_grant_names()[i]))
+                kp_list_add(&verbs, kp_text(a, kp_verbs[k]->name));
+        kp_list_add(&list, kp_map(a, "effect", kp_text(a, kp_grant_names()[i]), "verbs",
+                                  kp_list_end(&verbs), NULL));
+    }
+    return kp_list_end(&list);
+}
+
+static const kp_value *row_values(kp_arena *a)
+{
+    kp_builder list = kp_list_begin(a);
+    for (const kp_guard_row *row = kp_guard_rows; row->name; row++) {
+        kp_builder at = kp_list_begin(a);
+        for (size_t w = 0; w < KP_COUNT(when); w++)
+            if (row->when & 1u << w)
+                kp_list_add(&at, kp_text(a, when[w]));
+        kp_list_add(&list, kp_map(a, "row", kp_text(a, row->name), "doc", kp_text(a, row->doc),
+                                  "hard", kp_bool(row->hard), "when", kp_list_end(&at), NULL));
+    }
+    return kp_list_end(&list);
+}
+
+static const kp_value *alone(kp_arena *a, const kp_value *v)
+{
+    kp_builder list = kp_list_begin(a);
+    kp_list_add(&list, v);
+    return kp_list_end(&list);
+}
+
+kp_err *kp_doc_values(kp_arena *a, const char *topic, const kp_value **ret_list)
+{
+    const kp_op *op;
+
+    if (!topic) {
+        *ret_list = verb_values(a);
+    } else if (kp_streq(topic, "guard")) {
+        *ret_list = row_values(a);
+    } else if (kp_streq(topic, "effects")) {
+        *ret_list = effect_values(a);
+    } else if (kp_streq(topic, "playbook")) {
+        *ret_list = alone(a, kp_map(a, "playbook", kp_text(a, kp_doc_playbook(a)), NULL));
+    } else {
+        op = kp_op_named(kp_verbs, topic);
+        if (!op)
+            return unknown_verb(topic);
+        *ret_list = alone(a, verb_value(a, op));
+    }
+    return NULL;
 }

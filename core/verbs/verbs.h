@@ -20,5 +20,8 @@ char *kp_doc_effects(kp_arena *a);  /* which effect allows which verbs */
 char *kp_doc_playbook(kp_arena *a); /* the fields of a playbook */
 char *kp_doc_baseline(kp_arena *a); /* the API in one golden text */
 char *kp_doc_guard(kp_arena *a);    /* the guard's rows */
+/* The same for programs: one map each of the verbs (topic NULL), of "guard", "effects" or
+ * "playbook", or of the verb of that name. */
+kp_err *kp_doc_values(kp_arena *a, const char *topic, const kp_value **ret_list) KP_MUST_USE;
 
 #endif

@@ -53,6 +53,22 @@ def test_json_is_asked_for_of_refusals_and_help_too():
         assert told["usage"].startswith("kplay settle") and "reason" in [o["name"] for o in told["options"]], told
 
 
+def test_the_documentation_is_json_too():
+    def told(p: Place, *words: str) -> list[dict]:
+        return [json.loads(line) for line in expect(p.run("doc", *words, "--json"), 0).splitlines()]
+
+    with Place() as p:
+        names = {line.split()[0] for line in p.run("doc").stdout.splitlines() if line.startswith("  ")}
+        verbs = told(p)
+        assert {v["verb"] for v in verbs} == names, names
+        assert told(p, "stop_broker") == [v for v in verbs if v["verb"] == "stop_broker"] and len(told(p, "stop_broker")) == 1
+        assert "ghosts" in [row["row"] for row in told(p, "guard")]
+        assert {"effect": "broker.unregister", "verbs": ["unregister_broker"]} in told(p, "effects")
+        assert "api" in told(p, "playbook")[0]["playbook"]
+        expect(p.run("doc", "stop_brokr", "--json"), 2, "did you mean `stop_broker`?")
+        expect(p.run("doc", "--stubs", "--json"), 2, "leave --json out")
+
+
 def test_what_a_person_settles_is_json_too():
     def records(p: Place) -> list[dict]:
         return [json.loads(line) for line in p.run("journal", "show", "--demo", "--json", p.runs()[0]["run"]).stdout.splitlines()]

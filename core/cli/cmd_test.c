@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_HELP, { NULL, 0, NULL, NULL } };
+static const kp_option options[] = {
+    KP_OPT_CLUSTER,
+    { "json", 0, NULL, "one JSON object: successes, failures, errors, pendings" },
+    KP_OPT_HELP,
+    { NULL, 0, NULL, NULL },
+};
 
 /* A run's memory lives as long as its cluster: what it asked for last may still be under way
  * there. */
@@ -147,7 +152,7 @@ static int test_main(kp_arena *a, const kp_line *line)
     kp_files files;
     kp_err *e = kp_files_init(a, kp_opt(line, "cluster"), &files);
     if (e)
-        return kp_cli_fail(e, false);
+        return kp_cli_fail(e, kp_flag(line, "json"));
     kp_spec_host host = { .simulate = simulate,
                           .run = run,
                           .ask = ask,
@@ -155,11 +160,14 @@ static int test_main(kp_arena *a, const kp_line *line)
                           .find = kp_files_find,
                           .find_ud = &files,
                           .ud = &files };
-    char **argv = KP_NEW_ARRAY(a, line->n_words + 2, char *);
-    int argc = 0;
+    char **argv = KP_NEW_ARRAY(a, line->n_words + 3, char *);
+    int argc = 0, own;
+    if (kp_flag(line, "json"))
+        argv[argc++] = kp_strdup(a, "--output=json");
+    own = argc;
     for (size_t i = 0; i < line->n_words; i++)
         argv[argc++] = kp_strdup(a, line->word[i]);
-    if (argc == 0)
+    if (argc == own)
         argv[argc++] = kp_strdup(a, "spec");
     return kp_script_host_table.specs(&host, argc, argv);
 }

@@ -69,6 +69,15 @@ def test_the_documentation_is_json_too():
         expect(p.run("doc", "--stubs", "--json"), 2, "leave --json out")
 
 
+def test_what_specs_say_is_json_too():
+    with Place() as p:
+        p.write("spec/a_spec.lua", 'it("adds", function() assert.equal(2, 1 + 1) end)\nit("lies", function() assert.equal(3, 1 + 1) end)\n')
+        out = p.run("test", "--json")
+        told = json.loads(out.stdout)
+        assert [len(told[k]) for k in ("successes", "failures", "errors", "pendings")] == [1, 1, 0, 0], told
+        assert told["failures"][0]["name"] == "lies" and out.returncode == 1 and not out.stderr, (told, out)
+
+
 def test_what_a_person_settles_is_json_too():
     def records(p: Place) -> list[dict]:
         return [json.loads(line) for line in p.run("journal", "show", "--demo", "--json", p.runs()[0]["run"]).stdout.splitlines()]

@@ -63,9 +63,12 @@ static void tell_whole(kp_arena *a, const char *name, const kp_journal_check *c,
 {
     if (json)
         puts(kp_json_text(a, kp_map(a, "records", kp_int(a, c->records), "head",
-                                    kp_text(a, c->head), "torn", kp_bool(c->torn), NULL)));
+                                    kp_text(a, c->head), "torn", kp_bool(c->torn), "files",
+                                    c->files < 0 ? NULL : kp_int(a, c->files), NULL)));
     else
-        kp_out_line("%s: %" PRId64 " records, chain whole%s, last link %s", name, c->records,
+        kp_out_line("%s: %" PRId64 " records, chain whole, %s%s, last link %s", name, c->records,
+                    c->files < 0 ? "what it names is not beside it"
+                                 : kp_printf(a, "%" PRId64 " files beside it whole", c->files),
                     c->torn ? ", a torn last line is saved aside at the next resume" : "", c->head);
 }
 
@@ -114,12 +117,13 @@ static int journal_main(kp_arena *a, const kp_line *line)
     }
     if (kp_streq(what, "replay"))
         return kp_cli_fail(replay(a, path, json), json);
-    kp_err *e = kp_journal_scan(a, path, &check);
+    bool verify = kp_streq(what, "verify");
+    kp_err *e = verify ? kp_journal_verify(a, path, &check) : kp_journal_scan(a, path, &check);
     if (e)
         return kp_cli_fail(e, json);
-    if (kp_streq(what, "verify"))
+    if (verify)
         tell_whole(a, line->word[1], &check, json);
-    for (int64_t i = 0; i < check.records && kp_streq(what, "show"); i++)
+    for (int64_t i = 0; i < check.records && !verify; i++)
         show(a, &check.rec[i], json);
     return 0;
 }

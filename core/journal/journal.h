@@ -140,12 +140,18 @@ typedef struct kp_journal_check {
     bool torn;             /* the last line is torn; the records before it are whole */
     int64_t torn_bytes;
     const kp_record *rec;  /* all records; results in blobs are not resolved: key blob, no key r */
+    int64_t files;         /* kp_journal_verify: blobs and sources that are as they are named; -1:
+                              no folder of sources is beside it */
 } kp_journal_check;
 /* KP_REFUSED with file:line when a line that is not the last is bad, or the last in a way that no
  * torn write leaves behind. */
 kp_err *kp_journal_scan(kp_arena *a, const char *path, kp_journal_check *ret_check) KP_MUST_USE;
 kp_err *kp_journal_scan_bytes(kp_arena *a, const char *name, const char *p, size_t n,
                               kp_journal_check *ret_check) KP_MUST_USE;
+
+/* The scan, and every blob and source that the journal names, where it lies in its run's directory.
+ * KP_REFUSED: as kp_journal_scan, no record is in it, a file is gone or was changed. */
+kp_err *kp_journal_verify(kp_arena *a, const char *path, kp_journal_check *ret_check) KP_MUST_USE;
 
 /* What a person has done to the run since its last session, when this is its last record:
  * "approved", "settled", or NULL. */

@@ -391,3 +391,52 @@ kp_err *kp_journal_look(kp_arena *a, const char *runs, const char *run, kp_journ
     *ret_j = j;
     return NULL;
 }
+
+static kp_err *count_file(const kp_journal *j, const char *folder, const char *sha,
+                          int64_t *ret_files)
+{
+    KP_AUTO_ARENA scratch = kp_arena_new("a file beside a journal", (size_t)8 << 20);
+    char *text;
+    size_t n;
+    KP_TRY(kp_store_get(scratch, j, folder, sha, &text, &n));
+    ++*ret_files;
+    return NULL;
+}
+
+static kp_err *count_files(const kp_journal *j, const kp_journal_check *check, int64_t *ret_files)
+{
+    kp_builder seen = kp_map_begin(j->a); /* by their names, so that each is read once */
+    for (int64_t i = 0; i < check->records; i++) {
+        const kp_record *rec = &check->rec[i];
+        const char *blob = kp_get_text(rec->body, "blob", NULL);
+        bool has_sources = rec->kind == KP_K_OPEN || rec->kind == KP_K_CHANGE;
+        const kp_value *sources = has_sources ? kp_get(rec->body, "sources") : NULL;
+        if (blob)
+            kp_map_add(&seen, blob, kp_text(j->a, KP_BLOBS));
+        for (size_t k = 0; kp_is(sources, KP_MAP) && k < sources->n; k++)
+            kp_map_add(&seen, kp_as_text(sources->u.items[k], ""), kp_text(j->a, KP_SOURCES));
+    }
+    const kp_value *files = kp_map_end(&seen);
+    for (size_t k = 0; k < files->n; k++)
+        KP_TRY(count_file(j, kp_as_text(files->u.items[k], ""), files->keys[k], ret_files));
+    return NULL;
+}
+
+kp_err *kp_journal_verify(kp_arena *a, const char *path, kp_journal_check *ret_check)
+{
+    KP_TRY(kp_journal_scan(a, path, ret_check));
+    if (ret_check->records == 0)
+        return kp_err_at(
+            kp_err_new(KP_REFUSED, "kplay runs lists those that are there", "no record is in it"),
+            "%s", path);
+    const char *slash = strrchr(path, '/');
+    const char *dir = slash ? kp_strndup(a, path, (size_t)(slash - path) + 1) : ".";
+    if (access(kp_printf(a, "%s/" KP_SOURCES, dir), F_OK) < 0) {
+        ret_check->files = -1;
+        return NULL;
+    }
+    kp_journal *j = kp_journal_new(a, &kp_disk_real, "", dir);
+    kp_err *err = count_files(j, ret_check, &ret_check->files);
+    kp_journal_free(j);
+    return err;
+}

@@ -286,6 +286,25 @@ def test_journal_verify_and_show():
         expect(p.run("journal", "replay", "--demo", "0101-none"), 2, "there is no run 0101-none here")
 
 
+def test_verify_looks_at_everything_that_the_journal_names():
+    with Place() as p:
+        expect(p.run("run", "--demo", "rolling.lua", "--yes"), 0)
+        run = p.runs()[0]["run"]
+        home = p.dir / "state/kplay/demo" / run
+        expect(p.run("journal", "verify", "--demo", run), 0, "chain whole, 8 files beside it whole")
+        copy = p.dir / "copy.jsonl"
+        copy.write_bytes((home / "journal.jsonl").read_bytes())
+        expect(p.run("journal", "verify", "./copy.jsonl"), 0, "chain whole", "what it names is not beside it")
+        source = next((home / "sources").iterdir())
+        text = source.read_bytes()
+        source.write_bytes(text + b" ")
+        expect(p.run("journal", "verify", "--demo", run), 3, source.name, "it was changed after it was written")
+        source.unlink()
+        expect(p.run("journal", "verify", "--demo", run, "--json"), 3, source.name, "put back a copy of this file")
+        copy.write_bytes(b"")
+        expect(p.run("journal", "verify", "./copy.jsonl"), 3, "copy.jsonl", "no record is in it")
+
+
 # ---- refusals ----
 
 def test_replication_factor_one_is_refused_and_may_be_accepted():

@@ -16,6 +16,8 @@ enum { TEXT_LIMIT = 64 * 1024 }; /* of the buffers here */
  * and that is said; a text that was cut once is not cut again, which is what the slack is for. */
 enum { WHERE_MOST = 1024, WHAT_MOST = 4096, NEXT_MOST = 4096, DETAIL_MOST = 16 * 1024, SLACK = 64 };
 
+#define CUT_END " more bytes]"
+
 static const struct {
     kp_class cls;
     const char *name;
@@ -105,7 +107,7 @@ static void add_cut(kp_buf *b, size_t most, const char *text, size_t n)
     while (room > 0 && ((unsigned char)text[room] & 0xc0) == 0x80) /* not inside a character */
         room--;
     kp_buf_add(b, text, room);
-    kp_buf_fmt(b, " [... %zu more bytes]", n - room);
+    kp_buf_fmt(b, " [... %zu" CUT_END, n - room);
 }
 
 static void format(kp_buf *b, size_t most, const char *fmt, va_list ap)
@@ -152,8 +154,8 @@ kp_err *kp_err_at(kp_err *e, const char *fmt, ...)
 
 kp_err *kp_err_detail(kp_err *e, const char *fmt, ...)
 {
-    if (!e)
-        return NULL;
+    if (!e || kp_ends_with(e->detail, CUT_END "\n"))
+        return e;
     KP_AUTO_BUF detail = KP_BUF_INIT(TEXT_LIMIT);
     kp_buf_str(&detail, e->detail);
     va_list ap;

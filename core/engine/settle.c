@@ -41,8 +41,9 @@ kp_err *kp_run_settle(kp_arena *a, const char *runs, const char *run, const char
                                      kp_text(a, "kplay resume"), NULL));
         e = kp_journal_append(j, KP_K_DONE, kp_wall_now(), rec);
         if (!e && !done)
-            e = kp_journal_append(j, KP_K_ERROR, kp_wall_now(),
-                                  kp_map(a, "i", kp_get(intent->body, "i"), NULL));
+            e = kp_journal_append(
+                j, KP_K_ERROR, kp_wall_now(),
+                kp_map(a, "i", kp_get(intent->body, "i"), "via", kp_text(a, "person"), NULL));
     }
     kp_journal_free(j);
     return e;

@@ -17,8 +17,8 @@
  *   sources          of `change`: the map that kp_journal_keep returned; replaces texts by name,
  *                   or all of them when `whole` is true
  *   class            of `error`: kp_class_name(); "refused" and "safety" list as refused
- *   via              "approve" of `ask`, "person" of `done`: a word given while no process had the
- *                    run; it lists as approved, as settled
+ *   via              "approve" of `ask`, "person" of `done` and `error`: a word given while no
+ *                    process had the run; it lists as approved, as settled
  *   state            of `close`: what kp_runs_list says of a closed run; "done" when left out
  */
 #ifndef KP_JOURNAL_H

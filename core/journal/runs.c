@@ -21,7 +21,8 @@ const char *kp_journal_word_after(const kp_record *last)
     const char *via = kp_get_text(last->body, "via", "");
     if (last->kind == KP_K_ASK && kp_streq(via, "approve"))
         return "approved";
-    return last->kind == KP_K_DONE && kp_streq(via, "person") ? "settled" : NULL;
+    bool settles = last->kind == KP_K_DONE || last->kind == KP_K_ERROR;
+    return settles && kp_streq(via, "person") ? "settled" : NULL;
 }
 
 /* What the end of a journal says.  Notes say nothing; a torn record says that more was to come. */

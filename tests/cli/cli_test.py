@@ -90,6 +90,7 @@ def test_what_a_person_settles_is_json_too():
         run, op = p.runs()[0]["run"], records(p)[-1]["id"]
         out = p.run("settle", "--demo", run, op, "--not-done", "--reason", "seen", "--json")
         assert json.loads(out.stdout) == {"settled": op, "run": run, "done": False} and not out.returncode, out
+        assert p.runs()[0]["state"] == "settled", p.runs()
 
 
 def test_help_acts_on_nothing():
@@ -291,7 +292,8 @@ def test_verify_looks_at_everything_that_the_journal_names():
         expect(p.run("run", "--demo", "rolling.lua", "--yes"), 0)
         run = p.runs()[0]["run"]
         home = p.dir / "state/kplay/demo" / run
-        expect(p.run("journal", "verify", "--demo", run), 0, "chain whole, 8 files beside it whole")
+        files = len(list((home / "sources").iterdir())) + len(list((home / "blobs").iterdir()))
+        expect(p.run("journal", "verify", "--demo", run), 0, f"chain whole, {files} files beside it whole")
         copy = p.dir / "copy.jsonl"
         copy.write_bytes((home / "journal.jsonl").read_bytes())
         expect(p.run("journal", "verify", "./copy.jsonl"), 0, "chain whole", "what it names is not beside it")

@@ -191,6 +191,10 @@ def test_a_large_answer_inside_wait_until_is_kept_beside_the_journal():
         run = next(d.name for d in (p.dir / "runs").iterdir() if d.is_dir())
         assert any(r.get("blob_of") == "reads" for r in records(p, run, "runs"))
         expect(p.run("journal", "replay", run), 0, "all equal")
+        expect(p.run("journal", "verify", run), 0, "files beside it whole")
+        blob = next((p.dir / "runs" / run / "blobs").iterdir())
+        blob.write_bytes(blob.read_bytes()[:-1])
+        expect(p.run("journal", "verify", run), 3, blob.name, "it was changed after it was written")
 
 
 def test_a_run_whose_directory_is_removed_pauses_and_says_so():

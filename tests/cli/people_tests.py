@@ -182,7 +182,9 @@ def test_a_confirm_left_open_is_approved_and_resumed():
         assert down, said
         approve, resume = commands(said)
         assert resume == shlex.split(down.group(1)), said
+        assert p.runs()[0]["state"] == "paused", p.runs()
         expect(p.run(*approve[1:], "--yes"), 0, "Start it?", "approved")
+        assert p.runs()[0]["state"] == "approved", p.runs()
         expect(p.run(*resume[1:]), 0, "approved", "done")
 
 

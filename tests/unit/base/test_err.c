@@ -204,6 +204,8 @@ static void a_long_text_is_cut_once_and_says_so(void **state)
     kp_err *copy = kp_err_copy(e), *again = kp_err_new(KP_FAILED, "n", "%s", copy->what);
     assert_string_equal(again->what, e->what);
     assert_string_equal(copy->detail, e->detail);
+    copy = kp_err_detail(copy, "%s", "what comes behind the cut is left out with it");
+    assert_string_equal(copy->detail, e->detail);
     kp_err_drop(again);
     kp_err_drop(copy);
     kp_err_drop(e);

@@ -102,6 +102,77 @@ static kp_ms arg_ms(const kp_op *op, const void *args, const char *name, kp_ms o
     return otherwise;
 }
 
+/* The wait has ended in an earlier session, as its record says. */
+static kp_err *ended_before(kp_step *s, const kp_value *done, const kp_value **ret_v)
+{
+    kp_err *e = kp_err_from_value(kp_get(done, "err"));
+    kp_tell(s->r, (kp_event) { .kind = KP_E_DONE,
+                               .verb = s->op->name,
+                               .path = s->path,
+                               .took = kp_get_int(done, "ms", 0),
+                               .value = kp_get(done, "r"),
+                               .err = e,
+                               .replayed = true });
+    if (e)
+        return e;
+    s->result = kp_get(done, "r");
+    *ret_v = s->result ? s->result : kp_nil();
+    if (s->op->after)
+        s->op->after(s, s->args);
+    return NULL;
+}
+
+/* NULL: it may still become so. */
+static kp_err *gives_up(kp_step *s, waiting *w, kp_verdict v)
+{
+    kp_err *e;
+    if (v == KP_DID_FAIL)
+        e = kp_err_new(KP_FAILED,
+                       s->next ? s->next : "look at the node; when it is well: kplay resume",
+                       "%s: %s", s->op->name, s->why ? s->why : "it can not become so");
+    else
+        e = passed(s->r, w, kp_nearer(s->progress, &w->progress), s->say, s->next);
+    return e && s->detail ? kp_err_detail(e, "%s", s->detail) : e;
+}
+
+static kp_err *until_so(kp_step *s, waiting *w, const kp_value **ret_v)
+{
+    kp_run *r = s->r;
+    for (;;) {
+        kp_arena_reset(r->eval);
+        s->a = r->eval;
+        s->say = s->why = s->next = s->detail = NULL;
+        s->progress = s->left = 0;
+        r->seen->pace.cost_us = 0;
+        kp_verdict v = s->op->probe(s, s->args);
+        if (r->over) /* the hosts are another run's by now */
+            return kp_err_copy(r->over);
+        w->polls++;
+        if (v == KP_SO) {
+            const kp_value *result = kp_value_copy(r->call, s->result ? s->result : kp_nil());
+            KP_TRY(end(r, w, NULL, result, NULL));
+            s->a = r->call;
+            s->result = result;
+            if (s->op->after)
+                s->op->after(s, s->args);
+            *ret_v = result;
+            return NULL;
+        }
+        kp_err *e = gives_up(s, w, v);
+        if (e)
+            return end(r, w, e, NULL, NULL);
+        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
+                                .verb = s->op->name,
+                                .path = s->path,
+                                .text = s->say ? s->say : "",
+                                .took = kp_mono(r->w) - w->begun,
+                                .value = s->left > 0
+                                             ? kp_map(s->a, "left", kp_int(s->a, s->left), NULL)
+                                             : NULL });
+        KP_TRY(kp_pause(r, kp_pace_pause(&r->seen->pace, KP_POLL_SHARE)));
+    }
+}
+
 kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
                      const char *path, const char *at, const kp_call_record *old,
                      const kp_value **ret_v)
@@ -117,24 +188,8 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
     };
     (void)at;
 
-    if (old && !old->reopened && old->done) {
-        const kp_value *body = old->done->body;
-        kp_err *e = kp_err_from_value(kp_get(body, "err"));
-        kp_tell(r, (kp_event) { .kind = KP_E_DONE,
-                                .verb = op->name,
-                                .path = path,
-                                .took = kp_get_int(body, "ms", 0),
-                                .value = kp_get(body, "r"),
-                                .err = e,
-                                .replayed = true });
-        if (e)
-            return e;
-        s.result = kp_get(body, "r");
-        *ret_v = s.result ? s.result : kp_nil();
-        if (op->after)
-            op->after(&s, args);
-        return NULL;
-    }
+    if (old && !old->reopened && old->done)
+        return ended_before(&s, old->done->body, ret_v);
     waiting w = { .op = op,
                   .path = path,
                   .canonical = canonical,
@@ -142,53 +197,10 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
     KP_TRY(begin(r, &w, arg_ms(op, args, "limit", LIMIT_DEFAULT), old));
     kp_tell(r,
             (kp_event) { .kind = KP_E_BEGIN, .verb = op->name, .path = path, .value = canonical });
-
-    kp_arena *scratch = r->eval;
-    for (;;) {
-        kp_arena_reset(scratch);
-        s.a = scratch;
-        s.say = s.why = s.next = s.detail = NULL;
-        s.progress = s.left = 0;
-        r->seen->pace.cost_us = 0;
-        kp_verdict v = op->probe(&s, args);
-        if (r->over) /* the hosts are another run's by now */
-            return kp_err_copy(r->over);
-        w.polls++;
-        if (v == KP_SO) {
-            const kp_value *result = kp_value_copy(r->call, s.result ? s.result : kp_nil());
-            KP_TRY(end(r, &w, NULL, result, NULL));
-            s.a = r->call;
-            s.result = result;
-            if (op->after)
-                op->after(&s, args);
-            *ret_v = result;
-            return NULL;
-        }
-        kp_err *e = NULL;
-        if (v == KP_DID_FAIL) {
-            e = kp_err_new(KP_FAILED,
-                           s.next ? s.next : "look at the node; when it is well: kplay resume",
-                           "%s: %s", op->name, s.why ? s.why : "it can not become so");
-            if (s.detail)
-                e = kp_err_detail(e, "%s", s.detail);
-        } else {
-            e = passed(r, &w, kp_nearer(s.progress, &w.progress), s.say, s.next);
-            if (e && s.detail)
-                e = kp_err_detail(e, "%s", s.detail);
-        }
-        if (e)
-            return end(r, &w, e, NULL, NULL);
-        kp_tell(r, (kp_event) {
-                       .kind = KP_E_PROGRESS,
-                       .verb = op->name,
-                       .path = path,
-                       .text = s.say ? s.say : "",
-                       .took = kp_mono(r->w) - w.begun,
-                       .value = s.left > 0 ? kp_map(scratch, "left", kp_int(scratch, s.left), NULL)
-                                           : NULL });
-        KP_TRY(kp_pause(r, kp_pace_pause(&r->seen->pace, KP_POLL_SHARE)));
-    }
+    return until_so(&s, &w, ret_v);
 }
+
+/* ---- wait_until ---- */
 
 /* One evaluation of the predicate, its reads collected. */
 static kp_err *evaluate(kp_run *r, kp_predicate fn, void *ud, bool *ret_true, const char **ret_say)
@@ -215,13 +227,99 @@ static int64_t digest(const kp_value *reads)
     return (int64_t)d;
 }
 
+typedef struct limits {
+    kp_ms stall, limit, every;
+} limits;
+
+static kp_err *read_limits(const kp_value *options, limits *ret)
+{
+    struct {
+        const char *name;
+        kp_ms *ms;
+    } known[] = { { "stall", &ret->stall }, { "limit", &ret->limit }, { "every", &ret->every } };
+
+    for (size_t i = 0; kp_is(options, KP_MAP) && i < options->n; i++) {
+        size_t k = 0;
+        while (k < KP_COUNT(known) && !kp_streq(known[k].name, options->keys[i]))
+            k++;
+        if (k == KP_COUNT(known))
+            return kp_err_new(KP_PLAYBOOK, "it takes stall, limit and every",
+                              "wait_until has no option `%s`", options->keys[i]);
+        kp_err *e = kp_duration_parse(kp_as_text(options->u.items[i], "?"), known[k].ms);
+        if (e)
+            return kp_err_class(e, KP_PLAYBOOK);
+    }
+    return NULL;
+}
+
+/* It was true in an earlier session: it must be so with the same answers. */
+static kp_err *true_again(kp_run *r, const kp_value *done, kp_predicate fn, void *ud,
+                          const char *at, const kp_value **ret_v)
+{
+    bool is_true = false;
+    const char *say = "";
+    kp_err *e = kp_err_from_value(kp_get(done, "err"));
+    if (e)
+        return e;
+    r->predicate.stored = kp_get(done, "reads");
+    if (!r->predicate.stored)
+        r->predicate.stored = kp_map(r->call, NULL);
+    e = evaluate(r, fn, ud, &is_true, &say);
+    r->predicate.stored = NULL;
+    if (e)
+        return e;
+    if (!is_true) {
+        r->replay.diverged = true;
+        return kp_run_end(
+            r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
+                          "%s: the predicate was true and is not with the same answers", at));
+    }
+    *ret_v = kp_bool(true);
+    return NULL;
+}
+
+static kp_err *until_true(kp_run *r, waiting *w, kp_predicate fn, void *ud, const char *at,
+                          kp_ms every, const kp_value **ret_v)
+{
+    for (;;) {
+        bool is_true = false;
+        const char *say = "";
+        r->seen->pace.cost_us = 0;
+        kp_err *e = evaluate(r, fn, ud, &is_true, &say);
+        w->polls++;
+        if (e && kp_err_ends_run(e))
+            return kp_run_end(r, e);
+        const kp_value *reads = kp_list_end(&r->predicate.reads);
+        if (e && !e->retriable)
+            return end(r, w, e, NULL, kp_value_copy(r->call, reads));
+        if (!e && is_true) {
+            KP_TRY(end(r, w, NULL, NULL, kp_value_copy(r->call, reads)));
+            *ret_v = kp_bool(true);
+            return NULL;
+        }
+        kp_err_drop(e);
+        int64_t told = digest(reads), before = w->progress;
+        w->progress = told;
+        char *said = kp_strdup(r->eval, say && *say ? say : at);
+        e = passed(r, w, told != before, said, NULL);
+        if (e)
+            return end(r, w, kp_err_at(e, "%s", at), NULL, NULL);
+        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
+                                .verb = "wait_until",
+                                .path = w->path,
+                                .text = said,
+                                .took = kp_mono(r->w) - w->begun });
+        kp_ms pause = kp_pace_pause(&r->seen->pace, KP_POLL_SHARE);
+        KP_TRY(kp_pause(r, every > pause ? every : pause));
+    }
+}
+
 kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, void *ud,
                           const char *at, const kp_value **ret_v)
 {
-    static const char *const known[] = { "stall", "limit", "every", NULL };
     const kp_op *op = &kp_op_wait_until;
     const kp_call_record *old;
-    kp_ms ms[3] = { STALL_DEFAULT, LIMIT_DEFAULT, 0 };
+    limits l = { STALL_DEFAULT, LIMIT_DEFAULT, 0 };
 
     if (r->over)
         return kp_err_copy(r->over);
@@ -230,83 +328,23 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "wait in run", "wait_until inside %s",
                                     r->predicate.on ? "wait_until" : "check, which never waits"),
                          "%s", at);
-    for (uint32_t i = 0; options && options->type == KP_MAP && i < options->n; i++) {
-        int k = 0;
-        while (known[k] && !kp_streq(known[k], options->keys[i]))
-            k++;
-        if (!known[k])
-            return kp_err_at(kp_err_new(KP_PLAYBOOK, "it takes stall, limit and every",
-                                        "wait_until has no option `%s`", options->keys[i]),
-                             "%s", at);
-        kp_err *e = kp_duration_parse(kp_as_text(options->u.items[i], "?"), &ms[k]);
-        if (e)
-            return kp_err_at(kp_err_class(e, KP_PLAYBOOK), "%s", at);
-    }
-    const kp_value *canonical = options && options->type == KP_MAP ? kp_value_copy(r->call, options)
-                                                                   : kp_map(r->call, NULL);
-    waiting w = { .op = op, .path = kp_path_next(r), .canonical = canonical, .stall = ms[0] };
+    kp_err *e = read_limits(options, &l);
+    if (e)
+        return kp_err_at(e, "%s", at);
+    const kp_value *canonical = kp_is(options, KP_MAP) ? kp_value_copy(r->call, options)
+                                                       : kp_map(r->call, NULL);
+    waiting w = { .op = op, .path = kp_path_next(r), .canonical = canonical, .stall = l.stall };
     snprintf(r->last_path, sizeof r->last_path, "%s", w.path);
-    kp_err *e = kp_replay_take(r, w.path, op, canonical, at, &old);
+    e = kp_replay_take(r, w.path, op, canonical, at, &old);
     if (e)
         return kp_run_end(r, e);
-
-    bool is_true = false;
-    const char *say = "";
-    if (old && !old->reopened && old->done) {
-        const kp_value *body = old->done->body;
-        e = kp_err_from_value(kp_get(body, "err"));
-        if (e)
-            return e;
-        r->predicate.stored = kp_get(body, "reads");
-        if (!r->predicate.stored)
-            r->predicate.stored = kp_map(r->call, NULL);
-        e = evaluate(r, fn, ud, &is_true, &say);
-        r->predicate.stored = NULL;
-        if (e)
-            return e;
-        if (!is_true) {
-            r->replay.diverged = true;
-            return kp_run_end(
-                r, kp_err_new(KP_REFUSED, "resume with the playbook as it was",
-                              "%s: the predicate was true and is not with the same answers", at));
-        }
-        *ret_v = kp_bool(true);
-        return NULL;
-    }
+    if (old && !old->reopened && old->done)
+        return true_again(r, old->done->body, fn, ud, at, ret_v);
     if (r->replay.shadow)
         return kp_shadow_end(r);
-    KP_TRY(begin(r, &w, ms[1], old));
+    KP_TRY(begin(r, &w, l.limit, old));
     kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
-    for (;;) {
-        say = "";
-        r->seen->pace.cost_us = 0;
-        e = evaluate(r, fn, ud, &is_true, &say);
-        w.polls++;
-        if (e && kp_err_ends_run(e))
-            return kp_run_end(r, e);
-        const kp_value *reads = kp_list_end(&r->predicate.reads);
-        if (e && !e->retriable)
-            return end(r, &w, e, NULL, kp_value_copy(r->call, reads));
-        if (!e && is_true) {
-            KP_TRY(end(r, &w, NULL, NULL, kp_value_copy(r->call, reads)));
-            *ret_v = kp_bool(true);
-            return NULL;
-        }
-        kp_err_drop(e);
-        int64_t told = digest(reads), before = w.progress;
-        w.progress = told;
-        char *said = kp_strdup(r->eval, say && *say ? say : at);
-        e = passed(r, &w, told != before, said, NULL);
-        if (e)
-            return end(r, &w, kp_err_at(e, "%s", at), NULL, NULL);
-        kp_tell(r, (kp_event) { .kind = KP_E_PROGRESS,
-                                .verb = "wait_until",
-                                .path = w.path,
-                                .text = said,
-                                .took = kp_mono(r->w) - w.begun });
-        kp_ms pause = kp_pace_pause(&r->seen->pace, KP_POLL_SHARE);
-        KP_TRY(kp_pause(r, ms[2] > pause ? ms[2] : pause));
-    }
+    return until_true(r, &w, fn, ud, at, l.every, ret_v);
 }
 
 kp_err *kp_wait_sleep(kp_step *s, kp_ms d)

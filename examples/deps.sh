@@ -5,7 +5,7 @@
 set -eu
 
 build="cmake ninja-build gcc g++ pkg-config liblua5.4-dev librdkafka-dev libssh2-1-dev libyaml-dev libjansson-dev libssl-dev"
-test="$build clang libclang-rt-14-dev libcmocka-dev lua-busted lua5.4 openssh-server openssh-client python3 default-jdk-headless maven procps"
+test="$build clang libclang-rt-14-dev libcmocka-dev lua-busted lua5.4 openssh-server openssh-client python3 default-jdk-headless maven procps shellcheck"
 
 case "${1:-build}" in
 build) want=$build ;;

@@ -18,7 +18,7 @@ usage() {
     exit 2
 }
 
-long= quick= parts=
+long='' quick='' parts=''
 while [ $# -gt 0 ]; do
     case "$1" in
     --long) long=--long ;;

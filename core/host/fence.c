@@ -27,88 +27,6 @@
 
 enum { HOLDER_LIMIT = 200 };
 
-/* lock: returns while descriptor 9 holds the lock and the epoch is ours; else the script ends.
- * act WORDS: the line in acts.log.  Needs state, epoch, op and files(). */
-const char kp_sh_lock[] =
-    "hold() {\n"
-    "    exec 9<\"$state/lock\"\n"
-    "    flock \"$@\" -w 10 9 || exit 98\n"
-    "}\n"
-    "lock() {\n"
-    "    if [ ! -r \"$state/lock\" ] || [ ! -r \"$state/epoch\" ]; then\n"
-    "        say fenced '0 nobody'\n"
-    "        exit 97\n"
-    "    fi\n"
-    "    hold -x\n"
-    "    read -r held holder <\"$state/epoch\" || :\n"
-    "    if [ \"$held\" != \"$epoch\" ] || [ \"${holder#-}\" != \"$holder\" ]; then\n"
-    "        say fenced \"$held $holder\"\n"
-    "        exit 97\n"
-    "    fi\n"
-    "}\n"
-    "act() {\n"
-    "    printf '%s %s %s\\n' \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\" \"$op\" \"$*\" |\n"
-    "        files tee -a \"$state/acts.log\" >/dev/null ||\n"
-    "        fail \"$state/acts.log can not be written\"\n"
-    "}\n";
-
-/* What raising the fence and giving it back have in common: under the lock, the present line of the
- * file, in held and holder; put: another one. */
-static const char taking[] =
-    "umask 002\n"
-    "fenced() {\n"
-    "    say fenced \"$held $holder\"\n"
-    "    exit 97\n"
-    "}\n"
-    "held=0 holder=-\n"
-    "look() {\n"
-    "    hold -x\n"
-    "    [ -e \"$state/epoch\" ] || return 0\n"
-    "    [ -r \"$state/epoch\" ] || fail \"$state/epoch can not be read\"\n"
-    "    read -r held holder <\"$state/epoch\" || :\n"
-    "    case $held in\n"
-    "    '' | *[!0-9]*) fail \"$state/epoch can not be understood\" ;;\n"
-    "    esac\n"
-    "    [ -n \"$holder\" ] || fail \"$state/epoch can not be understood\"\n"
-    "}\n"
-    "put() {\n"
-    "    new=$state/epoch.new\n"
-    "    printf '%s %s\\n%s %s\\n' \"$epoch\" \"$1\" \"$(date +%s)\" \"$who\" >\"$new\" &&\n"
-    "        durable \"$new\" &&\n"
-    "        mv -T \"$new\" \"$state/epoch\" &&\n"
-    "        durable \"$state\" || fail \"$state/epoch can not be written\"\n"
-    "}\n"
-    "told() {\n"
-    "    say epoch \"$epoch\"\n"
-    "    say holder \"$1\"\n"
-    "    say was_epoch \"$held\"\n"
-    "    say was_holder \"$holder\"\n"
-    "}\n";
-
-static const char raise_it[] =
-    "mkdir -p \"$state/op\" || fail \"$state can not be made\"\n"
-    "[ -e \"$state/lock\" ] || : >>\"$state/lock\" || fail \"$state can not be written\"\n"
-    "look\n"
-    "[ \"$epoch\" -ge \"$held\" ] || fenced\n"
-    "[ \"$epoch\" -gt \"$held\" ] || [ \"$me\" = \"$holder\" ] || fenced\n"
-    "case $holder in\n"
-    "\"$me\" | \"$over\" | -*) ;;\n"
-    "*) fenced ;;\n"
-    "esac\n"
-    "[ \"$epoch\" -eq \"$held\" ] || put \"$me\"\n"
-    "told \"$me\"\n";
-
-static const char give_back[] =
-    "[ -r \"$state/lock\" ] || fenced\n"
-    "look\n"
-    "[ \"$epoch\" -eq \"$held\" ] || fenced\n"
-    "case $holder in\n"
-    "\"$me\") put \"- $me\" ;;\n"
-    "\"- $me\") ;;\n"
-    "*) fenced ;;\n"
-    "esac\n"
-    "told \"- $me\"\n";
-
 static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
 {
     (void)h;
@@ -144,7 +62,7 @@ static kp_ticket claim(kp_host *h, kp_arena *a, const kp_host_claim *c, const ch
     kp_script_set(&s, "over", c->over);
     kp_script_set(&s, "who", is_line(c->who) ? c->who : "");
     kp_script_add(&s, kp_sh_lock);
-    kp_script_add(&s, taking);
+    kp_script_add(&s, kp_sh_fence);
     kp_script_add(&s, script);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = c->deadline, .decode = decode };
     return kp_script_go(h, a, &s, &run, fn, ud);
@@ -152,10 +70,10 @@ static kp_ticket claim(kp_host *h, kp_arena *a, const kp_host_claim *c, const ch
 
 kp_ticket kp_host_fence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud)
 {
-    return claim(h, a, c, raise_it, fn, ud);
+    return claim(h, a, c, kp_sh_fence_raise, fn, ud);
 }
 
 kp_ticket kp_host_unfence(kp_host *h, kp_arena *a, const kp_host_claim *c, kp_host_fn fn, void *ud)
 {
-    return claim(h, a, c, give_back, fn, ud);
+    return claim(h, a, c, kp_sh_fence_give_back, fn, ud);
 }

@@ -10,20 +10,6 @@
 
 #include <string.h>
 
-static const char read_file[] =
-    "path=$(readlink -f \"$path\") || exit 0\n"
-    "say path \"$path\"\n"
-    "[ -e \"$path\" ] || exit 0\n"
-    "[ -f \"$path\" ] && [ -r \"$path\" ] || fail \"$path can not be read\"\n"
-    "set -- $(stat -c '%s %a %Y' \"$path\")\n"
-    "[ \"$1\" -le \"$limit\" ] || fail \"$path has $1 bytes, more than are read at once\"\n"
-    "say size \"$1\"\n"
-    "say mode \"$2\"\n"
-    "say modified \"$3\"\n"
-    "say sha256 \"$(sha256sum <\"$path\" | cut -c1-64)\"\n"
-    "echo\n"
-    "cat \"$path\"\n";
-
 /* The sum is taken before the bytes are read; a file that changed between is read again by the
  * caller, who is told so. */
 static kp_err *decode_read(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
@@ -53,48 +39,10 @@ kp_ticket kp_host_file_read(kp_host *h, kp_arena *a, const char *path, kp_ms dea
     kp_script s = KP_SCRIPT_INIT;
     kp_script_set(&s, "path", path);
     kp_script_set_int(&s, "limit", KP_HOST_FILE_LIMIT);
-    kp_script_add(&s, read_file);
+    kp_script_add(&s, kp_sh_file_read);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = deadline, .decode = decode_read };
     return kp_script_go(h, a, &s, &run, fn, ud);
 }
-
-static const char write_file[] =
-    "path=$(readlink -f \"$path\") || fail \"the directory of $path is not there\"\n"
-    "new=$(dirname \"$path\")/.$(basename \"$path\").kplay-$opname.$$\n"
-    "backup=$path.kplay-$opname\n"
-    "sum_of() { if [ -e \"$1\" ]; then sha256sum <\"$1\" | cut -c1-64; fi; }\n"
-    "trap 'rm -f \"$new\" \"$backup.new\"' EXIT\n"
-    "trap 'exit 95' HUP INT PIPE TERM\n" /* a link that is cut: PIPE, at the next word */
-    "umask 027\n"
-    "cat >\"$new\" || fail \"$new can not be written\"\n"
-    "[ \"$(sum_of \"$new\")\" = \"$sum\" ] || fail \"$new did not arrive whole\"\n"
-    "if [ -e \"$path\" ]; then\n"
-    "    for change in chown chgrp; do\n"
-    "        \"$change\" --reference=\"$path\" \"$new\" 2>/dev/null && break\n"
-    "    done\n"
-    "    chmod --reference=\"$path\" \"$new\" || fail \"$new can not be given the mode of $path\"\n"
-    "else\n"
-    "    chmod 640 \"$new\"\n"
-    "fi\n"
-    "durable \"$new\"\n"
-    "lock\n"
-    "now=$(sum_of \"$path\")\n"
-    "did=already\n"
-    "if [ \"$now\" != \"$sum\" ]; then\n"
-    "    [ \"$now\" = \"$expect\" ] || refuse \"$path is not the file that was read\"\n"
-    "    if [ -n \"$now\" ] && [ ! -e \"$backup\" ]; then\n"
-    "        cp -p \"$path\" \"$backup.new\" && durable \"$backup.new\" &&\n"
-    "            mv -T \"$backup.new\" \"$backup\" || fail \"$backup can not be written\"\n"
-    "    fi\n"
-    "    act file \"$path\"\n"
-    "    mv -T \"$new\" \"$path\" || fail \"$path can not be replaced\"\n"
-    "    durable \"$(dirname \"$path\")\"\n"
-    "    did=done\n"
-    "fi\n"
-    "say did \"$did\"\n"
-    "say path \"$path\"\n"
-    "say sha256 \"$sum\"\n"
-    "[ ! -e \"$backup\" ] || say backup \"$backup\"\n";
 
 kp_ticket kp_host_file_write(kp_host *h, kp_arena *a, const kp_host_op *op, const kp_host_file *f,
                              kp_host_fn fn, void *ud)
@@ -106,7 +54,7 @@ kp_ticket kp_host_file_write(kp_host *h, kp_arena *a, const kp_host_op *op, cons
     kp_script_set(&s, "sum", kp_sha256_hex(a, f->bytes, f->n));
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_add(&s, kp_sh_lock);
-    kp_script_add(&s, write_file);
+    kp_script_add(&s, kp_sh_file_write);
     kp_script_run run = {
         .as = KP_AS_FILES,
         .deadline = op->deadline,

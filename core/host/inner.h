@@ -152,7 +152,7 @@ void kp_script_become(kp_script *s, const kp_host *h, kp_host_as as);
 void kp_script_command(kp_script *s, const kp_host *h, const char *name, const char *runner,
                        const kp_value *argv);
 
-/* What kp_sh_process needs: unit, has_status and status_command(). */
+/* kp_sh_process and what it needs: unit, config, has_status and status_command(). */
 void kp_script_process(kp_script *s, const kp_host *h);
 
 /* The variables of the layout and those of one cluster's directory and one op. */
@@ -178,10 +178,15 @@ kp_err *kp_decode_texts(kp_host *h, kp_arena *a, const kp_said *s, const kp_valu
 /* A name that is safe as one path component, the same for the same text, different for others. */
 char *kp_path_name(kp_arena *a, const char *text);
 
-extern const char kp_sh_basics[]; /* say, refuse, fail, start_of, alive, ...; in every script */
-extern const char kp_sh_lock[];   /* hold, lock, act (fence.c) */
-extern const char kp_sh_claim[];  /* claim_begin, claim_end (job.c) */
-extern const char kp_sh_look_functions[], kp_sh_look[]; /* look.c */
+/* The files of sh/, embedded (embed.sh): NAME.sh is kp_sh_NAME. */
+extern const char kp_sh_basics[], kp_sh_lock[], kp_sh_fence[], kp_sh_fence_raise[],
+    kp_sh_fence_give_back[], kp_sh_file_read[], kp_sh_file_write[], kp_sh_claim[],
+    kp_sh_job_detached[], kp_sh_job_launch[], kp_sh_job_poll[], kp_sh_link[],
+    kp_sh_look_functions[], kp_sh_look[], kp_sh_permissions[], kp_sh_permissions_files[],
+    kp_sh_permissions_login[], kp_sh_permissions_unit[], kp_sh_permissions_run[],
+    kp_sh_process[], kp_sh_proof_functions[], kp_sh_proof[], kp_sh_stop_unit[],
+    kp_sh_start_unit[], kp_sh_stop_check[], kp_sh_stop_signal[], kp_sh_start_check[];
+extern const char kp_awk_arguments[], kp_awk_open_files[], kp_awk_javas[], kp_awk_signs[];
 
 /* Appends a detached command under a claim, and its launch (job.c). */
 typedef struct kp_launch {

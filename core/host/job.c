@@ -22,57 +22,6 @@
 
 enum { OUTPUT_LIMIT = 64 << 10 };
 
-const char kp_sh_claim[] =
-    "put() { files tee \"$claim/$1.new\" >/dev/null && files sync \"$claim/$1.new\" &&\n"
-    "    files mv -T \"$claim/$1.new\" \"$claim/$1\"; }\n"
-    /* claim_begin: returns to the one who may act; for all others the script ends. */
-    "claim_begin() {\n"
-    "    if ! files mkdir \"$claim\" 2>/dev/null; then\n"
-    "        [ -d \"$claim\" ] || fail \"$claim can not be made\"\n"
-    "        say did attached\n"
-    "        exit 0\n"
-    "    fi\n"
-    "    boot=$(cat /proc/sys/kernel/random/boot_id)\n"
-    "    printf '%s %s %s\\n' \"$boot\" \"$$\" \"$(start_of $$)\" | put who ||\n"
-    "        fail \"$claim can not be written\"\n"
-    "}\n"
-    "claim_end() { printf '%s\\n' \"$1\" | put rc; }\n";
-
-static const char detached[] =
-    "mask=$(umask)\n"
-    "umask 002\n"
-    "lock\n"
-    "if [ -d \"$claim\" ]; then say did attached; exit 0; fi\n"
-    "eval \"$check\"\n"
-    "claim_begin\n"
-    "act \"$label\"\n"
-    "(say did asked) 2>/dev/null\n"
-    "exec 9<&-\n"
-    "out=$claim/out\n"
-    "[ -w \"$claim\" ] || out=$(mktemp)\n"
-    "exec </dev/null >\"$out\" 2>&1\n"
-    "umask \"$mask\"\n"
-    "(own_language; eval \"$run\")\n"
-    "rc=$?\n"
-    "umask 002\n"
-    "if [ \"$out\" != \"$claim/out\" ]; then\n"
-    "    files tee \"$claim/out\" <\"$out\" >/dev/null\n"
-    "    rm -f \"$out\"\n"
-    "fi\n"
-    "claim_end \"$rc\"\n";
-
-static const char launch[] =
-    "said=$( (own_language; printf '%s\\n' \"$detached\" |\n"
-    "    setsid sh -c 'eval \"$(cat)\"' kplay-job &) )\n"
-    "printf '%s\\n' \"$said\"\n"
-    "case $said in\n"
-    "'did '*) exit 0 ;;\n"
-    "'fenced '*) exit 97 ;;\n"
-    "'refused '*) exit 96 ;;\n"
-    "'failed '*) exit 95 ;;\n"
-    "esac\n"
-    "exit 98\n";
-
 void kp_script_launch(kp_script *s, const kp_host *h, const kp_host_op *op, kp_host_as as,
                       const kp_launch *l)
 {
@@ -90,7 +39,7 @@ void kp_script_launch(kp_script *s, const kp_host *h, const kp_host_op *op, kp_h
     kp_script_set(&x, "label", l->label);
     kp_script_set(&x, "check", l->check);
     kp_script_set(&x, "run", l->run);
-    kp_script_add(&x, detached);
+    kp_script_add(&x, kp_sh_job_detached);
     kp_script_add(&x, "}\n");
     if (x.text.overflow && !s->wrong)
         s->wrong = kp_err_new(KP_INTERNAL, "report it, with the command line",
@@ -100,7 +49,7 @@ void kp_script_launch(kp_script *s, const kp_host *h, const kp_host_op *op, kp_h
     else
         kp_err_drop(x.wrong);
     kp_script_set(s, "detached", kp_buf_text(&x.text));
-    kp_script_add(s, launch);
+    kp_script_add(s, kp_sh_job_launch);
     kp_buf_done(&x.text);
 }
 
@@ -119,36 +68,6 @@ kp_ticket kp_host_job(kp_host *h, kp_arena *a, const kp_host_op *op, const char 
 }
 
 /* ---- asking after one ---- */
-
-static const char poll_job[] =
-    "finished() { [ -r \"$claim/rc\" ] && read -r rc <\"$claim/rc\"; }\n"
-    "judge() {\n"
-    "    finished && return\n"
-    "    if [ ! -r \"$claim/who\" ]; then\n"
-    /* Made this moment, or its maker died: under the lock it is one or the other. */
-    "        hold -s\n"
-    "        finished && return\n"
-    "        [ -r \"$claim/who\" ] || { job=stale; return; }\n"
-    "    fi\n"
-    "    read -r boot pid start <\"$claim/who\"\n"
-    "    if [ \"$boot\" != \"$(cat /proc/sys/kernel/random/boot_id)\" ]; then\n"
-    "        job=stale\n"
-    "    elif alive \"$pid\" \"$start\"; then\n"
-    "        job=running\n"
-    "    else\n"
-    "        finished || job=stale\n" /* it may have ended between the two looks */
-    "    fi\n"
-    "}\n"
-    "job=done rc=\n"
-    "[ -d \"$claim\" ] || job=none\n"
-    "[ \"$job\" = none ] || judge\n"
-    "say state \"$job\"\n"
-    "[ \"$job\" != done ] || say rc \"$rc\"\n"
-    "if [ -r \"$claim/out\" ]; then\n"
-    "    say size \"$(stat -c %s \"$claim/out\")\"\n"
-    "    echo\n"
-    "    tail -c +$((since + 1)) \"$claim/out\" | head -c \"$limit\"\n"
-    "fi\n";
 
 static kp_err *decode_poll(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
 {
@@ -170,7 +89,7 @@ kp_ticket kp_host_job_poll(kp_host *h, kp_arena *a, const kp_host_op *op, int64_
     kp_script_set_int(&s, "since", since < 0 ? 0 : since);
     kp_script_set_int(&s, "limit", OUTPUT_LIMIT);
     kp_script_add(&s, kp_sh_lock);
-    kp_script_add(&s, poll_job);
+    kp_script_add(&s, kp_sh_job_poll);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = op->deadline, .decode = decode_poll };
     return kp_script_go(h, a, &s, &run, fn, ud);
 }

@@ -13,115 +13,6 @@
 
 #include <string.h>
 
-static const char bad[] =
-    "bad() { say act \"$1\"; say what \"$2\"; say next \"$3\"; }\n"
-    /* nearest PATH: it, or the nearest directory above that is there */
-    "nearest() {\n"
-    "    d=$1\n"
-    "    while [ ! -d \"$d\" ] && [ \"$d\" != / ]; do d=$(dirname \"$d\"); done\n"
-    "    printf '%s\\n' \"$d\"\n"
-    "}\n";
-
-/* As the user who reads and writes Kafka's files. */
-static const char as_files[] =
-    "me=$(id -un)\n"
-    "own='the user of ssh.become.files, or the SSH user, must be the one Kafka runs as'\n"
-    "writable() {\n" /* ACT WHAT DIRECTORY */
-    "    [ -w \"$3\" ] && [ -x \"$3\" ] || bad \"$1\" \"$me may not write $2, $3\" \"$own\"\n"
-    "}\n"
-    "for tool in awk cat chmod chgrp cp cut date dirname find flock grep head ln mktemp mv \\\n"
-    "    readlink sed setsid sha256sum stat sync tail tee timeout tr; do\n"
-    "    command -v \"$tool\" >/dev/null 2>&1 || bad tools \"$tool is missing\" \"install it\"\n"
-    "done\n"
-    "if mv -T \"/nonexistent/$$\" \"/nonexistent/$$.b\" 2>&1 | grep -qi option; then\n"
-    "    bad tools 'mv has no -T' 'install coreutils'\n"
-    "fi\n"
-    "if [ -n \"$config\" ]; then\n"
-    "    real=$(readlink -f \"$config\" || printf '%s' \"$config\")\n"
-    "    if [ ! -f \"$real\" ]; then\n"
-    "        bad config \"$config is not there\" 'set layout.config'\n"
-    "    elif [ ! -r \"$real\" ]; then\n"
-    "        bad config \"$me may not read $real\" \"$own\"\n"
-    "    else\n"
-    "        owner=$(stat -c %U \"$real\")\n"
-    "        if [ \"$owner\" != \"$me\" ] && [ \"$(id -u)\" != 0 ]; then\n"
-    "            bad config \"$real belongs to $owner: written by $me it would change hands\" \\\n"
-    "                'give the file to that user, or become its owner'\n"
-    "        fi\n"
-    "        printf '%s' \"$dirs\" | while read -r kind d; do\n"
-    "            [ ! -d \"$d\" ] || { [ -r \"$d\" ] && [ -x \"$d\" ]; } ||\n"
-    "                bad state \"$me may not look into the log directory $d\" \"$own\"\n"
-    "            [ ! -e \"$d/meta.properties\" ] || [ -r \"$d/meta.properties\" ] ||\n"
-    "                bad state \"$me may not read $d/meta.properties\" \"$own\"\n"
-    "        done\n"
-    "    fi\n"
-    "    writable config 'the directory of the properties file' \"$(dirname \"$real\")\"\n"
-    "fi\n"
-    "if [ -n \"$releases\" ]; then\n"
-    "    if [ -d \"$releases\" ]; then\n"
-    "        writable release 'the directory of releases' \"$releases\"\n"
-    "    else\n"
-    "        bad release \"$releases is not there\" 'make it, or set layout.releases'\n"
-    "    fi\n"
-    "fi\n"
-    "if [ -n \"$current\" ]; then\n"
-    "    writable link \"the directory of layout.current\" \"$(dirname \"$current\")\"\n"
-    "    if [ -e \"$current\" ] && [ ! -L \"$current\" ]; then\n"
-    "        bad link \"$current is no symbolic link\" 'link it into layout.releases'\n"
-    "    fi\n"
-    "fi\n"
-    "if [ -n \"$base\" ]; then\n"
-    "    writable state \"kplay's own directory\" \"$(nearest \"$base\")\"\n"
-    "    for d in \"$base\"/*/; do\n"
-    "        [ ! -d \"$d\" ] || writable state \"kplay's own directory\" \"$d\"\n"
-    "    done\n"
-    "fi\n"
-    "if [ -n \"$log\" ] && [ -e \"$log\" ] && [ ! -r \"$log\" ]; then\n"
-    "    bad log \"$me may not read $log\" \"$own\"\n"
-    "fi\n"
-    "if [ -n \"$signals\" ]; then\n"
-    "    find_process\n"
-    "    [ \"$pid\" = 0 ] || kill -0 \"$pid\" 2>/dev/null ||\n"
-    "        bad stop \"$me may not signal process $pid\" \"$own\"\n"
-    "fi\n"
-    "if [ -n \"$detaches\" ]; then\n"
-    "    ! grep -qs '^KillUserProcesses=\\(yes\\|true\\|1\\)' /etc/systemd/logind.conf \\\n"
-    "        /etc/systemd/logind.conf.d/*.conf ||\n"
-    "        bad start 'logind ends what a login leaves running (KillUserProcesses=yes)' \\\n"
-    "            'run Kafka as a systemd unit, or loginctl enable-linger for this user'\n"
-    "fi\n";
-
-/* As the SSH user. */
-static const char as_login[] =
-    "printf '%s\n' \"$inner\" | files /bin/sh -c 'eval \"$(cat)\"' kplay ||\n"
-    "    bad files \"$(id -un) may not run /bin/sh by: $files_prefix\" \"$sudoers\"\n";
-
-static const char as_login_unit[] =
-    "case $(systemctl show -p LoadState \"$unit\" 2>/dev/null) in\n"
-    "LoadState=loaded) ;;\n"
-    "'') bad service 'systemctl does not answer' 'set service.manager: command' ;;\n"
-    "*) bad service \"there is no unit $unit\" 'set service.unit' ;;\n"
-    "esac\n"
-    "for verb in stop start; do\n"
-    "    may systemctl \"$verb\" --no-block \"$unit\" ||\n"
-    "        bad \"$verb\" \"$(id -un) may not systemctl $verb --no-block $unit\" \"$sudoers\"\n"
-    "done\n"
-    "near=$(nearest \"$base\")\n"
-    "[ -x \"$near\" ] ||\n"
-    "    bad state \"$(id -un) may not look into $near\" 'let this user read it'\n"
-    "for lock in \"$base\"/*/lock; do\n"
-    "    [ ! -e \"$lock\" ] || [ -r \"$lock\" ] ||\n"
-    "        bad state \"$(id -un) may not read $lock\" 'let this user read it'\n"
-    "done\n";
-
-/* As whoever runs the start and stop commands. */
-static const char may_run[] =
-    "may_run() {\n"
-    "    act=$1; shift\n"
-    "    command -v \"$1\" >/dev/null 2>&1 && may \"$@\" ||\n"
-    "        bad \"$act\" \"$(id -un) may not run: $*\" \"$sudoers\"\n"
-    "}\n";
-
 static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
 {
     (void)h;
@@ -163,7 +54,7 @@ static void add_may(kp_script *s, const char *prefix)
 static void add_commands(kp_script *s, const kp_host *h)
 {
     const kp_host_service *service = &h->spec.service;
-    kp_script_add(s, may_run);
+    kp_script_add(s, kp_sh_permissions_run);
     kp_script_command(s, h, "start_command", "may_run start", service->start);
     kp_script_command(s, h, "stop_command", "may_run stop", service->stop);
     kp_script_add(s, "start_command\nstop_command\n");
@@ -186,8 +77,8 @@ static void add_inner(kp_script *s, const kp_host *h)
     kp_script_set(s, "detaches", service->unit ? "" : "yes");
     kp_script_become(s, h, KP_AS_FILES);
     kp_script_process(s, h);
-    kp_script_add(s, bad);
-    kp_script_add(s, as_files);
+    kp_script_add(s, kp_sh_permissions);
+    kp_script_add(s, kp_sh_permissions_files);
     if (commands) {
         kp_script_set(s, "sudoers", "make it runnable for this user");
         kp_script_add(s, "may() { :; }\n");
@@ -208,10 +99,10 @@ static kp_ticket prove(kp_host *h, kp_arena *a, kp_ms deadline, kp_host_fn fn, v
     kp_script_set(&s, "inner", kp_buf_text(&inner.text));
     kp_script_become(&s, h, KP_AS_LOGIN);
     add_may(&s, spec->become_service);
-    kp_script_add(&s, bad);
-    kp_script_add(&s, as_login);
+    kp_script_add(&s, kp_sh_permissions);
+    kp_script_add(&s, kp_sh_permissions_login);
     if (spec->service.unit)
-        kp_script_add(&s, as_login_unit);
+        kp_script_add(&s, kp_sh_permissions_unit);
     else if (*spec->become_service)
         add_commands(&s, h);
     if (inner.text.overflow)

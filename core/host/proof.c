@@ -27,125 +27,6 @@
 enum { OUTPUT_LIMIT = 64 << 10, PROBLEM_LIMIT = 500 };
 #define LIMIT_DEFAULT KP_MINUTE /* of the tool, when the question has no deadline */
 #define MARGIN (2 * KP_SECOND)  /* it is ended before nobody listens any more */
-#define FILE_LIMIT "1048576"    /* bytes of the file that are read for its providers */
-
-static const char functions[] =
-    "environment_of() {\n" /* PID NAME */
-    "    tr '\\0' '\\n' 2>/dev/null <\"/proc/$1/environ\" | sed -n \"s/^$2=//p\"\n"
-    "}\n"
-    "unit_java_home() {\n"
-    "    systemctl show -p Environment -p EnvironmentFiles \"$unit\" 2>/dev/null |\n"
-    "        while read -r line; do\n"
-    "        case $line in\n"
-    "        Environment=*) printf '%s\\n' \"${line#Environment=}\" | tr ' ' '\\n' ;;\n"
-    "        EnvironmentFiles=*)\n"
-    "            line=${line#EnvironmentFiles=}\n"
-    "            cat \"${line% (ignore_errors=*}\" 2>/dev/null ;;\n"
-    "        esac\n"
-    "    done | tr -d '\"' | tr -d \"'\" | sed -n 's/^[[:space:]]*JAVA_HOME=//p' | tail -n 1\n"
-    "}\n"
-    "is_java() { [ -f \"$1\" ] && [ -x \"$1\" ] && java=$1; }\n"
-    "java_on() {\n" /* PATH */
-    "    rest=$1:\n"
-    "    while [ -n \"$rest\" ]; do\n"
-    "        ! is_java \"${rest%%:*}/java\" || return 0\n"
-    "        rest=${rest#*:}\n"
-    "    done\n"
-    "    return 1\n"
-    "}\n"
-    /* find_java sets java, and guessed when nothing of the service says so. */
-    "find_java() {\n"
-    "    java='' guessed=''\n"
-    "    home=\n"
-    "    [ -z \"$unit\" ] || home=$(unit_java_home)\n"
-    "    [ -z \"$home\" ] || ! is_java \"$home/bin/java\" || return 0\n"
-    "    if [ \"$pid\" != 0 ]; then\n"
-    "        word=$(args_of \"$pid\" | head -n 1)\n"
-    "        case $word in\n"
-    "        */java) ! is_java \"$word\" || return 0 ;;\n"
-    "        java) ! java_on \"$(environment_of \"$pid\" PATH)\" || return 0 ;;\n"
-    "        esac\n"
-    "        exe=$(readlink \"/proc/$pid/exe\" 2>/dev/null)\n"
-    "        case $exe in */java) ! is_java \"$exe\" || return 0 ;; esac\n"
-    "    fi\n"
-    "    guessed=yes\n"
-    "    java_on \"$PATH\"\n"
-    "}\n"
-    /* other_jars LIST: of a class path, what is not of a release; one a line. */
-    "other_jars() {\n"
-    "    list=$1 mine=$(readlink -f \"$releases\") now=$(readlink -f \"$current\")\n"
-    "    printf '%s\\n' \"$list\" | sed -n 's,/[^/]*$,,p' | sort -u | while read -r d; do\n"
-    "        real=$(readlink -f \"$d\")\n"
-    "        case $real/ in\n"
-    "        \"${mine:-?}/$before\"[0-9]*\"$after\"/* | \"${now:-?}\"/* | [!/]*) continue ;;\n"
-    "        esac\n"
-    "        ! ls \"$d\"/kafka_2.1*.jar >/dev/null 2>&1 || continue\n"
-    "        printf '%s\\n' \"$list\" | awk -v d=\"$d\" 'index($0, d \"/\") == 1 &&\n"
-    "            !index(substr($0, length(d) + 2), \"/\")'\n"
-    "    done\n"
-    "}\n"
-    "wrong() { say kind \"$1\"; say problem \"$2\"; exit 0; }\n"
-    "unknown() { say why \"$1\"; exit 0; }\n"
-    /* is_cut JAR: a zip ends with its directory's end, and a comment of at most 64 KiB. */
-    "zip_end=$(printf 'PK\\005\\006')\n"
-    "is_cut() { ! tail -c 65557 \"$1\" | grep -aqF \"$zip_end\"; }\n";
-
-static const char look[] =
-    "dir=$releases/$before$version$after\n"
-    "say release_dir \"$dir\"\n"
-    "[ -d \"$dir/libs\" ] || wrong missing \"there is no release in $dir\"\n"
-    "for jar in kafka_2.1 kafka-clients-; do\n"
-    "    [ -n \"$(find \"$dir/libs/\" -name \"$jar*.jar\" -print 2>/dev/null | head -n 1)\" ] ||\n"
-    "        wrong incomplete \"there is no $jar*.jar in $dir/libs\"\n"
-    "done\n"
-    "[ -n \"$(find \"$dir/libs/\" -name '*.jar' -size +0 -print 2>/dev/null | head -n 1)\" ] ||\n"
-    "    unknown \"every jar in $dir/libs is empty\"\n"
-    "for jar in \"$dir/libs/\"*.jar; do\n"
-    "    [ -r \"$jar\" ] || wrong incomplete \"$(id -un) may not read $jar\"\n"
-    "    ! is_cut \"$jar\" || wrong incomplete \"${jar##*/} in $dir/libs is cut short\"\n"
-    "done\n"
-    "[ -r \"$config\" ] || unknown \"$config can not be read\"\n"
-    "say file_sha256 \"$(sha256sum <\"$config\" | cut -c1-64)\"\n"
-    "find_process\n"
-    "find_java || unknown 'no Java was found'\n"
-    "say java_path \"$java\"\n"
-    "[ -z \"$guessed\" ] || say guessed yes\n"
-    "[ -n \"$has_tool\" ] || unknown \"release $version has no StorageTool to ask\"\n"
-    "umask 077\n"
-    "scratch=$(mktemp -d) || unknown 'no directory can be made for its output'\n"
-    "trap 'rm -rf \"$scratch\"' EXIT\n"
-    "trap 'exit 95' HUP INT PIPE TERM\n"
-    "file=$config class_path=$dir/libs/*\n"
-    "if [ \"$pid\" != 0 ]; then\n"
-    "    list=$(arguments \"$pid\" | sed -n 's/^class_path //p' | tr ':' '\\n')\n"
-    "    [ -z \"$list\" ] || say class_path yes\n"
-    "    other=$(other_jars \"$list\" | tr '\\n' ':')\n"
-    "    class_path=$class_path${other:+:${other%:}}\n"
-    "    overrides=\n"
-    "    [ ! \"$(config_of \"$pid\")\" -ef \"$config\" ] ||\n"
-    "        overrides=$(arguments \"$pid\" | sed -n 's/^override //p')\n"
-    "    if [ -n \"$overrides\" ]; then\n"
-    "        file=$scratch/server.properties\n"
-    "        {\n"
-    "            cat \"$config\"; printf '\\n\\n'\n"
-    "            printf '%s\\n' \"$overrides\" | sed 's/\\\\/&&/g'\n"
-    "        } >\"$file\" || unknown 'the file and its overrides can not be written'\n"
-    "    fi\n"
-    "fi\n"
-    "(\n"
-    "    cd \"$scratch\" || exit\n"
-    "    unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH\n"
-    "    exec timeout -k 2 \"$limit\" \"$java\" -showversion -Xmx128m -Xshare:auto \\\n"
-    "        -XX:+IgnoreUnrecognizedVMOptions -XX:TieredStopAtLevel=1 -XX:-UsePerfData \\\n"
-    "        -Dlog4j.configuration=file:/dev/null -Dlog4j2.level=OFF \\\n"
-    "        -Dlog4j2.statusLoggerLevel=OFF -cp \"$class_path\" \\\n"
-    "        kafka.tools.StorageTool info -c \"$file\"\n"
-    ") </dev/null >\"$scratch/out\" 2>&1\n"
-    "say rc \"$?\"\n"
-    "! grep -qF '${' \"$scratch/out\" ||\n"
-    "    { head -c " FILE_LIMIT " \"$file\"; echo; } | sed 's/^/line /'\n"
-    "echo\n"
-    "head -c \"$most\" \"$scratch/out\"\n";
 
 /* ---- the verdict ---- */
 
@@ -363,8 +244,8 @@ kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms dead
     kp_script_set_int(&s, "most", OUTPUT_LIMIT);
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);
-    kp_script_add(&s, functions);
-    kp_script_add(&s, look);
+    kp_script_add(&s, kp_sh_proof_functions);
+    kp_script_add(&s, kp_sh_proof);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = deadline, .decode = decode };
     return kp_script_go(h, a, &s, &run, fn, ud);
 }

@@ -3,7 +3,7 @@
  * A script is variables, then functions, then a body.  Everything that is not written in this
  * program reaches it as a variable, through one quoting function; no value is ever pasted into the
  * text of a command.  The bodies are POSIX sh and use what every Linux host has: coreutils, awk,
- * sed, grep, flock and setsid.
+ * sed, grep, flock and setsid; what is not put together here stands in sh/.
  *
  * A script answers in lines, `key value`; what follows an empty line is bytes.  Its exit code says
  * which of few things happened (inner.h), so that "fenced" and "refused" are the same words
@@ -15,26 +15,6 @@
 #include <string.h>
 
 enum { LINES_LIMIT = 20000, COMPONENT_LIMIT = 200 };
-
-/* LC_ALL=C is for the tools' output; a job gets the login's own language back (job.c), because a
- * JVM takes its default encoding from it. */
-const char kp_sh_basics[] =
-    "kp_lang=${LC_ALL-}; LC_ALL=C; export LC_ALL\n"
-    "own_language() { if [ -n \"$kp_lang\" ]; then LC_ALL=$kp_lang; else unset LC_ALL; fi; }\n"
-    "PATH=$PATH:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH\n"
-    "say() { printf '%s %s\\n' \"$1\" \"$2\"; }\n"
-    "refuse() { say refused \"$1\"; exit 96; }\n"
-    "fail() { say failed \"$1\"; exit 95; }\n"
-    /* start_of PID: its start in jiffies since boot; nothing when it is gone or a zombie. */
-    "start_of() {\n"
-    "    stat=\n"
-    "    { while IFS= read -r line; do stat=$line; done <\"/proc/$1/stat\"; } 2>/dev/null\n"
-    "    set -- ${stat##*) }\n"
-    "    case ${1-} in '' | Z | X) ;; *) echo \"${20}\" ;; esac\n"
-    "}\n"
-    "alive() { [ -n \"$2\" ] && [ \"$(start_of \"$1\")\" = \"$2\" ]; }\n"
-    /* durable PATH...: on disk when it returns; sync takes paths since coreutils 8.24. */
-    "durable() { sync \"$@\" 2>/dev/null || sync; }\n";
 
 /* ---- quoting ---- */
 

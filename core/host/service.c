@@ -12,62 +12,6 @@
  */
 #include "host/inner.h"
 
-static const char stop_unit[] =
-    "lock\n"
-    "active=$(systemctl show -p ActiveState \"$unit\" | sed -n 's/^ActiveState=//p')\n"
-    "case $active in\n"
-    "'') fail \"systemctl shows no state of $unit\" ;;\n"
-    "inactive | failed | deactivating) say did already; exit 0 ;;\n"
-    "esac\n"
-    "if [ \"$want\" != 0 ] && ! alive \"$want\" \"$want_start\"; then\n"
-    "    refuse \"process $want is gone and $unit is $active: another one may run\"\n"
-    "fi\n"
-    "act stop \"$unit\"\n"
-    "service systemctl stop --no-block \"$unit\" 9<&- >&2 || fail \"systemctl stop $unit\"\n"
-    "say did asked\n";
-
-static const char start_unit[] =
-    "lock\n"
-    "active=$(systemctl show -p ActiveState \"$unit\" | sed -n 's/^ActiveState=//p')\n"
-    "case $active in\n"
-    "'') fail \"systemctl shows no state of $unit\" ;;\n"
-    "active | activating | reloading) say did already; exit 0 ;;\n"
-    "deactivating) refuse \"$unit is still stopping\" ;;\n"
-    "esac\n"
-    "act start \"$unit\"\n"
-    "service systemctl start --no-block \"$unit\" 9<&- >&2 || fail \"systemctl start $unit\"\n"
-    "say did asked\n";
-
-/* Both stops by other means begin so.  After it, pid is the one to stop. */
-static const char stop_check[] =
-    "find_process\n"
-    "if [ \"$want\" != 0 ] && ! alive \"$want\" \"$want_start\"; then\n"
-    "    [ \"$pid\" = 0 ] || refuse \"process $want is gone and $pid runs in its place\"\n"
-    "    say did already; exit 0\n"
-    "elif [ \"$want\" = 0 ] && [ \"$pid\" = 0 ]; then\n"
-    "    say did already; exit 0\n"
-    "fi\n"
-    "[ -z \"$pids\" ] || refuse \"several processes run $config: $pids\"\n"
-    "[ \"$want\" = 0 ] || [ \"$want\" = \"$pid\" ] ||\n"
-    "    refuse \"process $want does not run $config\"\n";
-
-static const char stop_signal[] =
-    "umask 002\n"
-    "lock\n"
-    "if [ -d \"$claim\" ]; then say did attached; exit 0; fi\n"
-    "eval \"$check\"\n"
-    "is_kafka \"$pid\" || refuse \"process $pid is no Kafka\"\n"
-    "claim_begin\n"
-    "act stop \"pid $pid\"\n"
-    "service kill -TERM \"$pid\" >&2 && rc=0 || rc=$?\n"
-    "claim_end \"$rc\"\n"
-    "[ \"$rc\" = 0 ] || fail \"process $pid may not be signalled\"\n"
-    "say did asked\n";
-
-static const char start_check[] =
-    "find_process\n"
-    "if [ \"$pid\" != 0 ]; then say did already; exit 0; fi\n";
-
 /* Commands run as the service user; where there is none, as the owner of Kafka's files. */
 static kp_host_as command_user(const kp_host *h)
 {
@@ -98,18 +42,18 @@ kp_ticket kp_host_stop(kp_host *h, kp_arena *a, const kp_host_op *op, int64_t pi
     if (service->unit) {
         begin(&s, h, op, as);
         set_want(&s, pid, start_time);
-        kp_script_add(&s, stop_unit);
+        kp_script_add(&s, kp_sh_stop_unit);
     } else if (kp_len(service->stop)) {
         const char *check = kp_printf(a, "want=%" PRId64 " want_start=%" PRId64 "\n%s", pid,
-                                      start_time, stop_check);
+                                      start_time, kp_sh_stop_check);
         kp_launch l = { .label = "stop command", .check = check, .run = "stop_command" };
         kp_script_launch(&s, h, op, as, &l);
     } else {
         begin(&s, h, op, as);
         set_want(&s, pid, start_time);
         kp_script_process(&s, h);
-        kp_script_set(&s, "check", stop_check);
-        kp_script_add(&s, stop_signal);
+        kp_script_set(&s, "check", kp_sh_stop_check);
+        kp_script_add(&s, kp_sh_stop_signal);
     }
     kp_script_run run = { .as = as, .deadline = op->deadline, .decode = kp_decode_texts };
     return kp_script_go(h, a, &s, &run, fn, ud);
@@ -122,9 +66,11 @@ kp_ticket kp_host_start(kp_host *h, kp_arena *a, const kp_host_op *op, kp_host_f
     kp_host_as as = service->unit ? KP_AS_LOGIN : command_user(h);
     if (service->unit) {
         begin(&s, h, op, as);
-        kp_script_add(&s, start_unit);
+        kp_script_add(&s, kp_sh_start_unit);
     } else if (kp_len(service->start)) {
-        kp_launch l = { .label = "start command", .check = start_check, .run = "start_command" };
+        kp_launch l = { .label = "start command",
+                        .check = kp_sh_start_check,
+                        .run = "start_command" };
         kp_script_launch(&s, h, op, as, &l);
     } else {
         s.wrong = kp_err_new(KP_CONFIG, "set service.unit, or service.start",

@@ -1,4 +1,4 @@
-/* The state of a node's host: what the look (look.c) says, read.
+/* The state of a node's host: what the look (sh/look.sh) says, read.
  *
  * It looks at the process that runs, not at what should be running: the properties file is the one
  * on its command line, the release is that of the jars it was started with (a link may already
@@ -693,6 +693,9 @@ static void look(looking *l)
     kp_script_set(&s, "known", kp_printf(l->a, "%s %s", h->known[0].sha256, h->known[1].sha256));
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);
+    kp_script_set(&s, "awk_open_files", kp_awk_open_files);
+    kp_script_set(&s, "awk_javas", kp_awk_javas);
+    kp_script_set(&s, "awk_signs", kp_awk_signs);
     kp_script_add(&s, kp_sh_look_functions);
     kp_script_add(&s, kp_sh_look);
     kp_script_run run = { .as = KP_AS_FILES, .deadline = l->q.deadline, .decode = decode };

@@ -9,7 +9,7 @@ seconds=20
 [ "${1:-}" = --long ] && seconds=180
 
 cmake --preset fuzz >/dev/null
-targets=$(cd tests/fuzz && ls */fuzz_*.c | sed 's|.*/||; s|\.c$||')
+targets=$(find tests/fuzz -name 'fuzz_*.c' | sed 's|.*/||; s|\.c$||')
 # shellcheck disable=SC2086
 cmake --build --preset fuzz --target $targets
 mkdir -p build/fuzz/findings
@@ -29,6 +29,7 @@ fuzz() {
     # shellcheck disable=SC2086
     build/fuzz/tests/"$name" -max_total_time=$seconds -rss_limit_mb=2048 -timeout=600 \
         -artifact_prefix=build/fuzz/findings/ "$work" $seeds >"$log" 2>&1 &
+    # shellcheck disable=SC2064 # this one, not the next
     trap "kill $! 2>/dev/null" TERM
     if ! wait $!; then
         tail -40 "$log"
@@ -41,7 +42,7 @@ fuzz() {
 # Two at a time, and none is left when it ends.
 trap 'kill $before $now 2>/dev/null || :' EXIT
 trap 'exit 130' INT TERM
-before= now=
+before='' now=''
 for source in tests/fuzz/*/fuzz_*.c; do
     fuzz "$source" &
     now=$!

@@ -7,7 +7,7 @@ Rooms:    every #include of ours is allowed by rooms.txt.
 Symbols:  poll and its kin are called in one object file; core leaves one project symbol undefined,
           the script host's table; luaapi calls nothing that opens a socket, file, thread or clock.
 Sources:  banned functions, a first comment in each file, file and line lengths.
-Scripts:  what is run on hosts needs no room for temporary files.
+Scripts:  each begins with what it is, and shellcheck finds nothing; what is run on hosts needs no room for temporary files.
 Map:      every path, name and commit that docs/architecture.md names exists.
 Patience: in the lab one module sleeps and counts time down; it follows the machine's pace.
 """
@@ -123,10 +123,22 @@ def check_ids(table: dict[str, list[str]]) -> None:
 def check_scripts() -> None:
     """No here-document: bash before 5.1, mksh and ksh write it to a file, and a host whose disk is
     full is when a look is needed most."""
-    for path in sources("host"):
+    hosts = SOURCE / "core/host/sh"
+    texts = [hosts.parent / "embed.sh", *sorted(hosts.glob("*.sh")), *sorted(hosts.glob("*.awk"))]
+    for path in texts:
         for n, line in enumerate(path.read_text().splitlines(), 1):
-            if re.search(r"<<-?[\\\"']*[A-Za-z_]\w*[\\\"']*\\n", line):
+            if n == 1 and not line.startswith("#"):
+                fail(f"{path.relative_to(SOURCE)}:1: the first comment explains the file")
+            if re.search(r"<<-?[\\\"']*[A-Za-z_]\w*[\\\"']*$", line):
                 fail(f"{path.relative_to(SOURCE)}:{n}: a here-document in a script for hosts")
+            if len(line) > COLUMNS_LIMIT:
+                fail(f"{path.relative_to(SOURCE)}:{n}: {len(line)} columns")
+    own = [p for folder in ("examples", "tests", "core/host") for p in sorted((SOURCE / folder).rglob("*.sh"))]
+    found = subprocess.run(["shellcheck", "--format=gcc", *map(str, own)], capture_output=True, text=True)
+    for line in found.stdout.splitlines():
+        fail(line.removeprefix(f"{SOURCE}/"))
+    if found.returncode > 1:
+        fail(f"shellcheck: {found.stderr.strip()}")
 
 
 def check_map(table: dict[str, list[str]]) -> None:

@@ -10,6 +10,7 @@
  * comes just before the poll is not lost.
  */
 #include "base/base.h"
+#include "base/heap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,13 +40,9 @@ struct kp_timer {
     kp_loop *l;
     kp_timer_fn fn; /* NULL: removed while it was due */
     void *ud;
-    kp_ms at;
-    uint64_t age;
-    size_t pos;      /* in the heap; NOT_IN_HEAP when due */
+    size_t pos;      /* in the heap; KP_HEAP_OUT when due */
     kp_timer *after; /* the next one that is due */
 };
-
-#define NOT_IN_HEAP SIZE_MAX
 
 struct kp_loop {
     kp_watch **watches; /* slot 0 has no watch: it is the signal pipe's */
@@ -53,8 +50,7 @@ struct kp_loop {
     size_t n, cap;
     bool turning, removed;
 
-    kp_timer **heap;
-    size_t timers, timer_cap;
+    kp_heap timers; /* by time and age */
     uint64_t born;
     kp_timer *due; /* taken from the heap, still to be called */
 
@@ -156,67 +152,13 @@ void kp_watch_remove(kp_watch *w)
 
 /* ---- timers ---- */
 
-static bool earlier(const kp_timer *a, const kp_timer *b)
-{
-    return a->at != b->at ? a->at < b->at : a->age < b->age;
-}
-
-static void heap_put(kp_loop *l, size_t i, kp_timer *t)
-{
-    l->heap[i] = t;
-    t->pos = i;
-}
-
-static void heap_up(kp_loop *l, size_t i, kp_timer *t)
-{
-    while (i > 0 && earlier(t, l->heap[(i - 1) / 2])) {
-        heap_put(l, i, l->heap[(i - 1) / 2]);
-        i = (i - 1) / 2;
-    }
-    heap_put(l, i, t);
-}
-
-static void heap_down(kp_loop *l, size_t i, kp_timer *t)
-{
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= l->timers)
-            break;
-        if (child + 1 < l->timers && earlier(l->heap[child + 1], l->heap[child]))
-            child++;
-        if (!earlier(l->heap[child], t))
-            break;
-        heap_put(l, i, l->heap[child]);
-        i = child;
-    }
-    heap_put(l, i, t);
-}
-
-static void heap_take_out(kp_loop *l, kp_timer *t)
-{
-    size_t i = t->pos;
-    t->pos = NOT_IN_HEAP;
-    kp_timer *last = l->heap[--l->timers];
-    if (last == t)
-        return;
-    if (i > 0 && earlier(last, l->heap[(i - 1) / 2]))
-        heap_up(l, i, last);
-    else
-        heap_down(l, i, last);
-}
-
 kp_timer *kp_timer_add(kp_loop *l, kp_ms at, kp_timer_fn fn, void *ud)
 {
-    if (l->timers >= l->timer_cap) {
-        if (l->timers >= TIMER_LIMIT)
-            kp_die("more than %d timers are set at once", TIMER_LIMIT);
-        l->timer_cap = l->timer_cap ? l->timer_cap * 2 : 16;
-        l->heap = kp_realloc(l->heap, l->timer_cap * sizeof(kp_timer *));
-    }
+    if (l->timers.n >= TIMER_LIMIT)
+        kp_die("more than %d timers are set at once", TIMER_LIMIT);
     kp_timer *t = kp_malloc(sizeof *t);
-    *t = (kp_timer){ .l = l, .fn = fn, .ud = ud, .at = at, .age = l->born++ };
-    l->timers++;
-    heap_up(l, l->timers - 1, t);
+    *t = (kp_timer) { .l = l, .fn = fn, .ud = ud, .pos = KP_HEAP_OUT };
+    kp_heap_add(&l->timers, (kp_due) { .due = at, .order = l->born++, .of = t, .at = &t->pos });
     return t;
 }
 
@@ -224,11 +166,11 @@ void kp_timer_remove(kp_timer *t)
 {
     if (!t)
         return;
-    if (t->pos == NOT_IN_HEAP) {
+    if (t->pos == KP_HEAP_OUT) {
         t->fn = NULL;
         return;
     }
-    heap_take_out(t->l, t);
+    kp_heap_remove(&t->l->timers, t->pos);
     free(t);
 }
 
@@ -246,13 +188,17 @@ static void run_watches(kp_loop *l)
     }
 }
 
+static kp_ms next_timer(const kp_loop *l)
+{
+    return l->timers.n > 0 ? l->timers.item[0].due : INT64_MAX;
+}
+
 /* Takes every due timer out of the heap first: timers set by callbacks wait for the next turn. */
 static void run_timers(kp_loop *l, kp_ms now)
 {
     kp_timer **end = &l->due;
-    while (l->timers > 0 && l->heap[0]->at <= now) {
-        kp_timer *t = l->heap[0];
-        heap_take_out(l, t);
+    while (next_timer(l) <= now) {
+        kp_timer *t = kp_heap_take_first(&l->timers).of;
         t->after = NULL;
         *end = t;
         end = &t->after;
@@ -291,7 +237,7 @@ void kp_loop_turn(kp_loop *l, kp_ms until)
     if (l->turning)
         kp_die("kp_loop_turn was called by a callback of the loop (a bug in kplay)");
     for (;;) {
-        kp_ms end = l->timers > 0 && l->heap[0]->at < until ? l->heap[0]->at : until;
+        kp_ms end = next_timer(l) < until ? next_timer(l) : until;
         kp_ms now = kp_mono_now(), before = now;
         int ready = poll(l->fds, (nfds_t)l->n, timeout_until(end, now));
         if (ready < 0 && errno != EINTR && errno != EAGAIN)
@@ -301,7 +247,7 @@ void kp_loop_turn(kp_loop *l, kp_ms until)
             frozen += now - before;
             now = before;
         }
-        bool timer_due = l->timers > 0 && l->heap[0]->at <= now;
+        bool timer_due = next_timer(l) <= now;
         if (ready <= 0 && !timer_due && now < until)
             continue;
 
@@ -388,10 +334,10 @@ void kp_loop_free(kp_loop *l)
     }
     for (size_t i = 1; i < l->n; i++)
         free(l->watches[i]);
-    for (size_t i = 0; i < l->timers; i++)
-        free(l->heap[i]);
+    for (size_t i = 0; i < l->timers.n; i++)
+        free(l->timers.item[i].of);
     free(l->watches);
     free(l->fds);
-    free(l->heap);
+    kp_heap_done(&l->timers);
     free(l);
 }

@@ -26,80 +26,24 @@ kp_us kp_sim_between(kp_sim *sim, kp_us from, kp_us to)
     return to <= from ? from : from + (kp_us)(kp_sim_random(sim) % (uint64_t)(to - from));
 }
 
-static bool before(const kp_sim *sim, uint32_t a, uint32_t b)
-{
-    return sim->due[a] != sim->due[b] ? sim->due[a] < sim->due[b] : a < b;
-}
-
-static void put(kp_sim *sim, uint32_t i, uint32_t timer)
-{
-    sim->heap[i] = timer;
-    sim->heap_at[timer] = i;
-}
-
-static void sift_up(kp_sim *sim, uint32_t i)
-{
-    uint32_t timer = sim->heap[i];
-
-    while (i > 0 && before(sim, timer, sim->heap[(i - 1) / 2])) {
-        put(sim, i, sim->heap[(i - 1) / 2]);
-        i = (i - 1) / 2;
-    }
-    put(sim, i, timer);
-}
-
-static void sift_down(kp_sim *sim, uint32_t i)
-{
-    uint32_t timer = sim->heap[i];
-
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-        if (child >= sim->n_due)
-            break;
-        if (child + 1 < sim->n_due && before(sim, sim->heap[child + 1], sim->heap[child]))
-            child++;
-        if (!before(sim, sim->heap[child], timer))
-            break;
-        put(sim, i, sim->heap[child]);
-        i = child;
-    }
-    put(sim, i, timer);
-}
-
-#define NOT_DUE UINT32_MAX /* heap_at of a timer that is not in the heap */
-
 void kp_sim_timer_set(kp_sim *sim, uint32_t timer, kp_us due)
 {
-    uint32_t at = sim->heap_at[timer];
+    size_t *at = &sim->timer_at[timer];
 
     if (due <= sim->h->now)
         due = sim->h->now + 1; /* an event never asks for its own instant again */
     sim->due[timer] = due;
-    if (due == KP_SIM_NEVER) {
-        if (at == NOT_DUE)
-            return;
-        sim->heap_at[timer] = NOT_DUE;
-        uint32_t last = sim->heap[--sim->n_due];
-        if (last == timer)
-            return;
-        put(sim, at, last);
-        sift_up(sim, at);
-        sift_down(sim, sim->heap_at[last]);
-        return;
-    }
-    if (at == NOT_DUE) {
-        at = sim->n_due++;
-        put(sim, at, timer);
-    }
-    sift_up(sim, at);
-    sift_down(sim, sim->heap_at[timer]);
+    if (due != KP_SIM_NEVER)
+        kp_heap_add(&sim->timers, (kp_due) { .due = due, .order = timer, .at = at });
+    else if (*at != KP_HEAP_OUT)
+        kp_heap_remove(&sim->timers, *at);
 }
 
-void kp_sim_heap_rebuild(kp_sim *sim)
+void kp_sim_timers_rebuild(kp_sim *sim)
 {
-    sim->n_due = 0;
+    kp_heap_done(&sim->timers);
     for (uint32_t t = 0; t < sim->n_timers; t++)
-        sim->heap_at[t] = NOT_DUE;
+        sim->timer_at[t] = KP_HEAP_OUT;
     for (uint32_t t = 0; t < sim->n_timers; t++)
         if (sim->due[t] != KP_SIM_NEVER)
             kp_sim_timer_set(sim, t, sim->due[t]);
@@ -150,8 +94,8 @@ void kp_sim_advance(kp_sim *sim, kp_us to)
 {
     kp_sim_header *h = sim->h;
 
-    while (sim->n_due > 0 && sim->due[sim->heap[0]] <= to) {
-        uint32_t timer = sim->heap[0];
+    while (sim->timers.n > 0 && sim->timers.item[0].due <= to) {
+        uint32_t timer = (uint32_t)sim->timers.item[0].order;
         kp_us due = sim->due[timer];
         if (due > h->now)
             h->now = due;

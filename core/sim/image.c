@@ -301,9 +301,8 @@ static void furnish(kp_sim *sim)
                                .internal = t->internal };
         memcpy(v->id, t->id, sizeof v->id);
     }
-    sim->heap = KP_NEW_ARRAY(sim->own, sim->n_timers, uint32_t);
-    sim->heap_at = KP_NEW_ARRAY(sim->own, sim->n_timers, uint32_t);
-    kp_sim_heap_rebuild(sim);
+    sim->timer_at = KP_NEW_ARRAY(sim->own, sim->n_timers, size_t);
+    kp_sim_timers_rebuild(sim);
     sim->flows = KP_NEW_ARRAY(sim->own, h->n_nodes + 1, kp_sim_flows);
     sim->file = KP_NEW_ARRAY(sim->own, h->n_nodes + 1, kp_sim_file);
     sim->frozen = KP_NEW_ARRAY(sim->own, h->n_nodes + 1, kp_sim_frozen *);
@@ -511,6 +510,7 @@ void kp_sim_close(kp_sim *sim)
     if (!sim)
         return;
     kp_sim_calls_drop(sim);
+    kp_heap_done(&sim->timers);
     if (sim->own)
         for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
             kp_sim_thaw(sim, (int32_t)i);

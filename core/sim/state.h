@@ -16,6 +16,7 @@
 #ifndef KP_SIM_STATE_H
 #define KP_SIM_STATE_H
 
+#include "base/heap.h"
 #include "sim/sim.h"
 
 typedef int64_t kp_us; /* microseconds of the virtual clock */
@@ -365,6 +366,7 @@ typedef struct kp_sim_call {
     kp_arena *a;
     kp_request q; /* what it points to is in `a` */
     kp_err *err;  /* of an action that has landed */
+    size_t at;    /* its place in the heap */
 } kp_sim_call;
 
 struct kp_sim {
@@ -407,8 +409,9 @@ struct kp_sim {
         const kp_value *list;
     } staged[8];
 
-    uint32_t n_timers, n_due; /* heap of timers that are due some time, by due and number */
-    uint32_t *heap, *heap_at;
+    uint32_t n_timers;
+    kp_heap timers;   /* that are due some time, by due and number */
+    size_t *timer_at; /* per timer: its place there */
     kp_sim_flows *flows;    /* per node */
     kp_sim_frozen **frozen; /* per node */
     kp_sim_file *file;      /* per node */
@@ -416,8 +419,7 @@ struct kp_sim {
     bool keep_leaders;
     kp_sim_led *led;
 
-    kp_sim_call **call; /* heap of requests under way, by due and ticket */
-    uint32_t n_calls, cap_calls;
+    kp_heap calls; /* requests under way, by due and ticket */
     uint64_t ticket;
     int interrupts, interrupts_told;
     kp_loop *loop; /* signals only */
@@ -441,7 +443,7 @@ static inline uint32_t kp_sim_timer_fault(const kp_sim *sim, uint32_t fault)
 
 /* clock.c: time, chance, and what is due */
 void kp_sim_timer_set(kp_sim *sim, uint32_t timer, kp_us due); /* KP_SIM_NEVER: not at all */
-void kp_sim_heap_rebuild(kp_sim *sim);
+void kp_sim_timers_rebuild(kp_sim *sim);
 void kp_sim_advance(
     kp_sim *sim, kp_us to); /* everything due up to and including `to`, then the clock is there */
 void kp_sim_settle(

@@ -24,69 +24,26 @@ static kp_sim *sim_of(kp_world *w)
     return (kp_sim *)(void *)w;
 }
 
-/* ---- the heap of requests, by due and ticket ---- */
+/* ---- requests under way, by due and ticket ---- */
 
-static bool sooner(const kp_sim_call *a, const kp_sim_call *b)
+static kp_sim_call *call_at(const kp_sim *sim, size_t i)
 {
-    return a->due != b->due ? a->due < b->due : a->ticket < b->ticket;
-}
-
-static void up(kp_sim *sim, uint32_t i)
-{
-    kp_sim_call *c = sim->call[i];
-
-    for (; i > 0 && sooner(c, sim->call[(i - 1) / 2]); i = (i - 1) / 2)
-        sim->call[i] = sim->call[(i - 1) / 2];
-    sim->call[i] = c;
-}
-
-static void down(kp_sim *sim, uint32_t i)
-{
-    kp_sim_call *c = sim->call[i];
-
-    for (uint32_t k; (k = 2 * i + 1) < sim->n_calls; i = k) {
-        if (k + 1 < sim->n_calls && sooner(sim->call[k + 1], sim->call[k]))
-            k++;
-        if (!sooner(sim->call[k], c))
-            break;
-        sim->call[i] = sim->call[k];
-    }
-    sim->call[i] = c;
+    return sim->calls.item[i].of;
 }
 
 static void push(kp_sim *sim, kp_sim_call *c)
 {
-    if (sim->n_calls == sim->cap_calls) {
-        if (sim->n_calls == MAX_CALLS)
-            kp_die("more than %u requests under way in the simulated world", MAX_CALLS);
-        sim->cap_calls = sim->cap_calls ? 2 * sim->cap_calls : 64;
-        sim->call = kp_realloc(sim->call, sim->cap_calls * sizeof(kp_sim_call *));
-    }
-    sim->call[sim->n_calls++] = c;
-    up(sim, sim->n_calls - 1);
-}
-
-static kp_sim_call *take(kp_sim *sim, uint32_t i)
-{
-    kp_sim_call *c = sim->call[i];
-
-    sim->call[i] = sim->call[--sim->n_calls];
-    if (i < sim->n_calls) {
-        kp_sim_call *moved = sim->call[i];
-        up(sim, i);
-        if (sim->call[i] == moved)
-            down(sim, i);
-    }
-    return c;
+    if (sim->calls.n == MAX_CALLS)
+        kp_die("more than %u requests under way in the simulated world", MAX_CALLS);
+    c->at = KP_HEAP_OUT;
+    kp_heap_add(&sim->calls, (kp_due) { .due = c->due, .order = c->ticket, .of = c, .at = &c->at });
 }
 
 void kp_sim_calls_drop(kp_sim *sim)
 {
-    for (uint32_t i = 0; i < sim->n_calls; i++)
-        kp_err_drop(sim->call[i]->err);
-    free(sim->call);
-    sim->call = NULL;
-    sim->n_calls = sim->cap_calls = 0;
+    for (size_t i = 0; i < sim->calls.n; i++)
+        kp_err_drop(call_at(sim, i)->err);
+    kp_heap_done(&sim->calls);
 }
 
 /* ---- who answers ---- */
@@ -368,14 +325,14 @@ static kp_reply *world_wait(kp_world *w, kp_ms until)
     if (interrupted(sim))
         return NULL;
     while (!reply) {
-        kp_us due = sim->n_calls > 0 ? sim->call[0]->due : KP_SIM_NEVER;
+        kp_us due = sim->calls.n > 0 ? sim->calls.item[0].due : KP_SIM_NEVER;
         if (due > limit || due == KP_SIM_NEVER) {
             if (limit != KP_SIM_NEVER) /* nothing under way and no limit: nothing would ever come */
                 kp_sim_advance(sim, limit);
             break;
         }
         kp_sim_advance(sim, due);
-        reply = arrive(sim, take(sim, 0));
+        reply = arrive(sim, kp_heap_take_first(&sim->calls).of);
     }
     kp_sim_commit(sim);
     return reply;
@@ -385,10 +342,11 @@ static void world_cancel(kp_world *w, uint64_t ticket)
 {
     kp_sim *sim = sim_of(w);
 
-    for (uint32_t i = 0; i < sim->n_calls; i++) {
-        if (sim->call[i]->ticket != ticket)
+    for (size_t i = 0; i < sim->calls.n; i++) {
+        kp_sim_call *c = call_at(sim, i);
+        if (c->ticket != ticket)
             continue;
-        kp_sim_call *c = take(sim, i);
+        kp_heap_remove(&sim->calls, i);
         /* An action can not be taken back: it lands, and nobody hears of it. */
         if (!kp_req_is_question(c->q.kind) && !c->landed && known_node(c)) {
             kp_err *lacks = kp_request_check(&c->q);

@@ -39,7 +39,9 @@ def test_help_everywhere():
     with Place() as p:
         expect(p.run("--help"), 0, "kplay run", "kplay resume")
         for command in ("run", "resume", "approve", "settle", "check", "test", "cluster", "playbooks", "doc", "journal", "runs"):
-            expect(p.run(command, "--help"), 0, f"kplay {command}")
+            told = expect(p.run(command, "--help"), 0, f"kplay {command}")
+            assert expect(p.run("help", command), 0) == told, command
+        expect(p.run("help", "rnu"), 2, "did you mean `run`?")
         expect(p.run("run", "rolling.lua", "--help"), 0, "--to version", "--settle duration", "may do", "broker.restart", "30m, default")
 
 
@@ -51,6 +53,9 @@ def test_json_is_asked_for_of_refusals_and_help_too():
             assert out.returncode == 2 and not out.stderr and said[-1]["error"]["class"] == "usage", (words, out)
         told = json.loads(p.run("settle", "--help", "--json").stdout)
         assert told["usage"].startswith("kplay settle") and "reason" in [o["name"] for o in told["options"]], told
+        assert json.loads(p.run("help", "settle", "--json").stdout) == told
+        assert "settle" in [c["name"] for c in json.loads(p.run("--help", "--json").stdout)["commands"]]
+        assert json.loads(p.run("--version", "--json").stdout)["kplay"]
 
 
 def test_the_documentation_is_json_too():

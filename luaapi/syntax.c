@@ -80,6 +80,57 @@ static size_t sign(const char *p, size_t n)
     return 1;
 }
 
+/* The length of the comment or the blank that begins at p, or 0 when none does. */
+static size_t between_tokens(const char *p, size_t n)
+{
+    if (*p == '\n' || *p == ' ' || *p == '\t' || *p == '\r')
+        return 1;
+    if (n < 2 || p[0] != '-' || p[1] != '-')
+        return 0;
+    size_t bracket = long_bracket(p + 2, n - 2);
+    if (bracket)
+        return bracket + 2;
+    const char *end = memchr(p, '\n', n);
+    return end ? (size_t)(end - p) : n;
+}
+
+static size_t identifier(const char *p, size_t n)
+{
+    size_t len = 1;
+
+    while (len < n && (is_alpha(p[len]) || is_digit(p[len])))
+        len++;
+    return len;
+}
+
+static size_t numeral(const char *p, size_t n)
+{
+    size_t len = 1;
+
+    while (len < n && (is_alpha(p[len]) || is_digit(p[len]) || p[len] == '.' ||
+                       ((p[len] == '+' || p[len] == '-') && strchr("eEpP", p[len - 1]))))
+        len++;
+    return len;
+}
+
+/* The kind and length of the token that begins at p. */
+static kl_kind token_at(const char *p, size_t n, size_t *ret_len)
+{
+    if (is_alpha(*p)) {
+        *ret_len = identifier(p, n);
+        return is_keyword(p, *ret_len) ? KL_T_WORD : KL_T_NAME;
+    }
+    if (is_digit(*p) || (*p == '.' && n > 1 && is_digit(p[1]))) {
+        *ret_len = numeral(p, n);
+        return KL_T_NUMBER;
+    }
+    *ret_len = *p == '"' || *p == '\'' ? quoted(p, n) : long_bracket(p, n);
+    if (*ret_len > 0)
+        return KL_T_TEXT;
+    *ret_len = sign(p, n);
+    return KL_T_SIGN;
+}
+
 /* A file has at most as many tokens as bytes. */
 size_t kl_tokens(kp_arena *a, const char *text, size_t n, kl_token **ret_tokens)
 {
@@ -88,63 +139,18 @@ size_t kl_tokens(kp_arena *a, const char *text, size_t n, kl_token **ret_tokens)
     int line = 1;
 
     for (size_t i = 0; i < n;) {
-        const char *p = text + i;
-        size_t left = n - i, len, comment;
-        kl_kind kind;
-
-        if (*p == '\n') {
-            line++;
-            line_at = ++i;
-            continue;
-        }
-        if (*p == ' ' || *p == '\t' || *p == '\r') {
-            i++;
-            continue;
-        }
-        if (left >= 2 && p[0] == '-' && p[1] == '-') {
-            comment = long_bracket(p + 2, left - 2);
-            if (!comment) {
-                const char *end = memchr(p, '\n', left);
-                i = end ? (size_t)(end - text) : n;
-                continue;
-            }
-            len = comment + 2;
-            kind = KL_T_SIGN;
-        } else if (is_alpha(*p)) {
-            for (len = 1; len < left && (is_alpha(p[len]) || is_digit(p[len])); len++)
-                ;
-            kind = is_keyword(p, len) ? KL_T_WORD : KL_T_NAME;
-            comment = 0;
-        } else if (is_digit(*p) || (*p == '.' && left > 1 && is_digit(p[1]))) {
-            for (len = 1;
-                 len < left && (is_alpha(p[len]) || is_digit(p[len]) || p[len] == '.' ||
-                                ((p[len] == '+' || p[len] == '-') && strchr("eEpP", p[len - 1])));
-                 len++)
-                ;
-            kind = KL_T_NUMBER;
-            comment = 0;
-        } else if (*p == '"' || *p == '\'') {
-            len = quoted(p, left);
-            kind = KL_T_TEXT;
-            comment = 0;
-        } else if ((len = long_bracket(p, left)) > 0) {
-            kind = KL_T_TEXT;
-            comment = 0;
-        } else {
-            len = sign(p, left);
-            kind = KL_T_SIGN;
-            comment = 0;
-        }
-        if (!comment)
+        size_t len = between_tokens(text + i, n - i);
+        if (!len) {
+            kl_kind kind = token_at(text + i, n - i, &len);
             t[n_t++] = (kl_token) {
                 .kind = kind, .at = i, .n = len, .line = line, .col = (int)(i - line_at) + 1
             };
-        for (size_t k = i; k < i + len; k++)
-            if (text[k] == '\n') {
+        }
+        for (size_t end = i + len; i < end; i++)
+            if (text[i] == '\n') {
                 line++;
-                line_at = k + 1;
+                line_at = i + 1;
             }
-        i += len;
     }
     *ret_tokens = t;
     return n_t;

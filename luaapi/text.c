@@ -118,6 +118,30 @@ static void add_number(lua_State *L, luaL_Buffer *b, int arg, char spec[SPEC], c
     luaL_addstring(b, out);
 }
 
+static void add_char(lua_State *L, luaL_Buffer *b, int arg, char spec[SPEC])
+{
+    char one[128];
+
+    add_letter(spec, "c");
+    int len = snprintf(one, sizeof one, spec, (int)luaL_checkinteger(L, arg));
+    luaL_addlstring(b, one, (size_t)len);
+}
+
+static void add_value(lua_State *L, luaL_Buffer *b, int arg, char spec[SPEC], char letter)
+{
+    if (letter == 'c')
+        add_char(L, b, arg, spec);
+    else if (letter == 'q')
+        add_quoted(L, b, arg);
+    else if (letter == 's')
+        add_text(L, b, arg, spec);
+    else if (letter && strchr("dixXoaAeEfFgG", letter))
+        add_number(L, b, arg, spec, letter);
+    else
+        kl_throw(L, "%s, %d, %f, %g, %x and %q are the usual ones",
+                 "string.format: unknown conversion %%%c", letter);
+}
+
 /* string.format(text, ...): [-n, +1] as Lua's, but %s never shows an address and %p is not there.
  */
 static int format(lua_State *L)
@@ -142,40 +166,7 @@ static int format(lua_State *L)
         char letter = read_spec(L, &p, end, spec);
         if (++arg > given) /* beyond them lies the buffer */
             luaL_argerror(L, arg, "no value");
-        switch (letter) {
-        case 'c':
-            add_letter(spec, "c");
-            {
-                char one[128];
-                int len = snprintf(one, sizeof one, spec, (int)luaL_checkinteger(L, arg));
-                luaL_addlstring(&b, one, (size_t)len);
-            }
-            break;
-        case 'd':
-        case 'i':
-        case 'x':
-        case 'X':
-        case 'o':
-        case 'a':
-        case 'A':
-        case 'e':
-        case 'E':
-        case 'f':
-        case 'F':
-        case 'g':
-        case 'G':
-            add_number(L, &b, arg, spec, letter);
-            break;
-        case 'q':
-            add_quoted(L, &b, arg);
-            break;
-        case 's':
-            add_text(L, &b, arg, spec);
-            break;
-        default:
-            return kl_throw(L, "%s, %d, %f, %g, %x and %q are the usual ones",
-                            "string.format: unknown conversion %%%c", letter);
-        }
+        add_value(L, &b, arg, spec, letter);
         kl_charge(L, 1 + (int64_t)((luaL_bufflen(&b) - made) / 16));
         made = luaL_bufflen(&b);
         if (made > KL_TEXT_LIMIT)

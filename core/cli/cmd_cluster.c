@@ -37,73 +37,103 @@ static void show(kp_arena *a, const kp_inventory *inv, bool json)
     }
 }
 
+/* What is asked of each node, in this order. */
+enum { SAID, HOST, GRANTS, QUESTIONS };
+
+static kp_reply *ask_nodes(kp_arena *a, kp_open_cluster *c)
+{
+    const kp_inventory *inv = c->inventory;
+    size_t n = QUESTIONS * (size_t)inv->n_nodes;
+    kp_request *q = KP_NEW_ARRAY(a, n + 1, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(a, n + 1, kp_reply);
+
+    for (size_t i = 0; i < inv->n_nodes; i++) {
+        int id = inv->nodes[i].id;
+        kp_request *of = &q[QUESTIONS * i];
+        of[SAID] = (kp_request) { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
+        of[HOST] = (kp_request) {
+            .kind = KP_Q_HOST, .node = id, .host.since = -1, .within = 20 * KP_SECOND
+        };
+        of[GRANTS] = (kp_request) { .kind = KP_Q_GRANTS, .node = id, .within = 20 * KP_SECOND };
+    }
+    kp_world_ask_all(c->world, a, q, n, reply);
+    return reply;
+}
+
+/* Adds what is not as it should be; the class of the last of it, or 0.  *cluster_id: as the nodes
+ * before it answer. */
+static kp_class find_wrong(kp_arena *a, const kp_node *node, const kp_reply *reply,
+                           const char **cluster_id, kp_buf *wrong)
+{
+    const char *id = kp_get_text(reply[SAID].value, "cluster_id", "");
+    const kp_value *denied = reply[GRANTS].value;
+    kp_class worst = 0;
+
+    for (int k = 0; k < QUESTIONS; k++) {
+        const kp_err *e = reply[k].err;
+        if (!e)
+            continue;
+        worst = e->cls;
+        kp_buf_fmt(wrong, "  %s%s%s\n  next  %s\n", e->where, *e->where ? ": " : "",
+                   kp_printable(a, e->what, strlen(e->what)), kp_hint(a, e->next));
+    }
+    int64_t process = kp_get_int(kp_get(reply[HOST].value, "process"), "node_id", node->id);
+    if (process != node->id) {
+        worst = KP_SAFETY;
+        kp_buf_fmt(wrong,
+                   "  the process there is node %" PRId64 ", the cluster file says %d (%s)\n",
+                   process, node->id, node->where);
+    }
+    for (size_t k = 0; k < kp_len(denied); k++) {
+        worst = KP_HOST;
+        kp_buf_fmt(wrong, "  not allowed: %s\n", kp_as_text(kp_at(denied, k), "?"));
+    }
+    if (*id && *cluster_id && !kp_streq(id, *cluster_id)) {
+        worst = KP_SAFETY;
+        kp_buf_fmt(wrong, "  it answers as cluster %s, the others as %s\n", id, *cluster_id);
+    }
+    if (*id)
+        *cluster_id = id;
+    return worst;
+}
+
+static void print_node(kp_arena *a, const kp_node *node, const kp_reply *reply, const kp_buf *wrong,
+                       bool json)
+{
+    const kp_value *said = reply[SAID].value, *host = reply[HOST].value;
+
+    if (json) {
+        puts(kp_json_text(a, kp_map(a, "id", kp_int(a, node->id), "node", said, "host", host,
+                                    "findings", wrong->n ? kp_text(a, kp_buf_text(wrong)) : NULL,
+                                    NULL)));
+        return;
+    }
+    kp_out_line("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s", role_word(node),
+                node->id, node->host,
+                reply[SAID].err ? "no answer" : kp_get_text(said, "mode", "?"),
+                kp_get_int(host, "pid", 0), kp_get_text(host, "running_release", "-"),
+                kp_get_text(host, "link_release", "-"), wrong->n ? "" : "well");
+    kp_out_lines(kp_buf_text(wrong));
+}
+
 /* One line a node: what its listener says, what its host says, and what the SSH user may not do.
  * Returns the worst class. */
 static kp_class check(kp_arena *a, kp_open_cluster *c, bool json)
 {
-    const kp_inventory *inv = c->inventory;
-    size_t n = inv->n_nodes;
-    kp_request *q = KP_NEW_ARRAY(a, 3 * n + 1, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(a, 3 * n + 1, kp_reply);
+    kp_reply *all = ask_nodes(a, c);
     kp_class worst = 0;
     const char *cluster_id = NULL;
 
-    for (size_t i = 0; i < n; i++) {
-        int id = inv->nodes[i].id;
-        q[3 * i] = (kp_request) { .kind = KP_Q_NODE, .node = id, .within = 5 * KP_SECOND };
-        q[3 * i + 1] = (kp_request) {
-            .kind = KP_Q_HOST, .node = id, .host.since = -1, .within = 20 * KP_SECOND
-        };
-        q[3 * i + 2] = (kp_request) { .kind = KP_Q_GRANTS, .node = id, .within = 20 * KP_SECOND };
-    }
-    kp_world_ask_all(c->world, a, q, 3 * n, reply);
-    for (size_t i = 0; i < n; i++) {
-        const kp_node *node = &inv->nodes[i];
-        kp_reply *said = &reply[3 * i], *host = &reply[3 * i + 1], *grants = &reply[3 * i + 2];
+    for (size_t i = 0; i < c->inventory->n_nodes; i++) {
+        const kp_node *node = &c->inventory->nodes[i];
+        kp_reply *reply = &all[QUESTIONS * i];
         KP_AUTO_BUF wrong = KP_BUF_INIT(16 * 1024);
-        const char *id = kp_get_text(said->value, "cluster_id", "");
+        kp_class found = find_wrong(a, node, reply, &cluster_id, &wrong);
 
-        for (int k = 0; k < 3; k++) {
-            const kp_err *e = reply[3 * i + (size_t)k].err;
-            if (!e)
-                continue;
-            worst = e->cls;
-            kp_buf_fmt(&wrong, "  %s%s%s\n  next  %s\n", e->where, *e->where ? ": " : "",
-                       kp_printable(a, e->what, strlen(e->what)), kp_hint(a, e->next));
-        }
-        int64_t process = kp_get_int(kp_get(host->value, "process"), "node_id", node->id);
-        if (process != node->id) {
-            worst = KP_SAFETY;
-            kp_buf_fmt(&wrong,
-                       "  the process there is node %" PRId64 ", the cluster file says %d (%s)\n",
-                       process, node->id, node->where);
-        }
-        for (size_t k = 0; k < kp_len(grants->value); k++) {
-            worst = KP_HOST;
-            kp_buf_fmt(&wrong, "  not allowed: %s\n", kp_as_text(kp_at(grants->value, k), "?"));
-        }
-        if (*id && cluster_id && !kp_streq(id, cluster_id)) {
-            worst = KP_SAFETY;
-            kp_buf_fmt(&wrong, "  it answers as cluster %s, the others as %s\n", id, cluster_id);
-        }
-        if (*id)
-            cluster_id = id;
-        if (json)
-            puts(kp_json_text(a, kp_map(a, "id", kp_int(a, node->id), "node", said->value, "host",
-                                        host->value, "findings",
-                                        wrong.n ? kp_text(a, kp_buf_text(&wrong)) : NULL, NULL)));
-        else
-            kp_out_line("%-10s %-6d %-18s %-12s pid %-8" PRId64 " runs %-8s link %-8s %s",
-                        role_word(node), node->id, node->host,
-                        said->err ? "no answer" : kp_get_text(said->value, "mode", "?"),
-                        kp_get_int(host->value, "pid", 0),
-                        kp_get_text(host->value, "running_release", "-"),
-                        kp_get_text(host->value, "link_release", "-"), wrong.n ? "" : "well");
-        if (!json)
-            kp_out_lines(kp_buf_text(&wrong));
-        kp_err_drop(said->err);
-        kp_err_drop(host->err);
-        kp_err_drop(grants->err);
+        worst = found ? found : worst;
+        print_node(a, node, reply, &wrong, json);
+        for (int k = 0; k < QUESTIONS; k++)
+            kp_err_drop(reply[k].err);
     }
     return worst;
 }

@@ -88,6 +88,8 @@ static void add_unmanaged(kp_arena *a, const kp_inventory *inv, const kp_view *v
     add_ghosts(a, inv, v, registered, release, brokers);
 }
 
+/* ---- what is asked of the cluster ---- */
+
 static kp_err *first_error(kp_reply *reply, size_t n, const kp_request *q)
 {
     kp_err *first = NULL;
@@ -105,12 +107,18 @@ static kp_err *first_error(kp_reply *reply, size_t n, const kp_request *q)
     return first;
 }
 
-kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **ret_sim)
+/* One node's answers; `said`, its listener's, is NULL for a node that is down. */
+typedef struct told {
+    const kp_value *host, *file, *said;
+} told;
+
+static kp_err *ask_nodes(kp_arena *a, const kp_open_cluster *live, told **ret_told)
 {
     const kp_inventory *inv = live->inventory;
     size_t n = inv->n_nodes;
-    kp_request *q = KP_NEW_ARRAY(a, 3 * n + 4, kp_request);
-    kp_reply *reply = KP_NEW_ARRAY(a, 3 * n + 4, kp_reply);
+    kp_request *q = KP_NEW_ARRAY(a, 3 * n + 1, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(a, 3 * n + 1, kp_reply);
+    told *nodes = KP_NEW_ARRAY(a, n + 1, told);
 
     for (size_t i = 0; i < n; i++) {
         int id = inv->nodes[i].id;
@@ -128,56 +136,108 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
             reply[3 * i + 2] = (kp_reply) { 0 };
         }
     KP_TRY(first_error(reply, 3 * n, q));
-
-    bool zookeeper = false;
-    kp_request ask[4] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .view.with_config = true },
-                          { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE },
-                          { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE },
-                          { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE } };
-    kp_reply got[4];
-    const kp_value *said = NULL;
     for (size_t i = 0; i < n; i++)
-        if (reply[3 * i + 2].value && kp_node_is(&inv->nodes[i], KP_BROKER) && !said)
-            said = reply[3 * i + 2].value;
-    zookeeper = kp_streq(kp_get_text(said, "mode", ""), "zookeeper") ||
-                kp_streq(kp_get_text(said, "mode", ""), "hybrid");
-    kp_world_ask_all(live->world, a, ask, zookeeper ? 3 : 4, got);
-    KP_TRY(first_error(got, zookeeper ? 3 : 4, ask));
-    const kp_view *v = got[0].view;
+        nodes[i] = (told) { reply[3 * i].value, reply[3 * i + 1].value, reply[3 * i + 2].value };
+    *ret_told = nodes;
+    return NULL;
+}
 
+/* What the first broker that is up says; NULL: none is. */
+static const kp_value *first_broker_said(const kp_inventory *inv, const told *nodes)
+{
+    for (size_t i = 0; i < inv->n_nodes; i++)
+        if (nodes[i].said && kp_node_is(&inv->nodes[i], KP_BROKER))
+            return nodes[i].said;
+    return NULL;
+}
+
+/* The cluster's answers, from any node. */
+typedef struct whole {
+    bool zookeeper;
+    const kp_view *view;
+    const kp_value *moves, *registered, *controller;
+} whole;
+
+static kp_err *ask_whole(kp_arena *a, const kp_open_cluster *live, const char *mode,
+                         whole *ret_whole)
+{
+    bool zookeeper = kp_streq(mode, "zookeeper") || kp_streq(mode, "hybrid");
+    kp_request q[] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .view.with_config = true },
+                       { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE },
+                       { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE },
+                       { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE } };
+    kp_reply got[KP_COUNT(q)];
+    size_t n = zookeeper ? 3 : 4; /* no quorum to ask about */
+
+    kp_world_ask_all(live->world, a, q, n, got);
+    KP_TRY(first_error(got, n, q));
+    *ret_whole = (whole) { .zookeeper = zookeeper,
+                           .view = got[0].view,
+                           .moves = got[1].value,
+                           .registered = got[2].value,
+                           .controller = zookeeper ? kp_int(a, got[0].view->controller)
+                                                   : kp_get(got[3].value, "leader") };
+    return NULL;
+}
+
+/* ---- the copy ---- */
+
+static const kp_value *release_of(const kp_value *host)
+{
+    const kp_value *running = kp_get(host, "running_release");
+
+    return kp_get_int(host, "pid", 0) && running ? running : kp_get(host, "link_release");
+}
+
+static const kp_value *node_of(kp_arena *a, const kp_node *node, const told *t)
+{
+    const kp_layout *at = &node->layout;
+
+    return kp_map(a, "id", kp_int(a, node->id), "host", kp_text(a, node->host), "rack",
+                  *node->rack ? kp_text(a, node->rack) : NULL, "release", release_of(t->host),
+                  "link_release", kp_get(t->host, "link_release"), "staged",
+                  kp_get(t->host, "releases"), "alive", kp_bool(kp_get_int(t->host, "pid", 0) != 0),
+                  "properties", kp_get(t->file, "bytes"), "config", kp_text(a, at->config),
+                  "current", kp_text(a, at->current), "releases_dir", kp_text(a, at->releases),
+                  NULL);
+}
+
+static const kp_value *snapshot_of(kp_arena *a, const kp_open_cluster *live, const told *nodes,
+                                   const whole *all)
+{
+    const kp_inventory *inv = live->inventory;
     kp_builder brokers = kp_list_begin(a), controllers = kp_list_begin(a);
     const kp_value *of_others = NULL;
     bool combined = false;
-    for (size_t i = 0; i < n; i++) {
+
+    for (size_t i = 0; i < inv->n_nodes; i++) {
         const kp_node *node = &inv->nodes[i];
-        const kp_value *host = reply[3 * i].value, *file = reply[3 * i + 1].value;
-        int64_t pid = kp_get_int(host, "pid", 0);
-        const kp_value *release = pid && kp_get(host, "running_release")
-                                      ? kp_get(host, "running_release")
-                                      : kp_get(host, "link_release");
-        const char *path = node->layout.config;
-        const kp_value *one = kp_map(a, "id", kp_int(a, node->id), "host", kp_text(a, node->host),
-                                     "rack", *node->rack ? kp_text(a, node->rack) : NULL, "release",
-                                     release, "link_release", kp_get(host, "link_release"),
-                                     "staged", kp_get(host, "releases"), "alive", kp_bool(pid != 0),
-                                     "properties", kp_get(file, "bytes"), "config",
-                                     kp_text(a, path), "current", kp_text(a, node->layout.current),
-                                     "releases_dir", kp_text(a, node->layout.releases), NULL);
         combined = combined || node->roles == (KP_BROKER | KP_CONTROLLER);
-        kp_list_add(kp_node_is(node, KP_BROKER) ? &brokers : &controllers, one);
-        of_others = of_others ? of_others : release;
+        kp_list_add(kp_node_is(node, KP_BROKER) ? &brokers : &controllers,
+                    node_of(a, node, &nodes[i]));
+        of_others = of_others ? of_others : release_of(nodes[i].host);
     }
-    add_unmanaged(a, inv, v, got[2].value, of_others, &brokers);
-    const kp_value *leader = zookeeper ? kp_int(a, v->controller) : kp_get(got[3].value, "leader");
-    const kp_value *snapshot = kp_map(
-        a, "cluster_id", kp_text(a, v->cluster_id), "mode",
-        kp_text(a, zookeeper  ? "zookeeper"
-                   : combined ? "combined"
-                              : "kraft"),
-        "at", kp_int(a, kp_now(live->world)), "metadata_version", kp_get(said, "metadata_version"),
-        "controller", leader, "brokers", kp_list_end(&brokers), "controllers",
-        kp_list_end(&controllers), "topics", topics_of(a, v), "reassignments", got[1].value, NULL);
-    return kp_sim_from_snapshot(a, snapshot, ret_sim);
+    add_unmanaged(a, inv, all->view, all->registered, of_others, &brokers);
+    return kp_map(a, "cluster_id", kp_text(a, all->view->cluster_id), "mode",
+                  kp_text(a, all->zookeeper ? "zookeeper"
+                             : combined     ? "combined"
+                                            : "kraft"),
+                  "at", kp_int(a, kp_now(live->world)), "metadata_version",
+                  kp_get(first_broker_said(inv, nodes), "metadata_version"), "controller",
+                  all->controller, "brokers", kp_list_end(&brokers), "controllers",
+                  kp_list_end(&controllers), "topics", topics_of(a, all->view), "reassignments",
+                  all->moves, NULL);
+}
+
+kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **ret_sim)
+{
+    told *nodes;
+    whole all;
+
+    KP_TRY(ask_nodes(a, live, &nodes));
+    const char *mode = kp_get_text(first_broker_said(live->inventory, nodes), "mode", "");
+    KP_TRY(ask_whole(a, live, mode, &all));
+    return kp_sim_from_snapshot(a, snapshot_of(a, live, nodes, &all), ret_sim);
 }
 
 /* ---- what a copy can not show ---- */

@@ -87,70 +87,64 @@ static void drop_last(scanner *s)
 
 /* ---- Properties.LineReader.readLine ---- */
 
+static void skip_blanks(scanner *s)
+{
+    while (s->at < s->n && is_blank(s->text[s->at]))
+        s->at++;
+}
+
+/* Past blanks, empty lines and comments; returns where the natural line that is reached begins. */
+static size_t skip_to_line(scanner *s)
+{
+    size_t start = s->at;
+    for (skip_blanks(s); s->at < s->n; skip_blanks(s)) {
+        char c = s->text[s->at];
+        if (is_break(c)) {
+            start = ++s->at;
+        } else if (c == '#' || c == '!') {
+            while (s->at < s->n && !is_break(s->text[s->at]))
+                s->at++;
+        } else {
+            break;
+        }
+    }
+    return start;
+}
+
+/* What is left of the natural line, up to its break; returns whether a '\' continues it. */
+static bool take_natural(scanner *s)
+{
+    bool backslash = false;
+    for (; s->at < s->n && !is_break(s->text[s->at]); s->at++) {
+        kp_buf_chr(&s->chars, s->text[s->at]);
+        kp_buf_add(&s->places, &s->at, sizeof s->at);
+        backslash = s->text[s->at] == '\\' && !backslash;
+    }
+    return backslash;
+}
+
 /* The next logical line that is neither blank nor a comment, in s->chars; false at the end.  A '\'
  * alone at the end is no line here; Java makes an empty key of it, which no broker looks at. */
 static bool next_chars(scanner *s, line *l)
 {
-    bool skip_blanks = true, appended = false, backslash = false;
-    size_t natural = s->at, i = s->at;
+    bool continued;
     kp_buf_clear(&s->chars);
     kp_buf_clear(&s->places);
     *l = (line) { .start = s->at };
-    while (i < s->n) {
-        char c = s->text[i];
-        if (skip_blanks) {
-            if (is_blank(c)) {
-                i++;
-                continue;
-            }
-            if (!appended && is_break(c)) {
-                natural = ++i;
-                continue;
-            }
-            skip_blanks = false;
-            appended = false;
-        }
-        if (s->chars.n == 0) {
-            l->start = natural;
-            if (c == '#' || c == '!') {
-                while (i < s->n && !is_break(s->text[i]))
-                    i++;
-                skip_blanks = true;
-                continue;
-            }
-        }
-        if (!is_break(c)) {
-            kp_buf_chr(&s->chars, c);
-            kp_buf_add(&s->places, &i, sizeof i);
-            backslash = c == '\\' && !backslash;
-            i++;
-            continue;
-        }
-        if (s->chars.n == 0) {
-            skip_blanks = true;
-            natural = ++i;
-            continue;
-        }
-        l->eol = i;
-        i += break_size(s, i);
-        l->end = s->at = i;
-        if (!backslash)
-            return true;
-        drop_last(s);
-        l->open = i == s->n;
-        if (l->open)
-            return s->chars.n > 0;
-        skip_blanks = true;
-        appended = true;
-        backslash = false;
-        natural = i;
-    }
-    s->at = l->eol = l->end = s->n;
-    if (s->chars.n == 0)
-        return false;
-    l->open = backslash;
-    if (backslash)
-        drop_last(s);
+    do {
+        if (s->chars.n == 0) /* a comment is one behind a '\' alone, too */
+            l->start = skip_to_line(s);
+        else
+            skip_blanks(s);
+        continued = take_natural(s);
+        l->eol = s->at;
+        if (s->at < s->n)
+            s->at += break_size(s, s->at);
+        l->end = s->at;
+        if (continued)
+            drop_last(s);
+        l->open = continued && s->at == s->n;
+    } while (continued && !l->open);
     return s->chars.n > 0;
 }
 

@@ -178,71 +178,93 @@ static bool takes_table(const char *type)
     return false;
 }
 
+/* What was given, sorted: the first `n` by their places, the others by their names. */
+typedef struct given_args {
+    const kp_value *list, *named;
+    size_t n;
+} given_args;
+
+static given_args sort_given(const kp_op *op, const kp_value *list)
+{
+    given_args g = { .list = list, .n = kp_len(list) };
+    const kp_value *last = g.n ? kp_at(list, g.n - 1) : NULL;
+    const char *type = g.n && g.n <= op->n_args ? op->args[g.n - 1].type : NULL;
+
+    /* An empty table says neither list nor map: where no list is taken, it names no argument. */
+    if (type && kp_is(last, KP_LIST) && kp_len(last) == 0 && !takes_table(type)) {
+        g.n--;
+        last = g.n ? kp_at(list, g.n - 1) : NULL;
+        type = g.n ? op->args[g.n - 1].type : NULL;
+    }
+    /* A last map gives arguments by name, unless the argument in its place takes a map itself. */
+    bool takes_map = type && (kp_streq(type, "map") || kp_streq(type, "any"));
+    if (kp_is(last, KP_MAP) && !takes_map) {
+        g.named = last;
+        g.n--;
+    }
+    return g;
+}
+
+static kp_err *check_names(kp_arena *a, const kp_op *op, const kp_value *named)
+{
+    const char **known = KP_NEW_ARRAY(a, op->n_args + 1, const char *);
+    for (size_t k = 0; k < op->n_args; k++)
+        known[k] = op->args[k].name;
+    for (uint32_t i = 0; named && i < named->n; i++) {
+        size_t k = 0;
+        while (k < op->n_args && !kp_streq(known[k], named->keys[i]))
+            k++;
+        if (k < op->n_args)
+            continue;
+        const char *near = kp_did_you_mean(named->keys[i], known);
+        return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s has no argument `%s`%s%s%s", op->name,
+                                      named->keys[i], near ? "; did you mean `" : "",
+                                      near ? near : "", near ? "`?" : ""));
+    }
+    return NULL;
+}
+
+/* *ret_v: what was given for argument i; NULL: nothing, and it has a default. */
+static kp_err *pick(const kp_op *op, size_t i, const given_args *g, const kp_value **ret_v)
+{
+    const kp_arg *arg = &op->args[i];
+    const kp_value *v = i < g->n ? kp_at(g->list, i) : NULL;
+    const kp_value *by_name = kp_get(g->named, arg->name);
+    if (v && v->type == KP_NIL)
+        v = NULL;
+    if (v && by_name)
+        return kp_err_new(KP_PLAYBOOK, "give it once", "%s: argument `%s` is given twice", op->name,
+                          arg->name);
+    if (!v)
+        v = by_name && by_name->type != KP_NIL ? by_name : NULL;
+    if (!v && !arg->otherwise)
+        return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s: argument `%s` is missing (%s)",
+                                      op->name, arg->name, arg->doc));
+    *ret_v = v;
+    return NULL;
+}
+
 kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *given,
                        void **ret_args, const kp_value **ret_canonical)
 {
-    size_t n_given = kp_len(given);
-    const kp_value *named = NULL;
-
-    /* An empty table says neither list nor map: where no list is taken, it names no argument. */
-    if (n_given > 0 && n_given <= op->n_args && kp_is(kp_at(given, n_given - 1), KP_LIST) &&
-        kp_len(kp_at(given, n_given - 1)) == 0 && !takes_table(op->args[n_given - 1].type))
-        n_given--;
-    size_t n_positional = n_given;
-
-    if (n_given > 0 && kp_is(kp_at(given, n_given - 1), KP_MAP)) {
-        /* A last map gives arguments by name, unless the argument in its place takes a map itself
-         * and the map is not made of argument names. */
-        size_t place = n_given - 1;
-        const kp_value *last = kp_at(given, place);
-        bool takes_map = place < op->n_args && (kp_streq(op->args[place].type, "map") ||
-                                                kp_streq(op->args[place].type, "any"));
-        if (!takes_map) {
-            named = last;
-            n_positional--;
-        }
-    }
-    if (n_positional > op->n_args)
+    given_args g = sort_given(op, given);
+    if (g.n > op->n_args)
         return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s takes %zu argument%s, got %zu", op->name,
-                                      op->n_args, op->n_args == 1 ? "" : "s", n_positional));
-    for (uint32_t i = 0; named && i < named->n; i++) {
-        const char **known = KP_NEW_ARRAY(a, op->n_args + 1, const char *);
-        bool found = false;
-        for (size_t k = 0; k < op->n_args; k++) {
-            known[k] = op->args[k].name;
-            found = found || kp_streq(op->args[k].name, named->keys[i]);
-        }
-        if (!found) {
-            const char *near = kp_did_you_mean(named->keys[i], known);
-            return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s has no argument `%s`%s%s%s",
-                                          op->name, named->keys[i], near ? "; did you mean `" : "",
-                                          near ? near : "", near ? "`?" : ""));
-        }
-    }
+                                      op->n_args, op->n_args == 1 ? "" : "s", g.n));
+    KP_TRY(check_names(a, op, g.named));
 
     char *out = kp_alloc(a, op->args_size ? op->args_size : 1);
     kp_builder canonical = kp_map_begin(a);
     for (size_t i = 0; i < op->n_args; i++) {
         const kp_arg *arg = &op->args[i];
-        const kp_value *v = i < n_positional ? kp_at(given, i) : NULL;
-        const kp_value *by_name = kp_get(named, arg->name);
-        if (v && v->type != KP_NIL && by_name)
-            return kp_err_new(KP_PLAYBOOK, "give it once", "%s: argument `%s` is given twice",
-                              op->name, arg->name);
-        if (!v || v->type == KP_NIL)
-            v = by_name;
-        if (!v || v->type == KP_NIL) {
-            if (!arg->otherwise)
-                return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s: argument `%s` is missing (%s)",
-                                              op->name, arg->name, arg->doc));
+        const kp_value *v;
+        KP_TRY(pick(op, i, &g, &v));
+        if (v)
+            kp_map_add(&canonical, arg->name, kp_value_copy(a, v));
+        else
             v = default_of(a, arg);
-            if (!v)
-                continue;
+        if (v)
             KP_TRY(decode_one(r, a, op, arg, v, out));
-            continue;
-        }
-        KP_TRY(decode_one(r, a, op, arg, v, out));
-        kp_map_add(&canonical, arg->name, kp_value_copy(a, v));
     }
     *ret_args = out;
     *ret_canonical = kp_map_end(&canonical);

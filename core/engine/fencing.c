@@ -199,7 +199,7 @@ static kp_err *taken_by_word(kp_run *r, const holding *h)
 
     KP_TRY(
         kp_record_add(r, KP_K_NOTE,
-                      kp_map(r->call, "i", kp_text(r->call, "@take-over"), "m",
+                      kp_map(r->call, "i", kp_text(r->call, KP_NOTE_TAKE_OVER), "m",
                              kp_text(r->call, "the hosts are taken over"), "r",
                              kp_map(r->call, "run", kp_text(r->call, h->run), "reason",
                                     kp_text(r->call, reason), "who", kp_text(r->call, r->spec->who),
@@ -243,7 +243,7 @@ static bool was_taken(const kp_run *r, const char *run, size_t n)
     for (int64_t i = 1; i <= kp_journal_n(r->j); i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
         if (!rec || rec->kind != KP_K_NOTE ||
-            !kp_streq(kp_get_text(rec->body, "i", ""), "@take-over"))
+            !kp_streq(kp_get_text(rec->body, "i", ""), KP_NOTE_TAKE_OVER))
             continue;
         const char *from = kp_get_text(kp_get(rec->body, "r"), "run", "");
         if (strlen(from) == n && strncmp(from, run, n) == 0)

@@ -30,7 +30,7 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
     kp_scope *sc = &r->scope[r->depth];
 
     /* What begins with @ are the engine's own records. */
-    if (!*a->name || *a->name == '@' || strlen(a->name) > 80 || strpbrk(a->name, "/:.#\n"))
+    if (!*a->name || *a->name == KP_OWN_MARK || strlen(a->name) > 80 || strpbrk(a->name, "/:.#\n"))
         return kp_err_new(KP_PLAYBOOK, "use letters, digits and spaces",
                           "step: \"%.80s\" is no name (1 to 80 characters, without / : . #, and "
                           "no @ first)",
@@ -204,7 +204,7 @@ static kp_err *on_failure_read(kp_step *s, const void *args, const kp_value **re
                 .kind = KP_ASK_FAILURE,
                 .text = kp_printf(s->a, "%s\nPut this node back on its old release?", a->text),
                 .details = a->detail,
-                .path = kp_printf(s->a, "@ask:%s", s->path),
+                .path = kp_printf(s->a, KP_ASK_OF_FAILURE "%s", s->path),
                 .fn = s->op->name,
                 .args = s->canonical },
             &back));

@@ -78,7 +78,8 @@ kp_err *kp_meet_baseline(kp_run *r)
     }
     for (int64_t i = 1; i <= kp_journal_n(r->j) && !r->seen->baseline; i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
-        if (rec && rec->kind == KP_K_NOTE && kp_streq(kp_get_text(rec->body, "i", ""), "@baseline"))
+        if (rec && rec->kind == KP_K_NOTE &&
+            kp_streq(kp_get_text(rec->body, "i", ""), KP_NOTE_BASELINE))
             r->seen->baseline = kp_value_copy(r->a, kp_get(rec->body, "r"));
     }
     /* Taken once, before anything was done; what it does not list was whole. */
@@ -86,7 +87,7 @@ kp_err *kp_meet_baseline(kp_run *r)
         return NULL;
     r->seen->baseline = kp_view_short_list(r->a, v);
     return kp_record_add(r, KP_K_NOTE,
-                         kp_map(r->a, "i", kp_text(r->a, "@baseline"), "m",
+                         kp_map(r->a, "i", kp_text(r->a, KP_NOTE_BASELINE), "m",
                                 kp_text(r->a, "under-replicated when the run began"), "r",
                                 r->seen->baseline, NULL));
 }

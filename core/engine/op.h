@@ -66,6 +66,20 @@ typedef struct kp_arg {
 /* Of a verb: its arguments, and the struct that they are decoded into. */
 #define KP_TAKES(rows, type_) .args = rows, .n_args = KP_COUNT(rows), .args_size = sizeof(type_)
 
+/* One field of what a verb remembers before it acts: int64_t, const char * (NULL: absent) or
+ * const kp_value * (NULL: absent).  It stands in the intent, by its name. */
+typedef enum kp_keep_type { KP_KEEP_INT, KP_KEEP_TEXT, KP_KEEP_VALUE } kp_keep_type;
+typedef struct kp_keep {
+    const char *name;
+    kp_keep_type type;
+    size_t offset;
+} kp_keep;
+#define KP_KEEP(type_, field, kind)                                                                \
+    {                                                                                              \
+#field, kind, offsetof(type_, field)                                                       \
+    }
+#define KP_KEEPS(rows, type_) .keeps = rows, .n_keeps = KP_COUNT(rows), .pre_size = sizeof(type_)
+
 typedef struct kp_nodes {
     const int *id; /* ascending, unique */
     size_t n;
@@ -94,6 +108,9 @@ typedef struct kp_op {
     const kp_arg *args;
     size_t n_args;
     size_t args_size; /* of its struct */
+    const kp_keep *keeps;
+    size_t n_keeps;
+    size_t pre_size; /* of the struct of what it remembers */
 
     /* Any of these may be NULL. */
     kp_grant (*grant_of)(const kp_inventory *inv, const void *args); /* it depends on them */
@@ -101,7 +118,7 @@ typedef struct kp_op {
     const char *(*version_of)(const void *args); /* the release it brings in, for the guard */
     kp_err *(*refuse)(const void *args);         /* wrong in itself, whatever the cluster */
     kp_err *(*read)(kp_step *s, const void *args, const kp_value **ret_v);
-    kp_err *(*before)(kp_step *s, const void *args, const kp_value **ret_pre);
+    kp_err *(*before)(kp_step *s, const void *args, void *pre); /* fills its struct, all zero */
     kp_err *(*ask)(kp_step *s, const void *args);
     kp_verdict (*probe)(kp_step *s, const void *args);
     void (*after)(
@@ -135,7 +152,7 @@ struct kp_step {
     const void *args;
     const kp_value *canonical;
     const kp_value *host; /* its host, as `before` has just seen it; NULL: not in this process */
-    const kp_value *pre;  /* what `before` remembered, as it stands in the intent */
+    const void *pre;      /* what `before` remembered, now or as the intent has it; NULL: nothing */
     bool intended;        /* its intent is on disk, of this session or an earlier one */
     bool asked;           /* by this process */
     kp_ms asked_at; /* world monotonic time; for an older process' intent, when its landing time

@@ -72,7 +72,7 @@ static bool said_before(kp_run *r, const kp_asking *asking, const kp_question *q
 {
     if (kp_streq(r->people.word, kp_printf(r->call, "%s\n%s", asking->path, q->shown)))
         return true;
-    for (int64_t i = kp_journal_n(r->j); *asking->path == '@' && i > 0; i--) {
+    for (int64_t i = kp_journal_n(r->j); *asking->path == KP_OWN_MARK && i > 0; i--) {
         const kp_record *rec = kp_journal_at(r->j, i); /* NULL: of this session */
         if (rec && rec->kind == KP_K_ASK && kp_streq(kp_get_text(rec->body, "i", ""), asking->path))
             return holds(rec, q, asking->args, kp_now(r->w));
@@ -181,8 +181,9 @@ static kp_err *read_pause(kp_arena *a, const kp_journal *j, const char *run,
     const kp_value *open = kp_journal_at(j, 1)->body;
     const kp_record *last = kp_journal_at(j, kp_journal_n(j));
     const kp_value *args = kp_get(last->body, "question"), *ask = kp_get(last->body, "ask");
-    kp_asked kind = kp_starts_with(kp_get_text(last->body, "i", ""), "@word:") ? KP_ASK_IRREVERSIBLE
-                                                                               : KP_ASK_CONFIRM;
+    kp_asked kind = kp_starts_with(kp_get_text(last->body, "i", ""), KP_ASK_OF_WORD)
+                        ? KP_ASK_IRREVERSIBLE
+                        : KP_ASK_CONFIRM;
     if (last->kind != KP_K_PAUSE || !args)
         return kp_err_new(KP_REFUSED, "kplay journal show RUN tells why it stopped",
                           "run %s does not wait for an answer", run);

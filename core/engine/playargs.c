@@ -32,10 +32,91 @@ static kp_err *one_id(const kp_inventory *inv, const kp_script_arg *arg, const c
     return NULL;
 }
 
+static kp_err *many_ids(kp_arena *a, const kp_inventory *inv, const kp_script_arg *arg,
+                        const char *origin, const kp_value *v, const char *s,
+                        const kp_value **ret_ids)
+{
+    kp_builder ids = kp_list_begin(a);
+    int64_t id;
+
+    if (v->type == KP_LIST) {
+        for (size_t i = 0; i < kp_len(v); i++) {
+            const kp_value *item = kp_at(v, i);
+            const char *text = item->type == KP_INT ? kp_printf(a, "%" PRId64, item->u.i)
+                                                    : kp_as_text(item, "?");
+            KP_TRY(one_id(inv, arg, origin, text, &id));
+            kp_list_add(&ids, kp_int(a, id));
+        }
+    } else {
+        char *copy = kp_strdup(a, s), *save = NULL;
+        for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+            KP_TRY(one_id(inv, arg, origin, word, &id));
+            kp_list_add(&ids, kp_int(a, id));
+        }
+    }
+    *ret_ids = kp_list_end(&ids);
+    return NULL;
+}
+
+/* Each of these: the value `v`, or its text `s`, as its type; NULL: it is none. */
+
+static const kp_value *as_int(kp_arena *a, const kp_value *v, const char *s)
+{
+    char *end;
+
+    if (v->type == KP_INT)
+        return kp_int(a, v->u.i);
+    errno = 0;
+    long long i = strtoll(s, &end, 10);
+    return errno || end == s || *end ? NULL : kp_int(a, i);
+}
+
+static const kp_value *as_bool(kp_arena *a, const kp_value *v, const char *s)
+{
+    (void)a;
+    if (kp_streq(s, "true") || kp_streq(s, "yes") || (v->type == KP_BOOL && v->u.b))
+        return kp_bool(true);
+    bool no = kp_streq(s, "false") || kp_streq(s, "no") || (v->type == KP_BOOL && !v->u.b);
+    return no ? kp_bool(false) : NULL;
+}
+
+static const kp_value *as_version(kp_arena *a, const kp_value *v, const char *s)
+{
+    kp_version version;
+
+    return v->type == KP_BYTES && kp_version_parse(s, &version) ? kp_text(a, s) : NULL;
+}
+
+static const kp_value *as_duration(kp_arena *a, const kp_value *v, const char *s)
+{
+    kp_ms d;
+    kp_err *e = kp_duration_parse(s, &d);
+    const kp_value *text = e ? NULL : kp_text(a, s);
+
+    (void)v;
+    kp_err_drop(e);
+    return text;
+}
+
+static const kp_value *as_text(kp_arena *a, const kp_value *v, const char *s)
+{
+    return v->type == KP_BYTES ? kp_text(a, s) : NULL;
+}
+
 /* Text becomes what the type says; a value of the right kind passes. */
 static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg *arg,
                        const char *origin, const kp_value *v, const kp_value **ret_v)
 {
+    static const struct {
+        const char *type, *takes;
+        const kp_value *(*as)(kp_arena *a, const kp_value *v, const char *s);
+    } types[] = {
+        { "int", "a whole number", as_int },
+        { "bool", "true or false", as_bool },
+        { "version", "a release like 3.9.1", as_version },
+        { "duration", "a duration like 90s, 30m or 2h", as_duration },
+        { NULL, "a text", as_text }, /* text, module */
+    };
     const char *t = arg->type;
     char got[64];
 
@@ -45,61 +126,21 @@ static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg
         snprintf(got, sizeof got, "%.60s", v->type == KP_BYTES ? v->u.s : kp_type_name(v->type));
     const char *s = v->type == KP_BYTES ? v->u.s : got;
 
-    if (kp_streq(t, "int")) {
-        char *end;
-        errno = 0;
-        long long i = strtoll(s, &end, 10);
-        if (v->type != KP_INT && (errno || end == s || *end))
-            return bad(arg, origin, "a whole number", s);
-        *ret_v = kp_int(a, v->type == KP_INT ? v->u.i : i);
-    } else if (kp_streq(t, "bool")) {
-        bool yes = kp_streq(s, "true") || kp_streq(s, "yes") || (v->type == KP_BOOL && v->u.b);
-        bool no = kp_streq(s, "false") || kp_streq(s, "no") || (v->type == KP_BOOL && !v->u.b);
-        if (!yes && !no)
-            return bad(arg, origin, "true or false", s);
-        *ret_v = kp_bool(yes);
-    } else if (kp_streq(t, "version")) {
-        kp_version version;
-        if (v->type != KP_BYTES || !kp_version_parse(s, &version))
-            return bad(arg, origin, "a release like 3.9.1", s);
-        *ret_v = kp_text(a, s);
-    } else if (kp_streq(t, "duration")) {
-        kp_ms d;
-        kp_err *e = kp_duration_parse(s, &d);
-        if (e) {
-            kp_err_drop(e);
-            return bad(arg, origin, "a duration like 90s, 30m or 2h", s);
-        }
-        *ret_v = kp_text(a, s);
-    } else if (kp_streq(t, "node") || kp_streq(t, "broker")) {
+    if (kp_streq(t, "node[]") || kp_streq(t, "broker[]"))
+        return many_ids(a, inv, arg, origin, v, s, ret_v);
+    if (kp_streq(t, "node") || kp_streq(t, "broker")) {
         int64_t id;
         KP_TRY(one_id(inv, arg, origin, s, &id));
         *ret_v = kp_int(a, id);
-    } else if (kp_streq(t, "node[]") || kp_streq(t, "broker[]")) {
-        kp_builder b = kp_list_begin(a);
-        int64_t id;
-        if (v->type == KP_LIST) {
-            for (size_t i = 0; i < kp_len(v); i++) {
-                const kp_value *item = kp_at(v, i);
-                const char *text = item->type == KP_INT ? kp_printf(a, "%" PRId64, item->u.i)
-                                                        : kp_as_text(item, "?");
-                KP_TRY(one_id(inv, arg, origin, text, &id));
-                kp_list_add(&b, kp_int(a, id));
-            }
-        } else {
-            char *copy = kp_strdup(a, s), *save = NULL;
-            for (char *word = strtok_r(copy, ", ", &save); word;
-                 word = strtok_r(NULL, ", ", &save)) {
-                KP_TRY(one_id(inv, arg, origin, word, &id));
-                kp_list_add(&b, kp_int(a, id));
-            }
-        }
-        *ret_v = kp_list_end(&b);
-    } else { /* text, module */
-        if (v->type != KP_BYTES)
-            return bad(arg, origin, "a text", s);
-        *ret_v = kp_text(a, s);
+        return NULL;
     }
+    size_t i = 0;
+    while (types[i].type && !kp_streq(types[i].type, t))
+        i++;
+    const kp_value *converted = types[i].as(a, v, s);
+    if (!converted)
+        return bad(arg, origin, types[i].takes, s);
+    *ret_v = converted;
     return NULL;
 }
 

@@ -102,13 +102,13 @@ int kp_replay_acted(const kp_journal *j)
 
 const char *kp_part_prefix(kp_part part)
 {
-    return part == KP_PART_CHECK ? "@check:" : part == KP_PART_VERIFY ? "@verify:" : "";
+    return part == KP_PART_CHECK ? KP_OF_CHECK : part == KP_PART_VERIFY ? KP_OF_VERIFY : "";
 }
 
 static bool is_of(const char *path, kp_part part)
 {
     if (part == KP_PART_RUN)
-        return *path != '@'; /* the engine's own records, and other parts', begin with it */
+        return *path != KP_OWN_MARK;
     return kp_starts_with(path, kp_part_prefix(part));
 }
 

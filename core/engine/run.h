@@ -201,6 +201,21 @@ kp_err *kp_guard(kp_run *r, kp_guard_when when, const kp_about *what, bool *ret_
  * `state`: KP_Q_HOST's answers, one per node of the inventory. */
 kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
 
+/* ---- names of records ---- */
+/* What stands in a record's "i".  A call's name is its path, and no playbook can make one that
+ * begins with '@' (kp_op_step refuses such a step): what does is the engine's own, in these spaces.
+ * An op id is another thing again (step.c): it is made of a path and names a claim on a host. */
+#define KP_OWN_MARK '@'
+#define KP_OF_CHECK "@check:"   /* a call of check; the path follows */
+#define KP_OF_VERIFY "@verify:" /* of verify */
+#define KP_ASK_OF_START "@start"
+#define KP_ASK_OF_WORD "@word:"   /* before what can not be taken back; the path follows */
+#define KP_ASK_OF_FAILURE "@ask:" /* what to do with a node that failed; the path follows */
+#define KP_NOTE_BASELINE "@baseline"
+#define KP_NOTE_CHECKED "@check"
+#define KP_NOTE_TAKEN "@taken"
+#define KP_NOTE_TAKE_OVER "@take-over"
+
 /* ---- replay.c ---- */
 /* r->calls from the opened journal: of KP_PART_RUN in all sessions, of another part as it was
  * last asked. */
@@ -244,6 +259,11 @@ bool kp_nearer(int64_t progress, int64_t *best);
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
                     const char *path, const char *at, const kp_call_record *old,
                     const kp_value **ret_v) KP_MUST_USE;
+
+/* ---- pre.c ---- */
+const kp_value *kp_pre_value(kp_arena *a, const kp_op *op, const void *pre);
+void *kp_pre_of(kp_arena *a, const kp_op *op,
+                const kp_value *v); /* NULL: v is, or it keeps nothing */
 
 /* ---- eta.c: how long things take; a rule of thumb at first, then what this run has seen ---- */
 /* {p50, p95} in ms, NULL when nothing is known */

@@ -45,7 +45,9 @@ static kp_err *go_on(kp_run *r)
     if (!r->header->effects)
         return NULL;
     return kp_people_ask(
-        r, &(kp_asking) { .kind = KP_ASK_START, .text = "Go on?", .path = "@start", .fn = "start" },
+        r,
+        &(kp_asking) {
+            .kind = KP_ASK_START, .text = "Go on?", .path = KP_ASK_OF_START, .fn = "start" },
         &yes);
 }
 
@@ -203,7 +205,7 @@ static kp_err *take_place(kp_run *r)
     KP_TRY(take(r));
     return kp_record_add(
         r, KP_K_NOTE,
-        kp_map(r->a, "i", kp_text(r->a, "@taken"), "m", kp_text(r->a, "taken"), NULL));
+        kp_map(r->a, "i", kp_text(r->a, KP_NOTE_TAKEN), "m", kp_text(r->a, "taken"), NULL));
 }
 
 /* NULL: not to be had. */
@@ -264,7 +266,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     if (!e)
         e = kp_record_add(
             r, KP_K_NOTE,
-            kp_map(r->a, "i", kp_text(r->a, "@check"), "m", kp_text(r->a, "passed"), NULL));
+            kp_map(r->a, "i", kp_text(r->a, KP_NOTE_CHECKED), "m", kp_text(r->a, "passed"), NULL));
     if (!e)
         e = go_on(r);
     if (!e && !alone && r->header->effects)
@@ -328,8 +330,8 @@ static bool had_begun(const kp_run *r)
     for (int64_t i = 1; i <= kp_journal_n(r->j); i++) {
         const kp_record *rec = kp_journal_at(r->j, i);
         const char *path = rec ? kp_get_text(rec->body, "i", "") : "";
-        if (was_beside(r) ? kp_streq(path, "@taken")
-                          : rec && rec->kind == KP_K_ASK && kp_streq(path, "@start"))
+        if (was_beside(r) ? kp_streq(path, KP_NOTE_TAKEN)
+                          : rec && rec->kind == KP_K_ASK && kp_streq(path, KP_ASK_OF_START))
             return true;
     }
     return false;

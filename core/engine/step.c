@@ -72,13 +72,18 @@ static const kp_value *node_value(const child *c)
     return c->s.node.is ? kp_int(c->s.a, c->s.node.id) : NULL;
 }
 
+static const kp_value *remembered(const child *c)
+{
+    return c->s.pre ? kp_pre_value(c->s.a, c->s.op, c->s.pre) : NULL;
+}
+
 static kp_err *intend(kp_run *r, child *c)
 {
     kp_arena *a = r->call;
     KP_TRY(kp_record_add(r, KP_K_INTENT,
                          kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "a",
                                 once(c), "id", kp_text(a, c->s.op_id), "node", node_value(c), "pre",
-                                c->s.pre, "rev", kp_int(a, c->s.op->rev), "try",
+                                remembered(c), "rev", kp_int(a, c->s.op->rev), "try",
                                 c->attempt > 1 ? kp_int(a, c->attempt) : NULL, "ep",
                                 r->fence.epoch ? kp_int(a, r->fence.epoch) : NULL, "eta",
                                 kp_eta_of(r, c->s.op), NULL)));
@@ -103,13 +108,13 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
     } else if (v == KP_SO) {
         c->result = c->s.result ? kp_value_copy(a, c->s.result) : kp_nil();
     }
-    KP_TRY(
-        kp_record_add(r, KP_K_DONE,
-                      kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name), "id",
-                             c->open ? kp_text(a, c->s.op_id) : NULL, "node", node_value(c), "pre",
-                             c->open ? NULL : c->s.pre, "a", once(c), "ok", kp_bool(v == KP_SO),
-                             "r", c->result, "err", kp_err_value(a, c->err), "via", kp_text(a, via),
-                             "saw", c->open ? c->s.saw : NULL, "ms", kp_int(a, took), NULL)));
+    KP_TRY(kp_record_add(r, KP_K_DONE,
+                         kp_map(a, "i", kp_text(a, c->s.path), "fn", kp_text(a, c->s.op->name),
+                                "id", c->open ? kp_text(a, c->s.op_id) : NULL, "node",
+                                node_value(c), "pre", c->open ? NULL : remembered(c), "a", once(c),
+                                "ok", kp_bool(v == KP_SO), "r", c->result, "err",
+                                kp_err_value(a, c->err), "via", kp_text(a, via), "saw",
+                                c->open ? c->s.saw : NULL, "ms", kp_int(a, took), NULL)));
     c->settled = true;
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
@@ -148,7 +153,7 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
     if (k->intent)
         kp_hold_acted(r);
     if (k->done && (kp_get_bool(body, "ok", false) || !k->retry)) {
-        c->s.pre = pre;
+        c->s.pre = kp_pre_of(r->call, c->s.op, pre);
         c->settled = true;
         c->result = kp_get(body, "r");
         c->s.saw = kp_get(body, "saw");
@@ -174,7 +179,7 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
             KP_REFUSED, "resume it with the kplay that began it, or settle it: kplay settle RUN OP",
             "%s of %s is in doubt and this kplay has another revision of it", c->s.op->name,
             c->s.path);
-    c->s.pre = pre;
+    c->s.pre = kp_pre_of(r->call, c->s.op, pre);
     c->open = c->doubt = true;
     return NULL;
 }
@@ -216,6 +221,64 @@ static kp_err *refused(kp_run *r, child *c, const kp_err *no)
     return finish(r, c, KP_DID_FAIL, "refused");
 }
 
+/* What an earlier session intended: how it is found, on record before anything follows from it. */
+static kp_err *tell_doubt(kp_run *r, child *c, kp_verdict v)
+{
+    kp_arena *a = r->call;
+    const kp_value *id = kp_text(a, c->s.op_id), *so = kp_text(a, kp_verdict_name(v));
+    const char *on = c->s.node.is ? kp_printf(a, "%d", c->s.node.id) : "";
+
+    c->doubt = false;
+    KP_TRY(kp_record_add(
+        r, KP_K_DOUBT,
+        kp_map(a, "i", kp_text(a, c->s.path), "id", id, "so", so, "saw", c->s.saw, NULL)));
+    kp_tell(r, (kp_event) { .kind = KP_E_DOUBT,
+                            .verb = c->s.op->name,
+                            .node = c->s.node,
+                            .path = c->s.path,
+                            .text = kp_printf(a, "%s(%s): an earlier session intended it: %s",
+                                              c->s.op->name, on, kp_verdict_name(v)),
+                            .value = kp_map(a, "id", id, "so", so, "saw", c->s.saw, NULL) });
+    return NULL;
+}
+
+/* Not so, and nothing under way: refused, too late, or to be asked for (again). */
+static kp_err *not_yet(kp_run *r, child *c, const kp_err *no)
+{
+    const kp_op *op = c->s.op;
+    kp_ms waited = kp_mono(r->w) - c->s.asked_at;
+    if (no && no->certain)
+        return refused(r, c, no);
+    if (c->s.asked && waited > op->landing) {
+        c->s.why = kp_printf(r->call, "it was asked for and had no effect within %s%s%s",
+                             kp_duration_text(r->call, op->landing, false), no ? ": " : "",
+                             no ? no->what : "");
+        return finish(r, c, KP_DID_FAIL, "ask");
+    }
+    c->wants = !c->s.asked && (!c->open || fenced_off(r, op) || waited >= op->landing);
+    return NULL;
+}
+
+/* Its patience begins anew with every progress. */
+static kp_err *under_way(kp_run *r, child *c)
+{
+    const kp_op *op = c->s.op;
+    kp_ms now = kp_mono(r->w);
+    if (kp_nearer(c->s.progress, &c->progress) || c->moved == 0)
+        c->moved = now;
+    if (!op->stall || now - c->moved <= op->stall)
+        return NULL;
+    if (c->s.blind && c->open) {
+        c->s.why = c->s.say;
+        c->s.next = "when it answers, kplay resume looks again";
+        return put_to_human(r, c);
+    }
+    c->s.why = kp_printf(r->call, "no progress for %s%s%s",
+                         kp_duration_text(r->call, op->stall, false), c->s.say ? ": " : "",
+                         c->s.say ? c->s.say : "");
+    return finish(r, c, KP_DID_FAIL, "ask");
+}
+
 /* One look at one child. */
 static kp_err *look(kp_run *r, child *c)
 {
@@ -226,28 +289,12 @@ static kp_err *look(kp_run *r, child *c)
     c->s.a = r->eval;
     kp_verdict v = op->probe(&c->s, c->s.args);
     c->s.a = r->call;
-    kp_ms now = kp_mono(r->w);
     if (r->over) /* the hosts are another run's by now */
         return kp_err_copy(r->over);
 
     c->wants = false;
-    if (c->doubt) {
-        c->doubt = false;
-        kp_arena *a = r->call;
-        KP_TRY(kp_record_add(r, KP_K_DOUBT,
-                             kp_map(a, "i", kp_text(a, c->s.path), "id", kp_text(a, c->s.op_id),
-                                    "so", kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL)));
-        kp_tell(r, (kp_event) {
-                       .kind = KP_E_DOUBT,
-                       .verb = op->name,
-                       .node = c->s.node,
-                       .path = c->s.path,
-                       .text = kp_printf(a, "%s(%s): an earlier session intended it: %s", op->name,
-                                         c->s.node.is ? kp_printf(a, "%d", c->s.node.id) : "",
-                                         kp_verdict_name(v)),
-                       .value = kp_map(a, "id", kp_text(a, c->s.op_id), "so",
-                                       kp_text(a, kp_verdict_name(v)), "saw", c->s.saw, NULL) });
-    }
+    if (c->doubt)
+        KP_TRY(tell_doubt(r, c, v));
     switch (v) {
     case KP_SO:
         return finish(r, c, v, !c->open ? "already" : c->s.asked ? "ask" : "probe");
@@ -256,32 +303,9 @@ static kp_err *look(kp_run *r, child *c)
     case KP_UNKNOWN:
         return put_to_human(r, c);
     case KP_NOT_YET:
-        if (no && no->certain)
-            return refused(r, c, no);
-        if (c->s.asked && now - c->s.asked_at > op->landing) {
-            c->s.why = kp_printf(r->call, "it was asked for and had no effect within %s%s%s",
-                                 kp_duration_text(r->call, op->landing, false), no ? ": " : "",
-                                 no ? no->what : "");
-            return finish(r, c, KP_DID_FAIL, "ask");
-        }
-        c->wants = !c->s.asked &&
-                   (!c->open || fenced_off(r, op) || now - c->s.asked_at >= op->landing);
-        return NULL;
+        return not_yet(r, c, no);
     case KP_UNDER_WAY:
-        if (kp_nearer(c->s.progress, &c->progress) || c->moved == 0)
-            c->moved = now;
-        if (op->stall && now - c->moved > op->stall && c->s.blind && c->open) {
-            c->s.why = c->s.say;
-            c->s.next = "when it answers, kplay resume looks again";
-            return put_to_human(r, c);
-        }
-        if (op->stall && now - c->moved > op->stall) {
-            c->s.why = kp_printf(r->call, "no progress for %s%s%s",
-                                 kp_duration_text(r->call, op->stall, false), c->s.say ? ": " : "",
-                                 c->s.say ? c->s.say : "");
-            return finish(r, c, KP_DID_FAIL, "ask");
-        }
-        return NULL;
+        return under_way(r, c);
     }
     return NULL;
 }
@@ -295,14 +319,14 @@ static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
                            kp_json_text(a, c->s.canonical));
     bool yes;
 
-    return kp_people_ask(
-        r,
-        &(kp_asking) { .kind = KP_ASK_IRREVERSIBLE,
-                       .text = text,
-                       .path = kp_printf(a, "@word:%.*s", (int)strcspn(c->s.path, "/"), c->s.path),
-                       .fn = op->name,
-                       .args = kp_map(a, "text", kp_text(a, text), NULL) },
-        &yes);
+    return kp_people_ask(r,
+                         &(kp_asking) { .kind = KP_ASK_IRREVERSIBLE,
+                                        .text = text,
+                                        .path = kp_printf(a, KP_ASK_OF_WORD "%.*s",
+                                                          (int)strcspn(c->s.path, "/"), c->s.path),
+                                        .fn = op->name,
+                                        .args = kp_map(a, "text", kp_text(a, text), NULL) },
+                         &yes);
 }
 
 /* *ret_waited: it was put right, or a person was asked, while the guard waited. */
@@ -399,9 +423,15 @@ static void set_under_way(kp_run *r, const kp_op *op, const child *c, size_t n)
 
 static kp_err *remember(kp_run *r, const kp_op *op, const void *args, child *c, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!c[i].settled && !c[i].open && op->before)
-            KP_TRY(give_up(r, &c[i], op->before(&c[i].s, args, &c[i].s.pre)));
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].settled || c[i].open || !op->before)
+            continue;
+        void *pre = kp_alloc(r->call, op->pre_size);
+        kp_err *e = op->before(&c[i].s, args, pre);
+        if (!e)
+            c[i].s.pre = pre;
+        KP_TRY(give_up(r, &c[i], e));
+    }
     return NULL;
 }
 

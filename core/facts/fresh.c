@@ -79,88 +79,125 @@ static bool stale(kp_seen *o, const kp_view *v)
     return false;
 }
 
+/* And nothing was asked since: it would be the same answer. */
+static bool just_taken(const kp_seen *o, bool with_config)
+{
+    return o->fresh && o->fresh_requests == o->w->n_requests && (o->fresh_config || !with_config) &&
+           kp_mono(o->w) - o->fresh_at < SAME_MOMENT;
+}
+
+static void believe(kp_seen *o, const kp_view *v, bool with_config)
+{
+    o->view_turn = !o->view_turn;
+    kp_view_seen(o, v);
+    o->fresh = v;
+    o->fresh_config = with_config;
+    o->fresh_requests = o->w->n_requests;
+    o->fresh_at = kp_mono(o->w);
+}
+
+/* One round's views, of one node or of two. */
+typedef struct voices {
+    const kp_view *view[2];
+    size_t n;
+} voices;
+
+/* Asks these nodes, two at a time, until two have answered.  *silence: the error of the last one
+ * that did not; the caller's. */
+static voices ask_two(kp_seen *o, kp_arena *a, const int *ids, size_t n, bool with_config,
+                      kp_err **silence)
+{
+    voices got = { 0 };
+    size_t at = 0;
+
+    while (got.n < 2 && at < n) {
+        kp_request q[2];
+        kp_reply reply[2];
+        size_t m = 0;
+        while (m < 2 - got.n && at < n)
+            q[m++] = (kp_request) { .kind = KP_Q_VIEW,
+                                    .node = ids[at++],
+                                    .view.with_config = with_config,
+                                    .within = 5 * KP_SECOND };
+        kp_ask_all(o, a, q, m, reply);
+        for (size_t i = 0; i < m; i++) {
+            if (reply[i].err) {
+                kp_err_drop(*silence);
+                *silence = reply[i].err;
+            } else {
+                got.view[got.n++] = reply[i].view;
+            }
+        }
+    }
+    return got;
+}
+
+/* The view they agree on; NULL: they do not, or it is an older one, and *why says so. */
+static const kp_view *agreed(kp_seen *o, kp_arena *a, const voices *got, bool with_config,
+                             const char **why)
+{
+    const kp_view *v = got->view[0];
+
+    if (got->n == 2 && !kp_views_agree(o, v, got->view[1], why))
+        return NULL;
+    if (stale(o, v)) {
+        *why = kp_printf(o->scratch, "broker %d answers with leader epochs older than already seen",
+                         v->node);
+        return NULL;
+    }
+    return got->n == 2 && with_config ? kp_view_stricter(a, v, got->view[1]) : v;
+}
+
+/* One look at the cluster: the view to rely on; NULL: there is none now, and *why says why. */
+static const kp_view *look(kp_seen *o, kp_maybe_id without, bool with_config, const char **why,
+                           kp_err **silence)
+{
+    int ids[16];
+    size_t n = kp_view_sources(o, without, ids, KP_COUNT(ids));
+    bool lonely = o->inv->n_nodes > 0 && n < 2; /* a cluster of one broker has one voice */
+    kp_arena *a = o->view_a[!o->view_turn];
+
+    kp_arena_reset(a);
+    o->polls++;
+    const voices got = ask_two(o, a, ids, n, with_config, silence);
+    if (got.n == 2 || (got.n == 1 && lonely)) {
+        kp_err_drop(*silence); /* whoever was silent, it was not for want of answers */
+        *silence = NULL;
+        return agreed(o, a, &got, with_config, why);
+    }
+    *why = got.n == 0 ? "no broker answers"
+                      : kp_printf(o->scratch, "only broker %d answers", got.view[0]->node);
+    return NULL;
+}
+
 kp_err *kp_fresh_view(kp_seen *o, kp_maybe_id without, bool with_config, const kp_view **ret_v)
 {
     kp_ms until = kp_mono(o->w) + AGREE_WITHIN;
     const char *why = "";
+    kp_err *silence = NULL;
 
-    /* Just taken, and nothing was asked since: the same answer. */
-    if (o->fresh && o->fresh_requests == o->w->n_requests && (o->fresh_config || !with_config) &&
-        kp_mono(o->w) - o->fresh_at < SAME_MOMENT) {
+    if (just_taken(o, with_config)) {
         *ret_v = o->fresh;
         return NULL;
     }
     o->fresh = NULL;
-    kp_err *last = NULL;
-
     for (;;) {
-        int ids[16];
-        size_t n = kp_view_sources(o, without, ids, KP_COUNT(ids));
-        kp_arena *va = o->view_a[!o->view_turn];
-        kp_arena_reset(va);
-        const kp_view *got[2] = { NULL, NULL };
-        size_t n_got = 0, at = 0;
-
-        o->polls++;
-        /* Two at a time until two have answered. */
-        while (n_got < 2 && at < n) {
-            kp_request q[2];
-            kp_reply reply[2];
-            size_t m = 0;
-            while (m < 2 - n_got && at < n)
-                q[m++] = (kp_request) { .kind = KP_Q_VIEW,
-                                        .node = ids[at++],
-                                        .view.with_config = with_config,
-                                        .within = 5 * KP_SECOND };
-            kp_ask_all(o, va, q, m, reply);
-            for (size_t i = 0; i < m; i++) {
-                if (reply[i].err) {
-                    kp_err_drop(last);
-                    last = reply[i].err;
-                } else {
-                    got[n_got++] = reply[i].view;
-                }
-            }
-        }
-        bool lonely = o->inv->n_nodes > 0 && n < 2; /* a cluster of one broker has one voice */
-        if (n_got == 2 || (n_got == 1 && lonely)) {
-            kp_err_drop(last); /* whoever was silent, it was not for want of answers */
-            last = NULL;
-            const kp_view *v = got[0];
-            bool agree = n_got == 1 || kp_views_agree(o, got[0], got[1], &why);
-            if (agree && stale(o, v)) {
-                agree = false;
-                why = kp_printf(o->scratch,
-                                "broker %d answers with leader epochs older than already seen",
-                                v->node);
-            }
-            if (agree) {
-                if (n_got == 2 && with_config)
-                    v = kp_view_stricter(va, got[0], got[1]);
-                o->view_turn = !o->view_turn;
-                kp_view_seen(o, v);
-                o->fresh = v;
-                o->fresh_config = with_config;
-                o->fresh_requests = o->w->n_requests;
-                o->fresh_at = kp_mono(o->w);
-                *ret_v = v;
-                return NULL;
-            }
-        } else if (n_got == 0) {
-            why = "no broker answers";
-        } else {
-            why = kp_printf(o->scratch, "only broker %d answers", got[0]->node);
+        const kp_view *v = look(o, without, with_config, &why, &silence);
+        if (v) {
+            believe(o, v, with_config);
+            *ret_v = v;
+            return NULL;
         }
         if (kp_mono(o->w) >= until)
             break;
         kp_err *e = o->pause(o->ud, KP_POLL_MS);
         if (e) {
-            kp_err_drop(last);
+            kp_err_drop(silence);
             return e;
         }
     }
-    kp_err *e = kp_err_new(last ? KP_CLUSTER : KP_SAFETY,
+    kp_err *e = kp_err_new(silence ? KP_CLUSTER : KP_SAFETY,
                            "look at the brokers named here; when they agree again: kplay resume",
                            "the state of the partitions is unknown: %s", why);
-    return kp_err_because(e, last);
+    return kp_err_because(e, silence);
 }

@@ -241,24 +241,54 @@ static void end_replay(screen *s)
         say(s, kp_printf(s->line_a, "replayed  %" PRId64 " answers, all equal", s->replayed));
 }
 
-static void on_event(void *ud, const kp_event *e)
+static void begin_step(screen *s, const kp_event *e)
 {
-    screen *s = ud;
-    kp_arena_reset(s->line_a);
-    if (e->kind == KP_E_OPENED || e->kind == KP_E_RESUMED || e->kind == KP_E_CLOSED)
-        (void)hinted(s, e->value, ""); /* which run it is, and whether it can be resumed */
-    if (s->spec.json) {
-        as_json(s, e);
-        return;
-    }
-    if (e->replayed) {
-        s->replayed++;
-        if (e->kind == KP_E_STEP)
-            snprintf(s->step, sizeof s->step, "%s", e->text);
-        kp_buf_clear(&s->done);
-        s->step_began = e->t;
-        return;
-    }
+    end_replay(s);
+    end_step(s, e->t);
+    snprintf(s->step, sizeof s->step, "%s", e->text);
+    s->step_began = e->t;
+}
+
+/* What is replayed is counted, not told again; the step it reaches is the open one. */
+static void add_replayed(screen *s, const kp_event *e)
+{
+    s->replayed++;
+    if (e->kind == KP_E_STEP)
+        snprintf(s->step, sizeof s->step, "%s", e->text);
+    kp_buf_clear(&s->done);
+    s->step_began = e->t;
+}
+
+static void note(screen *s, const kp_event *e)
+{
+    end_replay(s);
+    if (s->step_open)
+        end_step(s, e->t);
+    say(s, kp_printf(s->line_a, "  %s", e->text));
+}
+
+static void doubt(screen *s, const kp_event *e)
+{
+    const kp_value *saw = kp_get(e->value, "saw");
+
+    clear_live(s);
+    say(s, kp_printf(s->line_a, "in doubt  %s(%s)%s%s -> %s", e->verb,
+                     e->node.is ? kp_printf(s->line_a, "%d", e->node.id) : "",
+                     e->value ? "  saw " : "",
+                     e->value ? kp_json_text(s->line_a, saw ? saw : kp_nil()) : "",
+                     kp_get_text(e->value, "so", "?")));
+}
+
+static void held(screen *s, const kp_event *e)
+{
+    if (!s->held)
+        say(s, kp_printf(s->line_a, "  waiting   %s", e->text));
+    s->held = true;
+    live(s, e);
+}
+
+static void tell(screen *s, const kp_event *e)
+{
     switch (e->kind) {
     case KP_E_OPENED:
         opened(s, e->value);
@@ -267,10 +297,7 @@ static void on_event(void *ud, const kp_event *e)
         resumed(s, e->value, e->t);
         break;
     case KP_E_STEP:
-        end_replay(s);
-        end_step(s, e->t);
-        snprintf(s->step, sizeof s->step, "%s", e->text);
-        s->step_began = e->t;
+        begin_step(s, e);
         break;
     case KP_E_BEGIN:
         end_replay(s);
@@ -285,31 +312,17 @@ static void on_event(void *ud, const kp_event *e)
             add_done(s, e);
         break;
     case KP_E_NOTE:
-        end_replay(s);
-        if (s->step_open)
-            end_step(s, e->t);
-        say(s, kp_printf(s->line_a, "  %s", e->text));
+        note(s, e);
         break;
     case KP_E_WARN:
         clear_live(s);
         say(s, kp_printf(s->line_a, "warning   %s", e->text));
         break;
     case KP_E_DOUBT:
-        clear_live(s);
-        say(s, kp_printf(s->line_a, "in doubt  %s(%s)%s%s -> %s", e->verb,
-                         e->node.is ? kp_printf(s->line_a, "%d", e->node.id) : "",
-                         e->value ? "  saw " : "",
-                         e->value ? kp_json_text(s->line_a, kp_get(e->value, "saw")
-                                                                ? kp_get(e->value, "saw")
-                                                                : kp_nil())
-                                  : "",
-                         kp_get_text(e->value, "so", "?")));
+        doubt(s, e);
         break;
     case KP_E_HELD:
-        if (!s->held)
-            say(s, kp_printf(s->line_a, "  waiting   %s", e->text));
-        s->held = true;
-        live(s, e);
+        held(s, e);
         break;
     case KP_E_CLOSED:
         end_step(s, e->t);
@@ -317,6 +330,21 @@ static void on_event(void *ud, const kp_event *e)
         kp_closing_lines(s->line_a, e, &s->spec, prefix(s));
         break;
     }
+}
+
+static void on_event(void *ud, const kp_event *e)
+{
+    screen *s = ud;
+
+    kp_arena_reset(s->line_a);
+    if (e->kind == KP_E_OPENED || e->kind == KP_E_RESUMED || e->kind == KP_E_CLOSED)
+        (void)hinted(s, e->value, ""); /* which run it is, and whether it can be resumed */
+    if (s->spec.json)
+        as_json(s, e);
+    else if (e->replayed)
+        add_replayed(s, e);
+    else
+        tell(s, e);
 }
 
 /* --yes starts a run and answers what a playbook asks; what to do with a node that failed, and what

@@ -293,7 +293,48 @@ static kp_err *read_commons(const kp_plan *p, commons *c)
     return NULL;
 }
 
+/* Their texts, by their offset in the strings. */
+typedef struct common_texts {
+    uint32_t *group, n_groups, n_breaking;
+    kp_sim_breaking *breaking;
+} common_texts;
+
+static common_texts intern_commons(const kp_plan *p, const commons *c, kp_buf *strings)
+{
+    common_texts t = { .group = KP_NEW_ARRAY(p->a, kp_len(c->groups) + 1, uint32_t),
+                       .n_groups = (uint32_t)kp_len(c->groups),
+                       .breaking = KP_NEW_ARRAY(p->a, c->n_breaking + 1, kp_sim_breaking) };
+
+    for (size_t i = 0; i < t.n_groups; i++)
+        t.group[i] = intern(strings, kp_at(c->groups, i)->u.s);
+    for (uint32_t i = 0; c->breaking && i < kp_len(c->breaking); i++)
+        for (size_t k = 0; k < kp_len(c->breaking->u.items[i]); k++)
+            t.breaking[t.n_breaking++] =
+                (kp_sim_breaking) { intern(strings, c->breaking->keys[i]),
+                                    intern(strings, kp_at(c->breaking->u.items[i], k)->u.s) };
+    return t;
+}
+
 /* ---- the block ---- */
+
+/* What the names of nodes and topics add to the strings at most: the block is made with room for
+ * them, and they are interned into its nodes and topics after that. */
+static kp_err *measure_names(const kp_plan *p, size_t *strings)
+{
+    size_t n = *strings;
+
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        n += strlen(p->nodes[i].host) + strlen(p->nodes[i].rack) + strlen(p->nodes[i].config) +
+             strlen(p->nodes[i].current) + strlen(p->nodes[i].releases_dir) +
+             strlen(p->nodes[i].log_dir) + 6;
+    for (uint32_t i = 0; i < p->n_topics; i++)
+        n += strlen(p->topics[i].name) + 1;
+    if (n > STRINGS_LIMIT)
+        return kp_spec_wrong(p->spec, "topics", "use fewer or shorter names",
+                             "the names take more than %zu bytes", STRINGS_LIMIT);
+    *strings = n;
+    return NULL;
+}
 
 static void fill_node(kp_sim *sim, const kp_plan *p, uint32_t i, kp_buf *strings, shared *paths)
 {
@@ -409,6 +450,35 @@ static void make_cluster_id(const kp_plan *p, char *id, size_t size)
         id[i] = set[kp_sim_mix(p->seed * 22 + (uint64_t)i) % 64];
 }
 
+static void fill_header(kp_sim_header *h, const kp_plan *p)
+{
+    h->mode = (uint8_t)p->mode;
+    h->now = KP_SIM_SECOND;
+    h->epoch_ms = p->at - 1000;
+    h->seed = p->seed;
+    h->rng = kp_sim_mix(p->seed);
+    h->metadata_version = p->metadata_version;
+    h->next_pid = 30000;
+    h->n_releases = p->n_releases;
+    for (uint32_t i = 0; i < p->n_releases; i++)
+        memcpy(h->release[i], p->release[i], strlen(p->release[i]) + 1);
+    make_cluster_id(p, h->cluster_id, sizeof h->cluster_id);
+}
+
+/* Nodes and topics, their names into the strings. */
+static void fill_named(kp_sim *sim, const kp_plan *p, kp_buf *strings)
+{
+    kp_sim_header *h = sim->h;
+    shared paths[4] = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
+
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        fill_node(sim, p, i, strings, paths);
+        h->no_topic_ids = h->no_topic_ids || sim->node[i].ibp < 20800; /* topic ids came with 2.8 */
+    }
+    for (uint32_t i = 0, first = 0; i < p->n_topics; first += p->topics[i].n, i++)
+        fill_topic(sim, &p->topics[i], i, first, strings);
+}
+
 static void lead(kp_sim *sim, const kp_plan *p)
 {
     kp_sim_header *h = sim->h;
@@ -434,8 +504,8 @@ static void lead(kp_sim *sim, const kp_plan *p)
     }
 }
 
-static kp_err *fill(kp_sim *sim, const kp_plan *p, const commons *c, kp_buf *strings,
-                    const uint32_t *group, const kp_sim_breaking *breaking)
+static kp_err *fill(kp_sim *sim, const kp_plan *p, const commons *c, const kp_buf *strings,
+                    const common_texts *texts)
 {
     kp_sim_header *h = sim->h;
     uint32_t at = 0;
@@ -448,9 +518,9 @@ static kp_err *fill(kp_sim *sim, const kp_plan *p, const commons *c, kp_buf *str
     for (uint32_t i = 0; i < h->n_nodes; i++)
         sim->node[i].text_gen = 0;
     if (h->n_groups > 0)
-        memcpy(sim->group, group, h->n_groups * sizeof *group);
+        memcpy(sim->group, texts->group, h->n_groups * sizeof *texts->group);
     if (h->n_breaking > 0)
-        memcpy(sim->breaking, breaking, h->n_breaking * sizeof *breaking);
+        memcpy(sim->breaking, texts->breaking, h->n_breaking * sizeof *texts->breaking);
     for (uint32_t i = 0; i < h->n_nodes; i++)
         if (sim->node[i].roles & KP_BROKER) {
             sim->node[i].slot = (uint16_t)at;
@@ -535,7 +605,6 @@ kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim)
     kp_sim_sizes z = { 0 };
     commons c = { .n_breaking = 0 };
     KP_AUTO_BUF strings = KP_BUF_INIT(STRINGS_LIMIT);
-    shared paths[4] = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
 
     KP_TRY(read_commons(p, &c));
     if (p->n_topics > 1)
@@ -543,54 +612,18 @@ kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim)
     qsort(p->nodes, p->n_nodes, sizeof *p->nodes, by_id);
     KP_TRY(count_plan(p, &z));
 
-    /* Strings are interned once to know their size, into nodes and topics of a block made after
-     * that: two passes. */
     kp_buf_chr(&strings, '\0');
-    uint32_t *group = KP_NEW_ARRAY(p->a, kp_len(c.groups) + 1, uint32_t), n_breaking = 0;
-    kp_sim_breaking *breaking = KP_NEW_ARRAY(p->a, c.n_breaking + 1, kp_sim_breaking);
-    for (size_t i = 0; i < kp_len(c.groups); i++)
-        group[i] = intern(&strings, kp_at(c.groups, i)->u.s);
-    for (uint32_t i = 0; c.breaking && i < kp_len(c.breaking); i++)
-        for (size_t k = 0; k < kp_len(c.breaking->u.items[i]); k++)
-            breaking[n_breaking++] =
-                (kp_sim_breaking) { intern(&strings, c.breaking->keys[i]),
-                                    intern(&strings, kp_at(c.breaking->u.items[i], k)->u.s) };
-    size_t before = strings.n;
-    z.strings = before;
-    for (uint32_t i = 0; i < p->n_nodes; i++)
-        z.strings += strlen(p->nodes[i].host) + strlen(p->nodes[i].rack) +
-                     strlen(p->nodes[i].config) + strlen(p->nodes[i].current) +
-                     strlen(p->nodes[i].releases_dir) + strlen(p->nodes[i].log_dir) + 6;
-    for (uint32_t i = 0; i < p->n_topics; i++)
-        z.strings += strlen(p->topics[i].name) + 1;
-    if (z.strings > STRINGS_LIMIT)
-        return kp_spec_wrong(p->spec, "topics", "use fewer or shorter names",
-                             "the names take more than %zu bytes", STRINGS_LIMIT);
+    const common_texts texts = intern_commons(p, &c, &strings);
+    z.strings = strings.n;
+    KP_TRY(measure_names(p, &z.strings));
     z.moves = (uint32_t)kp_len(p->moves);
-    z.breaking = n_breaking;
-    z.groups = (uint32_t)kp_len(c.groups);
+    z.breaking = texts.n_breaking;
+    z.groups = texts.n_groups;
 
     kp_sim *sim = kp_sim_block_new(&z);
-    kp_sim_header *h = sim->h;
-    h->mode = (uint8_t)p->mode;
-    h->now = KP_SIM_SECOND;
-    h->epoch_ms = p->at - 1000;
-    h->seed = p->seed;
-    h->rng = kp_sim_mix(p->seed);
-    h->metadata_version = p->metadata_version;
-    h->next_pid = 30000;
-    h->n_releases = p->n_releases;
-    for (uint32_t i = 0; i < p->n_releases; i++)
-        memcpy(h->release[i], p->release[i], strlen(p->release[i]) + 1);
-    make_cluster_id(p, h->cluster_id, sizeof h->cluster_id);
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        fill_node(sim, p, i, &strings, paths);
-        h->no_topic_ids = h->no_topic_ids || sim->node[i].ibp < 20800; /* topic ids came with 2.8 */
-    }
-    for (uint32_t i = 0, first = 0; i < p->n_topics; first += p->topics[i].n, i++)
-        fill_topic(sim, &p->topics[i], i, first, &strings);
-
-    kp_err *e = fill(sim, p, &c, &strings, group, breaking);
+    fill_header(sim->h, p);
+    fill_named(sim, p, &strings);
+    kp_err *e = fill(sim, p, &c, &strings, &texts);
     if (!e) {
         kp_sim_block_ready(sim);
         e = animate(sim, p, &c);

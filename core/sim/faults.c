@@ -239,58 +239,70 @@ bool kp_sim_faults_count(kp_sim *sim, kp_sim_when when, int32_t node, uint64_t c
 
 /* ---- the plan ---- */
 
-static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
+static kp_err *parse_name(const kp_spec *s, uint8_t *ret_name)
 {
-    static const char *const keys[] = { "fault", "node",     "rack",  "at", "stop",
-                                        "start", "requests", "lasts", NULL };
-    const char *name, *rack;
-    int64_t node, n;
-    kp_ms at, lasts;
+    const char *name;
 
-    KP_TRY(kp_spec_keys(s, keys));
     KP_TRY(kp_spec_text(s, "fault", NULL, &name));
     if (!name)
         return kp_spec_wrong(s, "fault", "name the fault, as in {fault: crash, node: 2}",
                              "a fault has no name");
-    f->name = KP_SIM_F_NAMES;
     for (uint8_t i = 0; i < KP_SIM_F_NAMES; i++)
-        if (strcmp(names[i], name) == 0)
-            f->name = i;
-    if (f->name == KP_SIM_F_NAMES)
-        return kp_spec_unknown(s, "fault", name, names);
+        if (strcmp(names[i], name) == 0) {
+            *ret_name = i;
+            return NULL;
+        }
+    return kp_spec_unknown(s, "fault", name, names);
+}
+
+static kp_err *find_rack(const kp_sim *sim, const kp_spec *s, const char *rack, uint32_t *ret_rack)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < sim->h->n_nodes && found == 0; i++)
+        if (strcmp(kp_sim_string(sim, sim->node[i].rack), rack) == 0)
+            found = sim->node[i].rack;
+    if (found == 0 || rack[0] == '\0')
+        return kp_spec_wrong(s, "rack", "give the rack of a simulated node",
+                             "no node is in rack %s", rack);
+    *ret_rack = found;
+    return NULL;
+}
+
+/* Whom it strikes: a node, a rack or nobody, as its name demands. */
+static kp_err *parse_victim(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
+{
+    bool of_rack = f->name == KP_SIM_F_RACK_LOSS,
+         of_nobody = f->name == KP_SIM_F_CONTROLLER_FAILOVER,
+         of_broker = f->name == KP_SIM_F_DOES_NOT_REJOIN ||
+                     f->name == KP_SIM_F_REGISTERED_ELSEWHERE;
+    const char *rack;
+    int64_t node;
 
     KP_TRY(kp_spec_int(s, "node", -1, 0, INT32_MAX, &node));
     KP_TRY(kp_spec_text(s, "rack", NULL, &rack));
     f->node = node < 0 ? KP_SIM_NO_NODE : kp_sim_node_find(sim, (int)node);
-    bool of_rack = f->name == KP_SIM_F_RACK_LOSS,
-         of_nobody = f->name == KP_SIM_F_CONTROLLER_FAILOVER;
     if (node >= 0 && f->node == KP_SIM_NO_NODE)
         return kp_spec_wrong(s, "node", "give the id of a simulated node", "there is no node %d",
                              (int)node);
     if (!of_rack && !of_nobody && f->node == KP_SIM_NO_NODE)
-        return kp_spec_wrong(s, "node", "add node: ID", "the fault %s needs a node", name);
+        return kp_spec_wrong(s, "node", "add node: ID", "the fault %s needs a node",
+                             names[f->name]);
     if (of_rack != (rack != NULL))
         return kp_spec_wrong(s, "rack", "give a rack to rack_loss, and to no other fault",
-                             "the fault %s %s", name, of_rack ? "needs a rack" : "has no rack");
-    f->rack = 0;
-    if (rack) {
-        for (uint32_t i = 0; i < sim->h->n_nodes && f->rack == 0; i++)
-            if (strcmp(kp_sim_string(sim, sim->node[i].rack), rack) == 0)
-                f->rack = sim->node[i].rack;
-        if (f->rack == 0 || rack[0] == '\0')
-            return kp_spec_wrong(s, "rack", "give the rack of a simulated node",
-                                 "no node is in rack %s", rack);
-    }
-    if ((f->name == KP_SIM_F_DOES_NOT_REJOIN || f->name == KP_SIM_F_REGISTERED_ELSEWHERE) &&
-        !kp_sim_is_broker(&sim->node[f->node]))
+                             "the fault %s %s", names[f->name],
+                             of_rack ? "needs a rack" : "has no rack");
+    if (rack)
+        KP_TRY(find_rack(sim, s, rack, &f->rack));
+    if (of_broker && !kp_sim_is_broker(&sim->node[f->node]))
         return kp_spec_wrong(s, "node", "give the id of a broker", "node %d is no broker",
                              (int)node);
+    return NULL;
+}
 
-    KP_TRY(kp_spec_duration(s, "lasts", -1, &lasts));
-    KP_TRY(kp_spec_duration(s, "at", -1, &at));
-    f->lasts = lasts < 0 ? KP_SIM_NEVER : lasts * KP_SIM_MS;
-    f->when = KP_SIM_AT;
-    f->count = at < 0 ? 0 : (uint64_t)(at * KP_SIM_MS);
+/* When: after a time, which may be none, or at a count of something. */
+static kp_err *parse_moment(const kp_spec *s, kp_sim_fault_plan *f)
+{
     static const struct {
         const char *key;
         uint8_t when;
@@ -299,6 +311,12 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
         { "start", KP_SIM_ON_START },
         { "requests", KP_SIM_ON_REQUEST },
     };
+    kp_ms at;
+    int64_t n;
+
+    KP_TRY(kp_spec_duration(s, "at", -1, &at));
+    f->when = KP_SIM_AT;
+    f->count = at < 0 ? 0 : (uint64_t)(at * KP_SIM_MS);
     int triggers = at >= 0;
     for (size_t i = 0; i < KP_COUNT(counting); i++) {
         KP_TRY(kp_spec_int(s, counting[i].key, 0, 1, INT32_MAX, &n));
@@ -308,7 +326,7 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
         f->when = counting[i].when;
         f->count = (uint64_t)n;
     }
-    if (f->when == KP_SIM_ON_START && (f->name == KP_SIM_F_CRASH || of_rack))
+    if (f->when == KP_SIM_ON_START && (f->name == KP_SIM_F_CRASH || f->name == KP_SIM_F_RACK_LOSS))
         f->when = KP_SIM_AFTER_START;
     if (triggers > 1)
         return kp_spec_wrong(s, "at", "keep one of at, stop, start, requests",
@@ -317,6 +335,20 @@ static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
         return kp_spec_wrong(s, "node", "add node: ID, whose requests are counted",
                              "this moment needs a node");
     return NULL;
+}
+
+static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
+{
+    static const char *const keys[] = { "fault", "node",     "rack",  "at", "stop",
+                                        "start", "requests", "lasts", NULL };
+    kp_ms lasts;
+
+    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(parse_name(s, &f->name));
+    KP_TRY(parse_victim(sim, s, f));
+    KP_TRY(kp_spec_duration(s, "lasts", -1, &lasts));
+    f->lasts = lasts < 0 ? KP_SIM_NEVER : lasts * KP_SIM_MS;
+    return parse_moment(s, f);
 }
 
 kp_err *kp_sim_fault_plan_add(kp_sim *sim, const kp_spec *s)

@@ -20,38 +20,56 @@ static const char *breaking_key(const kp_sim *sim, int32_t arg)
     return "server.properties";
 }
 
-const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
-                             const kp_sim_sign *sign)
+/* How it comes up and goes down. */
+static const char *life_line(kp_arena *a, kp_sim_line line, int id, bool zookeeper)
 {
-    bool zookeeper = sim->h->mode == KP_SIM_ZOOKEEPER;
-    const kp_sim_release_facts *f = kp_sim_facts_at(sim, n->running);
-
-    switch ((kp_sim_line)sign->line) {
+    switch (line) {
     case KP_SIM_LINE_STARTED:
         return zookeeper
-                   ? kp_printf(a, "INFO [KafkaServer id=%d] started (kafka.server.KafkaServer)",
-                               n->id)
-                   : kp_printf(a, "INFO [KafkaRaftServer nodeId=%d] Kafka Server started", n->id);
+                   ? kp_printf(a, "INFO [KafkaServer id=%d] started (kafka.server.KafkaServer)", id)
+                   : kp_printf(a, "INFO [KafkaRaftServer nodeId=%d] Kafka Server started", id);
     case KP_SIM_LINE_STOPPED:
         return kp_printf(a, "INFO [%s id=%d] shut down completed",
-                         zookeeper ? "KafkaServer" : "BrokerServer", n->id);
+                         zookeeper ? "KafkaServer" : "BrokerServer", id);
+    case KP_SIM_LINE_UNCLEAN:
+        return zookeeper
+                   ? "WARN Proceeding to do an unclean shutdown as all the controlled shutdown "
+                     "attempts failed"
+                   : "ERROR Timed out waiting for the controller to approve controlled shutdown";
+    default:
+        return "INFO Attempting recovery for all logs since no clean shutdown file was found";
+    }
+}
+
+/* What the others refuse it. */
+static const char *refused_line(kp_arena *a, kp_sim_line line, int id)
+{
+    switch (line) {
     case KP_SIM_LINE_DUPLICATE:
         return kp_printf(a,
                          "ERROR [BrokerLifecycleManager id=%d] Unable to register the broker: "
                          "DUPLICATE_BROKER_REGISTRATION",
-                         n->id);
+                         id);
     case KP_SIM_LINE_EXISTS:
         return kp_printf(a,
                          "ERROR Error while creating ephemeral at /brokers/ids/%d, node already "
                          "exists and owner "
                          "does not match current session: KeeperException$NodeExistsException",
-                         n->id);
-    case KP_SIM_LINE_FETCH:
+                         id);
+    default:
         return kp_printf(a,
                          "WARN [ReplicaFetcher replicaId=%d] Error in response for fetch request: "
                          "Received request "
                          "api key FETCH with a version which is not enabled",
-                         n->id);
+                         id);
+    }
+}
+
+/* What is wrong in its server.properties. */
+static const char *file_line(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
+                             const kp_sim_sign *sign)
+{
+    switch ((kp_sim_line)sign->line) {
     case KP_SIM_LINE_ROLES:
         return "ERROR Exiting Kafka due to fatal exception: ConfigException: Missing required "
                "configuration "
@@ -66,24 +84,21 @@ const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *
             "ERROR Exiting Kafka due to fatal exception: Invalid value for configuration "
             "inter.broker.protocol.version: not a version that %s knows",
             sim->h->release[n->running]);
-    case KP_SIM_LINE_CONFIG:
+    default:
         return kp_printf(a,
                          "ERROR Exiting Kafka due to fatal exception: ConfigException: Invalid "
                          "configuration: %s",
                          breaking_key(sim, sign->arg));
-    case KP_SIM_LINE_METADATA_OLD:
-    case KP_SIM_LINE_METADATA_NEW:
-        return kp_printf(a,
-                         "ERROR Fatal error during startup: UNSUPPORTED_VERSION: the finalized "
-                         "metadata.version %d "
-                         "is not supported by this node, which supports %d to %d",
-                         sim->h->metadata_version, f->metadata_min, f->metadata_max);
-    case KP_SIM_LINE_UNCLEAN:
-        return zookeeper
-                   ? "WARN Proceeding to do an unclean shutdown as all the controlled shutdown "
-                     "attempts failed"
-                   : "ERROR Timed out waiting for the controller to approve controlled shutdown";
-    case KP_SIM_LINE_JAVA:
+    }
+}
+
+/* Why its release can not run here. */
+static const char *release_line(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
+                                const kp_sim_sign *sign)
+{
+    const kp_sim_release_facts *f = kp_sim_facts_at(sim, n->running);
+
+    if (sign->line == KP_SIM_LINE_JAVA)
         return kp_printf(a,
                          "Error: LinkageError occurred while loading main class kafka.Kafka: "
                          "java.lang.UnsupportedClassVersionError: kafka/Kafka has been compiled by "
@@ -91,8 +106,37 @@ const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *
                          "this version of the Java Runtime only recognizes class file versions up "
                          "to %u.0",
                          sign->arg + 44, kp_sim_java(n) + 44);
+    return kp_printf(a,
+                     "ERROR Fatal error during startup: UNSUPPORTED_VERSION: the finalized "
+                     "metadata.version %d "
+                     "is not supported by this node, which supports %d to %d",
+                     sim->h->metadata_version, f->metadata_min, f->metadata_max);
+}
+
+const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
+                             const kp_sim_sign *sign)
+{
+    kp_sim_line line = (kp_sim_line)sign->line;
+
+    switch (line) {
+    case KP_SIM_LINE_STARTED:
+    case KP_SIM_LINE_STOPPED:
+    case KP_SIM_LINE_UNCLEAN:
     case KP_SIM_LINE_RECOVERY:
-        return "INFO Attempting recovery for all logs since no clean shutdown file was found";
+        return life_line(a, line, n->id, sim->h->mode == KP_SIM_ZOOKEEPER);
+    case KP_SIM_LINE_DUPLICATE:
+    case KP_SIM_LINE_EXISTS:
+    case KP_SIM_LINE_FETCH:
+        return refused_line(a, line, n->id);
+    case KP_SIM_LINE_ROLES:
+    case KP_SIM_LINE_NODE_ID:
+    case KP_SIM_LINE_IBP:
+    case KP_SIM_LINE_CONFIG:
+        return file_line(a, sim, n, sign);
+    case KP_SIM_LINE_METADATA_OLD:
+    case KP_SIM_LINE_METADATA_NEW:
+    case KP_SIM_LINE_JAVA:
+        return release_line(a, sim, n, sign);
     }
     return "";
 }

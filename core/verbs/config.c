@@ -28,8 +28,17 @@ static kp_err *edited(kp_step *s, const kp_value *file, const kp_value *edits, c
 }
 
 /* What to remember: the file as it is and as it will be. */
-static kp_err *remember(kp_step *s, const kp_value *file, const kp_value *edits,
-                        const kp_value **ret_pre)
+typedef struct file_pre {
+    const char *sha256, *to;
+    const kp_value *was; /* the lines that change; no secrets */
+} file_pre;
+static const kp_keep file_keep[] = {
+    KP_KEEP(file_pre, sha256, KP_KEEP_TEXT),
+    KP_KEEP(file_pre, to, KP_KEEP_TEXT),
+    KP_KEEP(file_pre, was, KP_KEEP_VALUE),
+};
+
+static kp_err *remember(kp_step *s, const kp_value *file, const kp_value *edits, file_pre *pre)
 {
     char *text;
     size_t n;
@@ -38,37 +47,39 @@ static kp_err *remember(kp_step *s, const kp_value *file, const kp_value *edits,
     const kp_value *bytes = kp_get(file, "bytes"),
                    *was = kp_properties_parse(s->a, kp_as_text(bytes, ""), bytes ? bytes->n : 0);
     kp_builder before = kp_map_begin(s->a);
-    for (uint32_t i = 0; i < edits->n; i++) { /* secrets never enter the journal */
+    for (uint32_t i = 0; i < edits->n; i++) {
         const kp_value *old = kp_get(was, edits->keys[i]);
         bool secret = old && kp_config_key_is_secret(edits->keys[i]);
         kp_map_add(&before, edits->keys[i], secret ? kp_text(s->a, "(secret)") : old);
     }
-    *ret_pre = kp_map(s->a, "sha256", kp_get(file, "sha256"), "to",
-                      kp_text(s->a, kp_sha256_hex(s->a, text, n)), "was", kp_map_end(&before),
-                      NULL);
+    *pre = (file_pre) { .sha256 = kp_get_text(file, "sha256", NULL),
+                        .to = kp_sha256_hex(s->a, text, n),
+                        .was = kp_map_end(&before) };
     return NULL;
 }
 
 static kp_err *write(kp_step *s, const kp_value *edits)
 {
+    const file_pre *pre = s->pre;
+    const char *was = pre && pre->sha256 ? pre->sha256 : "";
     const kp_value *file;
     char *text;
     size_t n;
 
     KP_TRY(read_file(s, s->node.id, &file));
-    if (!kp_streq(kp_get_text(file, "sha256", ""), kp_get_text(s->pre, "sha256", "")))
+    if (!kp_streq(kp_get_text(file, "sha256", ""), was))
         return NULL; /* not the file that was read: the probe says what it is */
     KP_TRY(edited(s, file, edits, &text, &n));
     kp_request q = { .kind = KP_A_FILE,
                      .node = s->node.id,
-                     .file = { .expect = kp_get_text(s->pre, "sha256", ""),
-                               .bytes = { text, n } } };
+                     .file = { .expect = was, .bytes = { text, n } } };
     kp_send_only(s, &q);
     return NULL;
 }
 
 static kp_verdict file_probe(kp_step *s)
 {
+    const file_pre *pre = s->pre;
     const kp_value *file;
     kp_err *e = read_file(s, s->node.id, &file);
 
@@ -80,15 +91,15 @@ static kp_verdict file_probe(kp_step *s)
     }
     const char *sha = kp_get_text(file, "sha256", "");
     s->saw = kp_map(s->a, "sha256", kp_text(s->a, sha), NULL);
-    if (!s->pre)
+    if (!pre)
         return KP_NOT_YET;
-    if (kp_streq(sha, kp_get_text(s->pre, "to", ""))) {
-        bool same = kp_streq(kp_get_text(s->pre, "sha256", ""), sha);
-        s->result = kp_map(s->a, "was", kp_get(s->pre, "was"), "already",
-                           same ? kp_bool(true) : NULL, "sha256", kp_text(s->a, sha), NULL);
+    if (kp_streq(sha, pre->to)) {
+        bool same = kp_streq(sha, pre->sha256);
+        s->result = kp_map(s->a, "was", pre->was, "already", same ? kp_bool(true) : NULL, "sha256",
+                           kp_text(s->a, sha), NULL);
         return KP_SO;
     }
-    if (kp_streq(sha, kp_get_text(s->pre, "sha256", "")))
+    if (kp_streq(sha, pre->sha256 ? pre->sha256 : ""))
         return KP_NOT_YET;
     s->why = kp_printf(s->a, "%s was changed by someone else meanwhile",
                        kp_get_text(file, "path", "server.properties"));
@@ -99,9 +110,10 @@ static kp_verdict file_probe(kp_step *s)
 static void file_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->seen, s->node.id);
+    const file_pre *pre = s->pre;
     (void)args;
-    if (k && kp_get(s->pre, "to"))
-        k->written_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", NULL));
+    if (k && pre && pre->to)
+        k->written_sha = kp_strdup(s->seen->a, pre->to);
 }
 
 /* ---- set_properties ---- */
@@ -145,11 +157,11 @@ static unsigned set_marks(kp_seen *o, kp_arena *a, const void *args)
     return 0;
 }
 
-static kp_err *set_before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *set_before(kp_step *s, const void *args, void *pre)
 {
     const kp_value *file;
     KP_TRY(read_file(s, s->node.id, &file));
-    return remember(s, file, ((const set_args *)args)->properties, ret_pre);
+    return remember(s, file, ((const set_args *)args)->properties, pre);
 }
 static kp_err *set_ask(kp_step *s, const void *args)
 {
@@ -178,6 +190,7 @@ const kp_op kp_op_set_properties = {
     .stall = 2 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(set_arg, set_args),
+    KP_KEEPS(file_keep, file_pre),
     .marks_of = set_marks,
     .refuse = set_refuse,
     .before = set_before,
@@ -243,7 +256,7 @@ static const char *ibp_version(const void *args)
 {
     return ((const ibp_args *)args)->version;
 }
-static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *ibp_before(kp_step *s, const void *args, void *pre)
 {
     const kp_value *file;
     KP_TRY(read_file(s, s->node.id, &file));
@@ -255,7 +268,7 @@ static kp_err *ibp_before(kp_step *s, const void *args, const kp_value **ret_pre
                                     "upgrade)",
                                     "set_ibp: inter.broker.protocol.version is ignored in KRaft"),
                          "%s", kp_node_word(s->a, s->seen->inv, s->node.id));
-    return remember(s, file, ibp_edit(s, args), ret_pre);
+    return remember(s, file, ibp_edit(s, args), pre);
 }
 static kp_err *ibp_ask(kp_step *s, const void *args)
 {
@@ -266,8 +279,9 @@ static kp_err *ibp_ask(kp_step *s, const void *args)
 static void ibp_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->seen, s->node.id);
-    if (k && k->proved_sha && kp_streq(k->proved_sha, kp_get_text(s->pre, "sha256", "")))
-        k->proved_sha = kp_strdup(s->seen->a, kp_get_text(s->pre, "to", ""));
+    const file_pre *pre = s->pre;
+    if (k && pre && k->proved_sha && kp_streq(k->proved_sha, pre->sha256))
+        k->proved_sha = kp_strdup(s->seen->a, pre->to);
     file_after(s, args);
 }
 
@@ -290,6 +304,7 @@ const kp_op kp_op_set_ibp = {
     .stall = 2 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(ibp_arg, ibp_args),
+    KP_KEEPS(file_keep, file_pre),
     .version_of = ibp_version,
     .marks_of = ibp_marks,
     .refuse = ibp_refuse,
@@ -311,6 +326,11 @@ static const kp_arg alter_arg[] = {
     KP_ARG(alter_args, broker, "broker", "nil", "or a broker's id"),
     KP_ARG(alter_args, set, "map", NULL, "name = text; false goes back to the default"),
 };
+
+typedef struct alter_pre {
+    const kp_value *was;
+} alter_pre;
+static const kp_keep alter_keep[] = { KP_KEEP(alter_pre, was, KP_KEEP_VALUE) };
 
 static const char *alter_name(kp_arena *a, const alter_args *x)
 {
@@ -343,11 +363,11 @@ static kp_err *alter_read(kp_step *s, const alter_args *a, const kp_value **ret_
     return NULL;
 }
 
-static kp_err *alter_before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *alter_before(kp_step *s, const void *args, void *pre)
 {
     const kp_value *one;
     KP_TRY(alter_read(s, args, &one));
-    *ret_pre = kp_map(s->a, "was", one, NULL);
+    ((alter_pre *)pre)->was = one;
     return NULL;
 }
 
@@ -366,6 +386,7 @@ static kp_err *alter_ask(kp_step *s, const void *args)
 static kp_verdict alter_probe(kp_step *s, const void *args)
 {
     const alter_args *a = args;
+    const alter_pre *pre = s->pre;
     const kp_value *one;
     kp_err *e = alter_read(s, a, &one);
 
@@ -383,7 +404,7 @@ static kp_verdict alter_probe(kp_step *s, const void *args)
         if (!so)
             return KP_NOT_YET;
     }
-    s->result = kp_map(s->a, "was", kp_get(s->pre, "was"), NULL);
+    s->result = kp_map(s->a, "was", pre ? pre->was : NULL, NULL);
     return KP_SO;
 }
 
@@ -400,6 +421,7 @@ const kp_op kp_op_alter_config = {
     .landing = 30 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
     KP_TAKES(alter_arg, alter_args),
+    KP_KEEPS(alter_keep, alter_pre),
     .refuse = alter_refuse,
     .before = alter_before,
     .ask = alter_ask,

@@ -13,6 +13,11 @@ static const kp_arg elect_arg[] = {
            "a list of {topic, partition}; all when left out"),
 };
 
+typedef struct elect_pre {
+    int64_t movable;
+} elect_pre;
+static const kp_keep elect_keep[] = { KP_KEEP(elect_pre, movable, KP_KEEP_INT) };
+
 static bool wanted(const kp_view *v, uint32_t p, const kp_value *list)
 {
     if (!list)
@@ -38,12 +43,11 @@ static uint32_t movable(const kp_view *v, const kp_value *list)
     return n;
 }
 
-static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *before(kp_step *s, const void *args, void *pre)
 {
     const kp_view *v;
     KP_TRY(kp_fresh_view(s->seen, KP_NOBODY, false, &v));
-    *ret_pre = kp_map(s->a, "movable",
-                      kp_int(s->a, movable(v, ((const elect_args *)args)->partitions)), NULL);
+    ((elect_pre *)pre)->movable = movable(v, ((const elect_args *)args)->partitions);
     return NULL;
 }
 
@@ -59,6 +63,7 @@ static kp_err *ask(kp_step *s, const void *args)
 
 static kp_verdict probe(kp_step *s, const void *args)
 {
+    const elect_pre *pre = s->pre;
     bool alone;
     const kp_view *v = kp_others_view(s, KP_NOBODY, KP_NOBODY, &alone);
     if (!v) {
@@ -69,11 +74,10 @@ static kp_verdict probe(kp_step *s, const void *args)
     uint32_t left = movable(v, ((const elect_args *)args)->partitions);
     s->saw = kp_map(s->a, "left", kp_int(s->a, left), NULL);
     if (left == 0) {
-        s->result = kp_map(s->a, "moved", s->pre ? kp_get(s->pre, "movable") : kp_int(s->a, 0),
-                           NULL);
+        s->result = kp_map(s->a, "moved", kp_int(s->a, pre ? pre->movable : 0), NULL);
         return KP_SO;
     }
-    int64_t were = kp_get_int(s->pre, "movable", left);
+    int64_t were = pre ? pre->movable : left;
     s->progress = -(int64_t)left;
     s->say = kp_printf(s->a, "%u of %" PRId64 " leaders still to move", left, were);
     return s->asked && left < (uint64_t)were ? KP_UNDER_WAY : KP_NOT_YET;
@@ -94,6 +98,7 @@ const kp_op kp_op_elect_preferred = {
     .landing = KP_MINUTE,
     .stall = 2 * KP_MINUTE,
     KP_TAKES(elect_arg, elect_args),
+    KP_KEEPS(elect_keep, elect_pre),
     .before = before,
     .ask = ask,
     .probe = probe,

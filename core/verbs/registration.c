@@ -9,6 +9,11 @@
 typedef struct unregister_args {
     int64_t id;
 } unregister_args;
+typedef struct unregister_pre {
+    const kp_value *was; /* NULL: not registered */
+} unregister_pre;
+static const kp_keep unregister_keep[] = { KP_KEEP(unregister_pre, was, KP_KEEP_VALUE) };
+
 static const kp_arg unregister_arg[] = {
     KP_ARG(unregister_args, id, "int", NULL, "the id of a broker that is in no cluster file"),
 };
@@ -54,7 +59,7 @@ static uint32_t only_with(const kp_view *v, int id, uint32_t *ret_first)
     return n;
 }
 
-static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *before(kp_step *s, const void *args, void *pre)
 {
     int id = (int)((const unregister_args *)args)->id;
     const kp_node *ours = kp_inventory_node(s->seen->inv, id);
@@ -75,7 +80,7 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
         return kp_err_new(KP_SAFETY, "bring it back, or delete what only it has",
                           "broker %d alone has the newest records of %u partition%s (%s)", id, n,
                           n == 1 ? "" : "s", kp_view_name(s->a, v, first));
-    *ret_pre = kp_map(s->a, "was", one, NULL);
+    ((unregister_pre *)pre)->was = one;
     return NULL;
 }
 
@@ -90,6 +95,7 @@ static kp_err *ask(kp_step *s, const void *args)
 
 static kp_verdict probe(kp_step *s, const void *args)
 {
+    const unregister_pre *pre = s->pre;
     const kp_value *one;
     kp_err *e = look(s, ((const unregister_args *)args)->id, &one);
 
@@ -102,7 +108,7 @@ static kp_verdict probe(kp_step *s, const void *args)
     s->saw = kp_map(s->a, "is", one, NULL);
     if (one)
         return KP_NOT_YET;
-    s->result = kp_map(s->a, "already", kp_get(s->pre, "was") ? NULL : kp_bool(true), NULL);
+    s->result = kp_map(s->a, "already", pre && pre->was ? NULL : kp_bool(true), NULL);
     return KP_SO;
 }
 
@@ -124,6 +130,7 @@ const kp_op kp_op_unregister_broker = {
     .result = "{already}",
     .example = "unregister_broker(9)",
     KP_TAKES(unregister_arg, unregister_args),
+    KP_KEEPS(unregister_keep, unregister_pre),
     .refuse = refuse,
     .before = before,
     .ask = ask,

@@ -10,17 +10,22 @@ static const kp_arg release_arg[] = {
     KP_ARG(release_args, version, "version", NULL, "a Kafka release, like \"3.9.1\""),
 };
 
+typedef struct release_pre {
+    const kp_value *host;
+} release_pre;
+static const kp_keep release_keep[] = { KP_KEEP(release_pre, host, KP_KEEP_VALUE) };
+
 static const char *version_of(const void *args)
 {
     return ((const release_args *)args)->version;
 }
 
-static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *before(kp_step *s, const void *args, void *pre)
 {
     const kp_value *state;
     (void)args;
     KP_TRY(kp_ask_host(s, s->node.id, -1, &state));
-    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
+    ((release_pre *)pre)->host = kp_host_remember(s->a, state);
     return NULL;
 }
 
@@ -28,9 +33,10 @@ static kp_err *before(kp_step *s, const void *args, const kp_value **ret_pre)
 static kp_verdict stage_probe(kp_step *s, const void *args)
 {
     const release_args *a = args;
+    const release_pre *was = s->pre;
     const kp_node *node = kp_inventory_node(s->seen->inv, s->node.id);
 
-    const char *lacks = kp_release_lacks(kp_get(s->pre, "host"), a->version);
+    const char *lacks = kp_release_lacks(was ? was->host : NULL, a->version);
     if (!lacks) {
         s->result = kp_bool(true);
         return KP_SO;
@@ -62,6 +68,7 @@ static kp_err *switch_ask(kp_step *s, const void *args)
 static kp_verdict switch_probe(kp_step *s, const void *args)
 {
     const release_args *a = args;
+    const release_pre *was = s->pre;
     const kp_value *state;
     kp_err *e = kp_ask_host(s, s->node.id, -1, &state);
 
@@ -74,7 +81,7 @@ static kp_verdict switch_probe(kp_step *s, const void *args)
     const char *now = kp_get_text(state, "link_release", "");
     s->saw = kp_map(s->a, "link_release", kp_text(s->a, now), NULL);
     if (kp_streq(now, a->version)) {
-        s->result = kp_map(s->a, "from", kp_get(kp_get(s->pre, "host"), "link_release"), NULL);
+        s->result = kp_map(s->a, "from", was ? kp_get(was->host, "link_release") : NULL, NULL);
         return KP_SO;
     }
     if (kp_get_int(state, "pid", 0) != 0 && !s->intended) {
@@ -98,6 +105,7 @@ const kp_op kp_op_stage_release = {
     .landing = KP_SECOND,
     .fan_out = "nodes",
     KP_TAKES(release_arg, release_args),
+    KP_KEEPS(release_keep, release_pre),
     .before = before,
     .ask = no_ask,
     .probe = stage_probe,
@@ -121,6 +129,7 @@ const kp_op kp_op_switch_release = {
     .stall = 2 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(release_arg, release_args),
+    KP_KEEPS(release_keep, release_pre),
     .version_of = version_of,
     .before = before,
     .ask = switch_ask,

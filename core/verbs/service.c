@@ -24,6 +24,26 @@ static const kp_arg controller_arg[] = {
     KP_ARG(service_args, nodes, "controllers", NULL, "a controller's id, or a list of ids"),
 };
 
+/* What they remember: the host as it was; of a stop also what the guard judged. */
+typedef struct service_pre {
+    const kp_value *host;
+    const kp_value *behind; /* partitions, by kp_view_behind_keys; NULL: none */
+    int64_t leaders;
+} service_pre;
+static const kp_keep stop_keep[] = {
+    KP_KEEP(service_pre, host, KP_KEEP_VALUE),
+    KP_KEEP(service_pre, behind, KP_KEEP_VALUE),
+    KP_KEEP(service_pre, leaders, KP_KEEP_INT),
+};
+static const kp_keep start_keep[] = { KP_KEEP(service_pre, host, KP_KEEP_VALUE) };
+
+/* The host as it was; NULL when that is not known. */
+static const kp_value *host_before(const kp_step *s)
+{
+    const service_pre *pre = s->pre;
+    return pre ? pre->host : NULL;
+}
+
 static const kp_node *node_of(const kp_step *s)
 {
     return kp_inventory_node(s->seen->inv, s->node.id);
@@ -43,7 +63,7 @@ static kp_grant restart_grants(const kp_inventory *inv, const void *args)
 
 /* ---- stop ---- */
 
-static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *stop_before(kp_step *s, const void *args, void *pre)
 {
     const kp_value *state;
     const kp_view *v = NULL;
@@ -59,14 +79,15 @@ static kp_err *stop_before(kp_step *s, const void *args, const kp_value **ret_pr
         leaders = slot >= 0 ? v->leads[slot] : 0;
     }
     s->host = state;
-    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), "behind",
-                      kp_len(behind) ? behind : NULL, "leaders", kp_int(s->a, leaders), NULL);
+    *(service_pre *)pre = (service_pre) { .host = kp_host_remember(s->a, state),
+                                          .behind = kp_len(behind) ? behind : NULL,
+                                          .leaders = leaders };
     return NULL;
 }
 
 static kp_err *stop_ask(kp_step *s, const void *args)
 {
-    const kp_value *was = kp_get(s->pre, "host");
+    const kp_value *was = host_before(s);
     kp_request q = { .kind = KP_A_STOP,
                      .node = s->node.id,
                      .within = KP_MINUTE,
@@ -133,9 +154,64 @@ static bool lists(const kp_view *v, int node)
     return slot >= 0 && v->brokers[slot].alive;
 }
 
+/* The very process that was to stop is still there: not asked yet, or on its way. */
+static kp_verdict still_there(kp_step *s, const kp_value *state)
+{
+    const char *words;
+    claim how = claimed(s, state, &words);
+    if (how == CLAIM_NONE)
+        return KP_NOT_YET;
+    s->blind = how == CLAIM_UNKNOWN;
+    s->say = s->blind ? "its host does not say whether it is being stopped"
+             : words  ? kp_printf(s->a, "its process is still there, and %s", words)
+                      : "shutting down";
+    return KP_UNDER_WAY;
+}
+
+static kp_verdict another_runs(kp_step *s, int64_t was_pid, int64_t pid)
+{
+    s->why = kp_printf(s->a,
+                       "process %" PRId64 " is gone, and process %" PRId64
+                       " runs instead: something else started it",
+                       was_pid, pid);
+    s->next = "find out what restarts it (the service manager? another tool?), then: kplay resume";
+    return KP_DID_FAIL;
+}
+
+static kp_verdict unclean(kp_step *s, int64_t dirs, int64_t clean)
+{
+    s->why = kp_printf(s->a,
+                       "its process ended without a clean shutdown: clean marks in %" PRId64
+                       " of %" PRId64 " log dirs",
+                       clean, dirs);
+    s->next = "find out what ended it; kplay resume goes on with its start (it will recover its "
+              "logs)";
+    return KP_DID_FAIL;
+}
+
+/* No process, and clean marks: stopped when its manager and the others say so, too. */
+static kp_verdict gone(kp_step *s, const kp_value *state, bool broker)
+{
+    const service_pre *pre = s->pre;
+    bool alone = true;
+    if (kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "deactivating")) {
+        s->say = "its process is gone; the service manager is not done with it";
+        return KP_UNDER_WAY;
+    }
+    const kp_view *v = broker ? kp_others_view(s, s->node, KP_NOBODY, &alone) : NULL;
+    if (!alone && (!v || lists(v, s->node.id))) {
+        s->say = v ? "its process is gone; the others still list it"
+                   : "its process is gone; no other broker answers";
+        return KP_UNDER_WAY;
+    }
+    s->result = kp_map(s->a, "clean", broker ? kp_bool(true) : NULL, "leaders",
+                       kp_int(s->a, pre->leaders), NULL);
+    return KP_SO;
+}
+
 static kp_verdict stop_probe(kp_step *s, const void *args)
 {
-    const kp_value *was = kp_get(s->pre, "host"), *state;
+    const kp_value *was = host_before(s), *state;
     int64_t was_pid = kp_get_int(was, "pid", 0);
     (void)args;
 
@@ -155,61 +231,24 @@ static kp_verdict stop_probe(kp_step *s, const void *args)
     bool same = pid == was_pid &&
                 kp_get_int(state, "start_time", 0) == kp_get_int(was, "start_time", 0);
     bool rebooted = !kp_streq(kp_get_text(state, "boot_id", ""), kp_get_text(was, "boot_id", ""));
+    bool broker = kp_node_is(node_of(s), KP_BROKER);
     s->saw = kp_map(s->a, "pid", kp_int(s->a, pid), "clean_dirs", kp_int(s->a, clean), "dirs",
                     kp_int(s->a, dirs), NULL);
 
-    if (same && !rebooted) {
-        const char *words;
-        claim how = s->intended ? claimed(s, state, &words) : CLAIM_NONE;
-        if (how == CLAIM_NONE)
-            return KP_NOT_YET;
-        s->blind = how == CLAIM_UNKNOWN;
-        s->say = s->blind ? "its host does not say whether it is being stopped"
-                 : words  ? kp_printf(s->a, "its process is still there, and %s", words)
-                          : "shutting down";
-        return KP_UNDER_WAY;
-    }
-    if (pid != 0) {
-        s->why = kp_printf(s->a,
-                           "process %" PRId64 " is gone, and process %" PRId64
-                           " runs instead: something else started it",
-                           was_pid, pid);
-        s->next =
-            "find out what restarts it (the service manager? another tool?), then: kplay resume";
-        return KP_DID_FAIL;
-    }
-    bool broker = kp_node_is(node_of(s), KP_BROKER);
-    if (broker && (dirs == 0 || clean < dirs)) {
-        s->why = kp_printf(s->a,
-                           "its process ended without a clean shutdown: clean marks in %" PRId64
-                           " of %" PRId64 " log dirs",
-                           clean, dirs);
-        s->next = "find out what ended it; kplay resume goes on with its start (it will recover "
-                  "its logs)";
-        return KP_DID_FAIL;
-    }
-    if (kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "deactivating")) {
-        s->say = "its process is gone; the service manager is not done with it";
-        return KP_UNDER_WAY;
-    }
-    if (broker) {
-        bool alone;
-        const kp_view *v = kp_others_view(s, s->node, KP_NOBODY, &alone);
-        if (!alone && (!v || lists(v, s->node.id))) {
-            s->say = v ? "its process is gone; the others still list it"
-                       : "its process is gone; no other broker answers";
-            return KP_UNDER_WAY;
-        }
-    }
-    s->result = kp_map(s->a, "clean", broker ? kp_bool(true) : NULL, "leaders",
-                       kp_get(s->pre, "leaders"), NULL);
-    return KP_SO;
+    if (same && !rebooted)
+        return still_there(s, state);
+    if (pid != 0)
+        return another_runs(s, was_pid, pid);
+    if (broker && (dirs == 0 || clean < dirs))
+        return unclean(s, dirs, clean);
+    return gone(s, state, broker);
 }
 
 static void stop_after(kp_step *s, const void *args)
 {
     kp_known *k = kp_known_node(s->seen, s->node.id);
-    const kp_value *behind = kp_get(s->pre, "behind");
+    const service_pre *pre = s->pre;
+    const kp_value *behind = pre ? pre->behind : NULL;
     (void)args;
     if (k)
         k->stopped = true;
@@ -221,13 +260,13 @@ static void stop_after(kp_step *s, const void *args)
 
 /* ---- start ---- */
 
-static kp_err *start_before(kp_step *s, const void *args, const kp_value **ret_pre)
+static kp_err *start_before(kp_step *s, const void *args, void *pre)
 {
     const kp_value *state;
     (void)args;
     KP_TRY(kp_ask_host(s, s->node.id, -1, &state));
     s->host = state;
-    *ret_pre = kp_map(s->a, "host", kp_host_remember(s->a, state), NULL);
+    ((service_pre *)pre)->host = kp_host_remember(s->a, state);
     return NULL;
 }
 
@@ -275,11 +314,11 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
     if (how == CLAIM_DONE && s->gone_since == 0)
         s->gone_since = now;
     /* The start command has ended and for a while there is no process: it came and went. */
-    bool gone = how == CLAIM_DONE && now - s->gone_since >= GONE_FOR;
+    bool went = how == CLAIM_DONE && now - s->gone_since >= GONE_FOR;
     bool gave_up = how == CLAIM_NONE && s->asked &&
                    kp_streq(kp_get_text(kp_get(state, "service"), "state", ""), "failed");
-    if (gone || gave_up) {
-        s->why = !gone ? "the service manager gave up starting it"
+    if (went || gave_up) {
+        s->why = !went ? "the service manager gave up starting it"
                  : words
                      ? kp_printf(s->a, "it was started and its process is gone again; %s", words)
                      : "it was started and its process is gone again";
@@ -300,7 +339,7 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
 static kp_verdict start_probe(kp_step *s, const void *args)
 {
     const kp_node *node = node_of(s);
-    const kp_value *was = kp_get(s->pre, "host"), *state;
+    const kp_value *was = host_before(s), *state;
     (void)args;
 
     if (!s->pre)
@@ -354,7 +393,7 @@ static void start_after(kp_step *s, const void *args)
     if (k)
         k->stopped = false;
     if (k)
-        k->log_from = kp_get_int(kp_get(s->pre, "host"), "log_size", -1);
+        k->log_from = kp_get_int(host_before(s), "log_size", -1);
     if (k && s->life.pid != 0)
         k->life = s->life;
     else if (k) /* of an earlier session */
@@ -386,6 +425,7 @@ const kp_op kp_op_stop_broker = {
     .stall = 6 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(broker_arg, service_args),
+    KP_KEEPS(stop_keep, service_pre),
     .grant_of = restart_grants,
     .before = stop_before,
     .ask = stop_ask,
@@ -410,6 +450,7 @@ const kp_op kp_op_start_broker = {
     .stall = 10 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(broker_arg, service_args),
+    KP_KEEPS(start_keep, service_pre),
     .grant_of = restart_grants,
     .before = start_before,
     .ask = start_ask,
@@ -433,6 +474,7 @@ const kp_op kp_op_stop_controller = {
     .stall = 2 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(controller_arg, service_args),
+    KP_KEEPS(stop_keep, service_pre),
     .grant_of = restart_grants,
     .before = stop_before,
     .ask = stop_ask,
@@ -457,6 +499,7 @@ const kp_op kp_op_start_controller = {
     .stall = 3 * KP_MINUTE,
     .fan_out = "nodes",
     KP_TAKES(controller_arg, service_args),
+    KP_KEEPS(start_keep, service_pre),
     .grant_of = restart_grants,
     .before = start_before,
     .ask = start_ask,

@@ -6,7 +6,7 @@ usage: house_test.py SOURCE_DIR BUILD_DIR
 Rooms:    every #include of ours is allowed by rooms.txt.
 Symbols:  poll and its kin are called in one object file; core leaves one project symbol undefined,
           the script host's table; luaapi calls nothing that opens a socket, file, thread or clock.
-Sources:  banned functions, a first comment in each file, file and line lengths.
+Sources:  banned functions, a first comment in each file, lengths of files, lines and functions.
 Scripts:  each begins with what it is, and shellcheck finds nothing; what is run on hosts needs no room for temporary files.
 Map:      every path, name and commit that docs/architecture.md names exists.
 Patience: in the lab one module sleeps and counts time down; it follows the machine's pace.
@@ -29,6 +29,7 @@ LUAAPI_MAY_NOT = {"socket", "connect", "send", "recv", "open", "open64", "openat
 IDS = r"(?:\w+(?:->|\.))*(?:node|node_id|broker|broker_id|follow|without|last_started|followed)(?:\.id|->id)?"
 LINES_LIMIT = 900
 COLUMNS_LIMIT = 100
+FUNCTION_LIMIT = 60
 
 failures: list[str] = []
 
@@ -93,6 +94,14 @@ def check_sources(table: dict[str, list[str]]) -> None:
                     fail(f"{name}:{n}: {len(line)} columns")
                 if "\t" in line or line != line.rstrip():
                     fail(f"{name}:{n}: tab or trailing blank")
+            begun = None
+            for n, line in enumerate(lines, 1):
+                if line == "{":
+                    begun = n
+                elif line == "}" and begun:
+                    if n - begun > FUNCTION_LIMIT:
+                        fail(f"{name}:{begun}: a function of {n - begun} lines; a screen has {FUNCTION_LIMIT}")
+                    begun = None
             for n, line in enumerate(strip(text).splitlines(), 1):
                 m = re.search(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(", line)
                 if m:

@@ -286,9 +286,14 @@ static kp_err *probe(kp_run *r, const kp_value *unused)
     s.args = args;
     s.canonical = canonical;
     s.node = op->fan_out ? kp_somebody(((const kp_nodes *)args)->id[0]) : KP_NOBODY;
-    TEST_TRY(op->before(&s, args, &s.pre));
-    if (now->pre)
-        TEST_TRY(json(r, now->pre, &s.pre));
+    void *pre = kp_alloc(r->a, op->pre_size + 1);
+    TEST_TRY(op->before(&s, args, pre));
+    s.pre = pre;
+    if (now->pre) {
+        const kp_value *other;
+        TEST_TRY(json(r, now->pre, &other));
+        s.pre = kp_pre_of(r->a, op, other);
+    }
     if (now->asked) {
         s.intended = s.asked = true;
         s.asked_at = kp_mono(r->w);

@@ -257,7 +257,7 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
     kp_builder canonical = kp_map_begin(a);
     for (size_t i = 0; i < op->n_args; i++) {
         const kp_arg *arg = &op->args[i];
-        const kp_value *v;
+        const kp_value *v = NULL;
         KP_TRY(pick(op, i, &g, &v));
         if (v)
             kp_map_add(&canonical, arg->name, kp_value_copy(a, v));

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const fields[] = { "api", "summary", "effects",  "args", "check",
-                                      "run", "verify",  "rollback", NULL };
+static const char *const fields[] = { "api",   "summary", "effects", "args",
+                                      "check", "run",     "verify",  NULL };
 static const char *const types[] = { "version", "duration", "text",     "int",    "bool", "node",
                                      "broker",  "node[]",   "broker[]", "module", NULL };
 static const char *const arg_fields[] = { "default", "doc", "required", NULL };
@@ -217,7 +217,7 @@ static void read_args(lua_State *L, const kl_file *file, int table, kp_header *h
 
 KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
 {
-    static const char *const parts[] = { "check", "run", "verify", "rollback" };
+    static const char *const parts[] = { "check", "run", "verify" };
     kp_script *s = kl_of(L);
     int table = lua_gettop(L);
 

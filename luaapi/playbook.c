@@ -194,7 +194,7 @@ KL_RAISES int kl_lua_require(lua_State *L)
 
 /* ---- playbooks ---- */
 
-static const char *const part_names[] = { "check", "run", "verify", "rollback" };
+static const char *const part_names[] = { "check", "run", "verify" };
 
 KL_RAISES void kl_playbook_open(lua_State *L, const kl_file *file, kp_header *h)
 {

@@ -20,7 +20,6 @@ static const struct {
 } levels[] = {
     [KP_LOG_ERROR] = { "error", "kplay: error: " },
     [KP_LOG_WARN] = { "warn", "kplay: warning: " },
-    [KP_LOG_INFO] = { "info", "kplay: " },
     [KP_LOG_DEBUG] = { "debug", "kplay: debug: " },
 };
 

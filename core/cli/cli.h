@@ -100,7 +100,6 @@ typedef struct kp_open_cluster {
     bool simulated;
     const char *runs;  /* directory of runs */
     const char *taken; /* where `sim` goes when it is taken; NULL: nowhere */
-    const char *file; /* of the cluster; NULL for --demo */
     kp_files files;
 } kp_open_cluster;
 

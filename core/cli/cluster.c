@@ -43,14 +43,6 @@ static kp_err *make_dirs(const char *path)
     }
 }
 
-static char *state_dir(kp_arena *a, const char *name)
-{
-    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (xdg && *xdg)
-        return kp_printf(a, "%s/kplay/%s", xdg, name);
-    return kp_printf(a, "%s/.local/state/kplay/%s", home && *home ? home : "/tmp", name);
-}
-
 static bool exists(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -117,7 +109,10 @@ kp_err *kp_cluster_taken(void *cluster)
 
 static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, kp_open_cluster *c)
 {
-    c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : state_dir(a, "demo");
+    c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : kp_state_dir(a, "demo");
+    if (!c->runs)
+        return kp_err_new(KP_USAGE, "--runs DIR says where",
+                          "HOME is not set: where are runs kept?");
     KP_TRY(kp_files_init(a, NULL, &c->files));
     if (what_for == KP_TO_FIND)
         return NULL;
@@ -144,7 +139,6 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
         return nothing_here();
 
     KP_TRY(kp_inventory_load(a, file, &c->inventory));
-    c->file = file;
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
     if (what_for == KP_TO_FIND)

@@ -9,7 +9,7 @@
 #include "report/asking.h"
 
 #define RUN_OPTIONS                                                                                \
-    KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_MODE,                                                      \
+    KP_OPT_CLUSTER, KP_OPT_DEMO,                                                                   \
         { "yes", 'y', NULL, "start, and answer confirm, without a person" },                       \
         { "force", 0, "GUARD",                                                                     \
           "override one row of the guard (kplay doc guard lists them); needs --reason" },          \
@@ -22,6 +22,7 @@ static const kp_option run_options[] = {
     { "dry-run", 0, NULL,
       "run it on a simulated copy, judge its nodes on the cluster itself; nothing is changed" },
     { "supersede", 0, "RUN", "close that unfinished run for good first" },
+    KP_OPT_MODE,
     RUN_OPTIONS,
     { NULL, 0, NULL, NULL },
 };
@@ -306,7 +307,7 @@ static kp_err *take_yes(kp_arena *a, const kp_line *line, const kp_open_cluster 
         kp_out_line("run %s of %s waits for an answer, asked %s ago", run, waits->playbook,
                     kp_duration_text(a, ago < 0 ? 0 : ago, false));
     if (!json && (yes || !isatty(STDIN_FILENO)))
-        kp_question_lines("", q);
+        kp_question_lines(q);
     if (!yes && !json)
         answer = kp_terminal_ask(c->world, "", q);
     if (answer == KP_ANSWER_YES)

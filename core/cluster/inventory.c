@@ -18,7 +18,7 @@
 /* ---- the tables ---- */
 
 typedef struct top_level {
-    const char *cluster, *rules, *runs;
+    const char *cluster, *runs;
     const kp_value *kafka, *ssh, *service, *layout, *policy, *playbooks, *simulate;
     const kp_value *brokers, *controllers, *zookeeper;
 } top_level;
@@ -42,8 +42,6 @@ static const kp_field top_fields[] = {
     { "policy", KP_FIELD_MAP, offsetof(top_level, policy), NULL, NULL, "how careful kplay is" },
     { "playbooks", KP_FIELD_MAP, offsetof(top_level, playbooks), NULL, NULL,
       "arguments by playbook: { rolling: { settle: 45m } }" },
-    { "rules", KP_FIELD_TEXT, offsetof(top_level, rules), NULL, NULL,
-      "your version rules: a file, or the name of a shipped set" },
     { "runs", KP_FIELD_LOCAL, offsetof(top_level, runs), NULL, NULL,
       "the directory where runs are kept" },
     { "simulate", KP_FIELD_MAP, offsetof(top_level, simulate), NULL, NULL,
@@ -581,32 +579,20 @@ static kp_err *check_playbooks(const kp_reading *in, const kp_value *playbooks)
 
 /* ---- the file ---- */
 
-static kp_err *read_rules(const kp_reading *in, const char *rules, kp_inventory *inv)
+const char *kp_state_dir(kp_arena *a, const char *cluster)
 {
-    if (!rules)
-        return NULL;
-    bool is_set = *rules && !strpbrk(rules, "/.~");
-    const char *path = is_set ? rules : *rules ? kp_local_path(in, rules) : NULL;
-    if (!path)
-        return kp_reading_error(in, "rules", "write a path, or the name of a shipped set of rules",
-                                "`rules` must be a path on this machine, or a name");
-    inv->rules = kp_text(in->a, path);
-    return NULL;
+    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    if (xdg && *xdg == '/')
+        return kp_printf(a, "%s/kplay/%s", xdg, cluster);
+    return home && *home ? kp_printf(a, "%s/.local/state/kplay/%s", home, cluster) : NULL;
 }
 
-/* The XDG Base Directory Specification: $XDG_STATE_HOME when absolute, else ~/.local/state. */
 static kp_err *read_runs(const kp_reading *in, const char *runs, kp_inventory *inv)
 {
-    const char *xdg = getenv("XDG_STATE_HOME");
-    if (runs && *runs) {
-        inv->runs = runs;
-        return NULL;
-    }
-    const char *state = xdg && xdg[0] == '/' ? xdg : kp_local_path(in, "~/.local/state");
-    if (!state)
-        return missing(in, "", "runs", "give the directory where runs are kept; HOME is not set");
-    inv->runs = kp_printf(in->a, "%s/kplay/%s", state, inv->cluster);
-    return NULL;
+    inv->runs = runs && *runs ? runs : kp_state_dir(in->a, inv->cluster);
+    return inv->runs
+               ? NULL
+               : missing(in, "", "runs", "give the directory where runs are kept; HOME is not set");
 }
 
 static kp_err *check_top(const kp_reading *in, const top_level *t)
@@ -652,7 +638,6 @@ kp_err *kp_inventory_parse(kp_arena *a, const char *path, const char *text, size
     KP_TRY(read_policy(&in, t.policy, inv));
     KP_TRY(check_playbooks(&in, t.playbooks));
     inv->playbooks = t.playbooks ? t.playbooks : kp_map(a, NULL);
-    KP_TRY(read_rules(&in, t.rules, inv));
     KP_TRY(read_runs(&in, t.runs, inv));
     *ret_inv = inv;
     return NULL;

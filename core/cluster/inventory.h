@@ -4,7 +4,7 @@
  * Strict YAML: unknown keys, duplicate keys, aliases, tags, several documents and wrong types are
  * errors with file:line:column and what to write instead.  At most 1 MiB, 32 deep.  `service`,
  * `layout`, `ssh` given for all nodes are overridden key by key by a node's own.  Paths on this
- * machine (identity, known_hosts, rules, runs, secrets' files, kafka's *.location) may begin with
+ * machine (identity, known_hosts, runs, secrets' files, kafka's *.location) may begin with
  * ~/ and are otherwise relative to the cluster file's directory; paths on hosts are absolute.
  */
 #ifndef KP_CLUSTER_INVENTORY_H
@@ -91,8 +91,6 @@ typedef struct kp_inventory {
         *accept; /* policy.accept: list of {topic|partition, why, until?}; [] when absent */
     const kp_value
         *playbooks; /* {rolling: {settle: "45m", hooks: "team.night", ...}}; {} when absent */
-    const kp_value *rules;    /* text: path of the team's skew rules, or the name of a shipped set
-                               * (without '/', '.' and '~'); NULL */
     const char *runs;         /* directory of the runs; default $XDG_STATE_HOME or ~/.local/state,
                                  kplay/<cluster> */
     const kp_value *simulate; /* the simulated cluster's description, or NULL for a real one */
@@ -102,6 +100,10 @@ typedef struct kp_inventory {
 kp_err *kp_inventory_load(kp_arena *a, const char *path, const kp_inventory **ret_inv) KP_MUST_USE;
 kp_err *kp_inventory_parse(kp_arena *a, const char *path, const char *text, size_t n,
                            const kp_inventory **ret_inv) KP_MUST_USE;
+
+/* Where a cluster's runs are kept unless its file says: below $XDG_STATE_HOME when that is absolute
+ * (XDG Base Directory Specification), else ~/.local/state; NULL: there is no HOME. */
+const char *kp_state_dir(kp_arena *a, const char *cluster);
 
 const kp_node *kp_inventory_node(const kp_inventory *inv, int id); /* NULL when absent */
 /* "broker 3", "controller 3001", "node 1" */

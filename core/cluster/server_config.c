@@ -205,11 +205,12 @@ static void read_lines(reading *r)
     r->c->values = kp_map_end(&values);
 }
 
-static uint32_t times_set(const reading *r, const char *key, size_t n_lines)
+/* How many of the first n_lines set the IBP. */
+static uint32_t times_set(const reading *r, size_t n_lines)
 {
     uint32_t times = 0;
     for (size_t i = 0; i < n_lines; i++)
-        times += kp_streq(r->line[i].key, key);
+        times += kp_streq(r->line[i].key, IBP);
     return times;
 }
 
@@ -494,12 +495,12 @@ static void read_ibp(reading *r)
 {
     kp_server_config *c = r->c;
     c->ibp = text_of(r, IBP);
-    c->ibp_set = times_set(r, IBP, r->n_lines);
+    c->ibp_set = times_set(r, r->n_lines);
     if (c->ibp && !is_provided(r, IBP) && !is_ibp(c->ibp))
         stops(r, IBP, kp_printf(r->a, IBP "=%s is no version",
                                 kp_printable(r->a, c->ibp, strlen(c->ibp))),
               "set it to a version, 3.9 for example");
-    if (times_set(r, IBP, r->n_in_file) < c->ibp_set)
+    if (times_set(r, r->n_in_file) < c->ibp_set)
         find(r, IBP, "the command line sets " IBP ": what the file says of it has no effect",
              "take the --override out of the start command, and set it in the file");
 }
@@ -520,7 +521,6 @@ const kp_server_config *kp_server_config_read(kp_arena *a, const kp_config_sourc
     c->migration = flag_of(&r, MIGRATION, false);
     c->listeners = parts_of(a, listeners ? listeners : "PLAINTEXT://:9092", false);
     c->voters = parts_of(a, text_of(&r, "controller.quorum.voters"), false);
-    c->bootstrap = parts_of(a, text_of(&r, "controller.quorum.bootstrap.servers"), false);
     problems_end(&r);
     return c;
 }

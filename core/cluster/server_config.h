@@ -52,8 +52,7 @@ typedef struct kp_server_config {
 
     /* As written, trimmed, split; "PLAINTEXT://:9092" where listeners is not set. */
     const kp_value *listeners;
-    const kp_value *voters;    /* controller.quorum.voters: list of text "id@host:port" */
-    const kp_value *bootstrap; /* controller.quorum.bootstrap.servers: list of text */
+    const kp_value *voters; /* controller.quorum.voters: list of text "id@host:port" */
 
     /* Every key with its text, overrides included, as java.util.Properties has it: not trimmed. */
     const kp_value *values;

@@ -533,19 +533,6 @@ static bool is_excused(const kp_value *excused, const char *key)
     return line_of(excused, key, strlen(key) + 1) != NULL;
 }
 
-uint32_t kp_view_flagged(const kp_view *v, unsigned flags, uint32_t *ret_parts, uint32_t max)
-{
-    uint32_t n = 0;
-    for (uint32_t p = 0; p < v->n_parts; p++) {
-        if (!(v->flags[p] & flags))
-            continue;
-        if (ret_parts && n < max)
-            ret_parts[n] = p;
-        n++;
-    }
-    return n;
-}
-
 static void bad_key(const kp_view_bad_topic *t, char key[KEY_LIMIT])
 {
     snprintf(key, KEY_LIMIT, "%s:?", t->name);

@@ -191,10 +191,6 @@ int kp_view_leader_id(const kp_view *v, uint32_t p); /* broker id or -1 */
 /* One partition as playbooks see it: {topic, partition, leader, replicas, isr, min_isr}. */
 const kp_value *kp_view_partition_value(kp_arena *a, const kp_view *v, uint32_t p);
 
-/* Partitions that have one of these flags; the first `max` of them listed in ret_parts (may be
- * NULL), ascending. */
-uint32_t kp_view_flagged(const kp_view *v, unsigned flags, uint32_t *ret_parts, uint32_t max);
-
 /* Replicas of `broker_id` outside their ISR that are not excused (NULL: none is), and bad topics
  * that are not: it may have replicas of them.  Up to `max` are listed in ret_parts (may be NULL),
  * bad topics last, as UINT32_MAX. */

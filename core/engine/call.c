@@ -16,7 +16,7 @@ char *kp_path_next(kp_run *r)
     return kp_printf(r->call, "%s%s%s%d", sc->prefix, sc->step, *sc->step ? "." : "", sc->calls);
 }
 
-kp_err *kp_grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at)
+static kp_err *grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at)
 {
     unsigned missing = need & ~r->scope[r->depth].granted;
     for (unsigned bit = 1; missing && bit; bit <<= 1)
@@ -53,7 +53,7 @@ static kp_err *allowed(kp_run *r, const kp_op *op, const void *args, const char 
                                     op->name, part),
                          "%s", at);
     unsigned need = (unsigned)op->grant | (op->grant_of ? (unsigned)op->grant_of(r->inv, args) : 0);
-    KP_TRY(kp_grant_check(r, op, need, at));
+    KP_TRY(grant_check(r, op, need, at));
     if (op->refuse) {
         kp_err *e = op->refuse(args);
         if (e)
@@ -173,13 +173,13 @@ kp_err *kp_run_call(kp_run *r, const kp_op *op, const kp_value *given, const cha
         e = op->read(&s, args, ret_v);
         break;
     case KP_OP_WAIT:
-        e = kp_wait_verb(r, op, args, canonical, s.path, at, old, ret_v);
+        e = kp_wait_verb(r, op, args, canonical, s.path, old, ret_v);
         break;
     case KP_OP_SCRIPT:
         e = kp_err_new(KP_INTERNAL, "report this", "%s is the script host's", op->name);
         break;
     default:
-        e = kp_step_run(r, op, args, canonical, s.path, at, old, ret_v);
+        e = kp_step_run(r, op, args, canonical, s.path, old, ret_v);
         break;
     }
     r->replay.now = NULL;

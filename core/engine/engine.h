@@ -18,7 +18,7 @@
 #define KP_API 1                     /* newest API level a playbook may ask for */
 #define KP_SCRIPT_LIMIT (64u * 1024) /* bytes of one playbook or module */
 
-typedef enum kp_part { KP_PART_CHECK, KP_PART_RUN, KP_PART_VERIFY, KP_PART_ROLLBACK } kp_part;
+typedef enum kp_part { KP_PART_CHECK, KP_PART_RUN, KP_PART_VERIFY } kp_part;
 
 /* An argument a playbook declares: args = { to = { "version", default=, doc= } }.  Types: version,
  * duration, text, int, bool, node, "node[]", "broker[]", module. */
@@ -36,7 +36,7 @@ typedef struct kp_header {
     unsigned effects;    /* kp_grant bits */
     size_t n_args;
     const kp_script_arg *args; /* in the order of their names */
-    bool has[4];               /* by kp_part */
+    bool has[3];               /* by kp_part */
 } kp_header;
 
 typedef enum kp_find { KP_FIND_PLAYBOOK, KP_FIND_STDLIB, KP_FIND_TEAM } kp_find;

@@ -10,8 +10,9 @@ const kp_op *kp_op_named(const kp_op *const *verbs, const char *name)
 }
 
 static const char *const grant_names[] = {
-    "broker.restart", "controller.restart", "release.stage", "release.switch",    "config.file",
-    "config.dynamic", "leader.elect",       "host.exec",     "broker.unregister", NULL,
+    "broker.restart", "controller.restart", "release.stage",
+    "release.switch", "config.file",        "config.dynamic",
+    "leader.elect",   "broker.unregister",  NULL,
 };
 
 const char *const *kp_grant_names(void)

@@ -20,26 +20,24 @@ typedef enum kp_grant {
     KP_G_CONFIG_FILE = 1 << 4,
     KP_G_CONFIG_DYNAMIC = 1 << 5,
     KP_G_LEADER_ELECT = 1 << 6,
-    KP_G_HOST_EXEC = 1 << 7,
-    KP_G_BROKER_UNREGISTER = 1 << 8,
+    KP_G_BROKER_UNREGISTER = 1 << 7,
 } kp_grant;
 const char *kp_grant_name(kp_grant one); /* "broker.restart"; NULL when not exactly one */
 bool kp_grant_parse(const char *name, kp_grant *ret_one);
 const char *const *kp_grant_names(void); /* ends with NULL */
 
 typedef enum kp_op_class {
-    KP_OP_READ,   /* a question: `read` */
-    KP_OP_WANT,   /* wants a state; asking twice is harmless */
-    KP_OP_ONCE,   /* must act once; the host's claim or the cluster makes sure */
-    KP_OP_OPAQUE, /* does what kplay can not know: needs a probe of the caller's */
-    KP_OP_WAIT,   /* acts on nothing; `probe` says when it is so */
+    KP_OP_READ, /* a question: `read` */
+    KP_OP_WANT, /* wants a state; asking twice is harmless */
+    KP_OP_ONCE, /* must act once; the host's claim or the cluster makes sure */
+    KP_OP_WAIT, /* acts on nothing; `probe` says when it is so */
     KP_OP_FLOW, /* log, confirm, step ...: `read` runs it; it is journaled by itself when it must be
                  */
     KP_OP_SCRIPT, /* needs a function of the script (wait_until, play): carried out by the script
                      host */
 } kp_op_class;
 
-enum { KP_DISRUPTIVE = 1, KP_IRREVERSIBLE = 2, KP_CRITICAL = 4 }; /* marks of one call */
+enum { KP_DISRUPTIVE = 1, KP_IRREVERSIBLE = 2 }; /* marks of one call */
 
 typedef enum kp_verdict { KP_NOT_YET, KP_UNDER_WAY, KP_SO, KP_DID_FAIL, KP_UNKNOWN } kp_verdict;
 const char *kp_verdict_name(kp_verdict v); /* "not yet", "under way", "so", "failed", "unknown" */

@@ -131,7 +131,6 @@ static void index_one(kp_run *r, kp_call_record *c, const char *path, const kp_r
     switch (rec->kind) {
     case KP_K_INTENT: {
         kp_child_record *k = child_for(r, c, path);
-        k->op_id = kp_get_text(rec->body, "id", "");
         k->attempt = (int)kp_get_int(rec->body, "try", 1);
         k->intent = rec;
         k->done = NULL;

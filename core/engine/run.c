@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN_ARENA ((size_t)512 << 20)
 #define CALL_ARENA ((size_t)512 << 20)
 #define EVAL_ARENA ((size_t)256 << 20)
 

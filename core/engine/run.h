@@ -9,7 +9,7 @@
 
 /* One call as the journal has it: the records of one path, children of a fan-out included. */
 typedef struct kp_child_record {
-    const char *path, *op_id;
+    const char *path;
     int attempt;
     const kp_record *intent; /* NULL for a call that needs none */
     const kp_record *done;   /* NULL: in doubt */
@@ -257,7 +257,7 @@ kp_err *kp_shadow_end(kp_run *r); /* raised by the call behind which the journal
 /* Whether `progress` is nearer than it was ever before; 0 never is. */
 bool kp_nearer(int64_t progress, int64_t *best);
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
-                    const char *path, const char *at, const kp_call_record *old,
+                    const char *path, const kp_call_record *old,
                     const kp_value **ret_v) KP_MUST_USE;
 
 /* ---- pre.c ---- */
@@ -272,7 +272,7 @@ void kp_eta_learn(kp_run *r, const kp_op *op, kp_ms took);
 
 /* ---- wait.c ---- */
 kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
-                     const char *path, const char *at, const kp_call_record *old,
+                     const char *path, const kp_call_record *old,
                      const kp_value **ret_v) KP_MUST_USE;
 
 kp_err *kp_wait_sleep(kp_step *s, kp_ms d) KP_MUST_USE;
@@ -281,6 +281,5 @@ kp_err *kp_wait_sleep(kp_step *s, kp_ms d) KP_MUST_USE;
 char *kp_path_next(kp_run *r); /* the next call's path, counted */
 /* The name of the part that may only ask, this playbook's or one's that plays it; NULL: none. */
 const char *kp_only_asks(const kp_run *r);
-kp_err *kp_grant_check(kp_run *r, const kp_op *op, unsigned need, const char *at) KP_MUST_USE;
 
 #endif

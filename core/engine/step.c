@@ -524,11 +524,9 @@ static kp_err *join_errors(kp_run *r, const kp_op *op, child *c, size_t n)
 }
 
 kp_err *kp_step_run(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
-                    const char *path, const char *at, const kp_call_record *old,
-                    const kp_value **ret_v)
+                    const char *path, const kp_call_record *old, const kp_value **ret_v)
 {
     const kp_nodes *nodes = NULL; /* NULL: it acts on the cluster, by one child of nobody's */
-    (void)at;
 
     for (size_t i = 0; i < op->n_args; i++)
         if (op->fan_out && kp_streq(op->args[i].name, op->fan_out))

@@ -174,8 +174,7 @@ static kp_err *until_so(kp_step *s, waiting *w, const kp_value **ret_v)
 }
 
 kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
-                     const char *path, const char *at, const kp_call_record *old,
-                     const kp_value **ret_v)
+                     const char *path, const kp_call_record *old, const kp_value **ret_v)
 {
     kp_step s = {
         .r = r,
@@ -186,7 +185,6 @@ kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *can
         .args = args,
         .canonical = canonical,
     };
-    (void)at;
 
     if (old && !old->reopened && old->done)
         return ended_before(&s, old->done->body, ret_v);

@@ -107,8 +107,6 @@ kp_ms kp_pace_pause(const kp_pace *p, int share);
  * not to ask. Waits out disagreement (caches lag), then KP_SAFETY "unknown". */
 kp_err *kp_fresh_view(kp_seen *o, kp_maybe_id without, bool with_config,
                       const kp_view **ret_v) KP_MUST_USE;
-/* The same when the answers are already there; false: they disagree, *ret_why says where. */
-bool kp_views_agree(kp_seen *o, const kp_view *x, const kp_view *y, const char **ret_why);
 void kp_view_seen(kp_seen *o, const kp_view *v); /* a whole view that is believed */
 size_t kp_view_sources(kp_seen *o, kp_maybe_id without, int *ret_ids,
                        size_t max); /* broker ids to ask, best first */

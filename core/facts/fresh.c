@@ -45,7 +45,8 @@ size_t kp_view_sources(kp_seen *o, kp_maybe_id without, int *ret_ids, size_t max
     return n;
 }
 
-bool kp_views_agree(kp_seen *o, const kp_view *x, const kp_view *y, const char **ret_why)
+/* False: they disagree, *ret_why says where. */
+static bool views_agree(kp_seen *o, const kp_view *x, const kp_view *y, const char **ret_why)
 {
     uint32_t p[3];
 
@@ -138,7 +139,7 @@ static const kp_view *agreed(kp_seen *o, kp_arena *a, const voices *got, bool wi
 {
     const kp_view *v = got->view[0];
 
-    if (got->n == 2 && !kp_views_agree(o, v, got->view[1], why))
+    if (got->n == 2 && !views_agree(o, v, got->view[1], why))
         return NULL;
     if (stale(o, v)) {
         *why = kp_printf(o->scratch, "broker %d answers with leader epochs older than already seen",

@@ -233,6 +233,28 @@ static void deliver(void *ud)
     hs->delivering = false;
 }
 
+static void turn(void *ud)
+{
+    kp_host *h = ud;
+    h->turn = NULL;
+    while (h->waiting && h->n_running < h->slots) {
+        kp_exec *x = h->waiting;
+        h->waiting = x->next;
+        h->n_waiting--;
+        x->next = h->running;
+        h->running = x;
+        h->n_running++;
+        h->transport->start(x);
+    }
+}
+
+/* Starts what waits, from the loop. */
+static void turn_soon(kp_host *h)
+{
+    if (!h->turn && h->waiting && h->n_running < h->slots)
+        h->turn = kp_timer_add(h->hs->l, kp_mono_now(), turn, h);
+}
+
 static void finish(kp_exec *x, kp_err *failure)
 {
     kp_hosts *hs = x->h->hs;
@@ -248,7 +270,7 @@ static void finish(kp_exec *x, kp_err *failure)
     hs->finished_end = &x->next;
     if (!hs->deliver && !hs->delivering)
         hs->deliver = kp_timer_add(hs->l, kp_mono_now(), deliver, hs);
-    kp_exec_turn_soon(x->h);
+    turn_soon(x->h);
 }
 
 static void on_deadline(void *ud)
@@ -266,27 +288,6 @@ static void on_deadline(void *ud)
     if (x->at)
         x->h->transport->abandon(x);
     finish(x, e);
-}
-
-static void turn(void *ud)
-{
-    kp_host *h = ud;
-    h->turn = NULL;
-    while (h->waiting && h->n_running < h->slots) {
-        kp_exec *x = h->waiting;
-        h->waiting = x->next;
-        h->n_waiting--;
-        x->next = h->running;
-        h->running = x;
-        h->n_running++;
-        h->transport->start(x);
-    }
-}
-
-void kp_exec_turn_soon(kp_host *h)
-{
-    if (!h->turn && h->waiting && h->n_running < h->slots)
-        h->turn = kp_timer_add(h->hs->l, kp_mono_now(), turn, h);
 }
 
 size_t kp_exec_pending(const kp_exec *x, const char **ret_p)
@@ -333,7 +334,7 @@ void kp_exec_again(kp_exec *x)
     x->next = h->waiting;
     h->waiting = x;
     h->n_waiting++;
-    kp_exec_turn_soon(h);
+    turn_soon(h);
 }
 
 static kp_exec *exec_new(kp_host *h, kp_arena *a, kp_host_fn fn, void *ud)
@@ -385,7 +386,7 @@ kp_ticket kp_host_exec(kp_host *h, kp_arena *a, const kp_host_command *c, kp_hos
     h->n_waiting++;
     if (c->deadline != KP_NEVER)
         x->timer = kp_timer_add(h->hs->l, c->deadline, on_deadline, x);
-    kp_exec_turn_soon(h);
+    turn_soon(h);
     return x->ticket;
 }
 
@@ -420,7 +421,7 @@ void kp_host_cancel(kp_hosts *hs, kp_ticket t)
         else if (list_remove(&h->waiting, found))
             h->n_waiting--;
         exec_free(found);
-        kp_exec_turn_soon(h);
+        turn_soon(h);
         return;
     }
 }

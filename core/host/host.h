@@ -118,18 +118,18 @@ char *kp_host_quote(kp_arena *a, const char *word);
 /* Everything about a node that can be seen on its host, in one round trip; the first time, and when
  * its log directories have become others, in two.  What does not exist or can not be read is
  * absent.  Answer:
- *   boot_id, now          the host's boot and its clock (UTC, ms)
+ *   boot_id               the host's boot
  *   pid, start_time       0: no process.  The three name one process for ever; start_time is in
  *                         jiffies since boot (/proc/PID/stat, 22)
  *   pids                  only when several processes run this file
  *   process               {config, node_id, cluster_id, roles, mode, overrides (map; a secret's
- *                         value is not in it), problems, user, cwd, java, listening, releases} of
+ *                         value is not in it), problems, cwd, java, listening, releases} of
  *                         the RUNNING process: the file on its command line and what that file
  *                         (with the command line's --override) means, as cluster/server_config.h
  *                         has it.  roles: "broker", "controller" or "broker,controller"; mode:
  *                         "zookeeper" or "kraft".  listening: TCP ports.  releases: of the main
  *                         jars, in the class path's order
- *   config                {node_id, cluster_id, roles, mode, problems, size, path_inside_release}
+ *   config                {node_id, cluster_id, roles, mode, problems, path_inside_release}
  *                         of the layout's file
  *   config_sha256         of the layout's file
  *   log_dirs              [{path, kind = "log"|"metadata", found, cluster_id, node_id, clean,
@@ -155,17 +155,15 @@ char *kp_host_quote(kp_arena *a, const char *word);
  *                         that may act; absent when nobody may, then last is the run that gave the
  *                         host back.  by: who raised it or gave it back; since: when, by the
  *                         host's clock (UTC, ms); absent when not known
- *   java                  [{pid, main, config}]: every Java process of the host
- *   log_size, log_inode, log_turned (the log is shorter than log_since: it was rotated)
+ *   log_size, log_turned (the log is shorter than log_since: it was rotated)
  *   script                true: what runs is a shell, the start script and not yet the JVM
- *   signs                 {errors = [lines], NAME = true...} from log_since on: the last log_lines
+ *   signs                 {errors = [lines], NAME = true...} from log_since on: the last 20
  *                         lines with ERROR, FATAL, Exception or a sign of trouble, and which of
  *                         kp_host_signs were seen (a sign that is `placed`: where in the log its
  *                         newest line ends, bytes); absent without log_since */
 typedef struct kp_host_question {
     const char *cluster; /* cluster id, for the fence; NULL: not asked */
     int64_t log_since;   /* byte offset in the log; -1: no lines, only its size */
-    int log_lines;       /* at most this many, up to 200; 0: 20 */
     const kp_value *dirs; /* log dirs (list of text) to look at; NULL: those of process or file */
     kp_ms deadline;
 } kp_host_question;

@@ -90,7 +90,6 @@ kp_ticket kp_exec_wrong(kp_host *h, kp_arena *a, kp_err *e, kp_host_fn fn, void 
 /* Gives a command that was just asked for the ticket of the one it follows. */
 void kp_exec_rename(kp_host *h, kp_ticket from, kp_ticket to);
 
-void kp_exec_turn_soon(kp_host *h); /* starts what waits, from the loop */
 void kp_exec_drop_all(kp_hosts *hs);
 
 struct kp_transport {
@@ -186,7 +185,7 @@ extern const char kp_sh_basics[], kp_sh_lock[], kp_sh_fence[], kp_sh_fence_raise
     kp_sh_permissions_login[], kp_sh_permissions_unit[], kp_sh_permissions_run[],
     kp_sh_process[], kp_sh_proof_functions[], kp_sh_proof[], kp_sh_stop_unit[],
     kp_sh_start_unit[], kp_sh_stop_check[], kp_sh_stop_signal[], kp_sh_start_check[];
-extern const char kp_awk_arguments[], kp_awk_open_files[], kp_awk_javas[], kp_awk_signs[];
+extern const char kp_awk_arguments[], kp_awk_open_files[], kp_awk_signs[];
 
 /* Appends a detached command under a claim, and its launch (job.c). */
 typedef struct kp_launch {

@@ -156,19 +156,19 @@ static void note_wrong(kp_script *s, const char *what)
 }
 
 /* A word that may stand in acts.log: printable, no blanks. */
-static bool is_word(const char *text, size_t limit)
+static bool is_word(const char *text)
 {
     size_t n = text ? strlen(text) : 0;
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] == 0x7f)
             return false;
-    return n > 0 && n <= limit;
+    return n > 0 && n <= KP_HOST_OP_ID_LIMIT;
 }
 
 void kp_script_cluster(kp_script *s, const kp_host *h, const char *cluster)
 {
     KP_AUTO_ARENA a = kp_arena_new("cluster directory", 64 << 10);
-    if (!is_word(cluster, KP_HOST_OP_ID_LIMIT)) {
+    if (!is_word(cluster)) {
         note_wrong(s, "a host was asked to act for no cluster");
         return;
     }
@@ -186,7 +186,7 @@ void kp_script_op(kp_script *s, const kp_host *h, const kp_host_op *op)
 {
     KP_AUTO_ARENA a = kp_arena_new("op", 64 << 10);
     kp_script_cluster(s, h, op->cluster);
-    if (!is_word(op->id, KP_HOST_OP_ID_LIMIT)) {
+    if (!is_word(op->id)) {
         note_wrong(s, "an op id is empty, too long or has blanks");
         return;
     }

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_DEFAULT = 20, LINES_MAX = 200, LOOKS_MAX = 3 };
+enum { LINES_MAX = 20, LOOKS_MAX = 3 };
 
 /* ---- reading the answer ---- */
 
@@ -31,10 +31,10 @@ typedef struct sent_file {
 typedef struct reader {
     kp_arena *a;
     kp_builder top, process, config, service, signs;
-    kp_builder dirs, dir, java, one_java, releases, lines, pids;
+    kp_builder dirs, dir, releases, lines, pids;
     kp_builder overrides, locks, meta_ids, paths, jars, open_jars, ports, partial, other;
     sent_file process_file, config_file, meta;
-    bool in_dir, in_java, has_process, has_signs, wildcard;
+    bool in_dir, has_process, has_signs, wildcard;
     const char *dir_path;
     bool dir_log, dir_clean, dir_may_be_metadata;
     int n_dirs, n_clean;
@@ -131,13 +131,6 @@ static void dir_fact(reader *r, const char *key, const char *value)
     }
 }
 
-static void java_end(reader *r)
-{
-    if (r->in_java)
-        kp_list_add(&r->java, kp_map_end(&r->one_java));
-    r->in_java = false;
-}
-
 /* systemd's time spans: "1min 30s", "500ms", "infinity".  -1: none or not understood. */
 static int64_t read_time_span(const char *text)
 {
@@ -218,7 +211,7 @@ static void add_sign(reader *r, const char *text)
 
 static void top_fact(reader *r, const char *key, const char *value)
 {
-    static const char *const ints[] = { "pid", "start_time", "log_size", "log_inode", NULL };
+    static const char *const ints[] = { "pid", "start_time", "log_size", NULL };
     static const char *const texts[] = { "boot_id", "link", "link_release", NULL };
     for (size_t i = 0; ints[i]; i++)
         if (kp_streq(key, ints[i]))
@@ -226,10 +219,7 @@ static void top_fact(reader *r, const char *key, const char *value)
     for (size_t i = 0; texts[i]; i++)
         if (kp_streq(key, texts[i]))
             add_text(r, &r->top, key, value);
-    int64_t seconds;
-    if (kp_streq(key, "now") && kp_said_int(value, &seconds))
-        kp_map_add(&r->top, "now", kp_int(r->a, seconds * KP_SECOND));
-    else if (kp_streq(key, "log_turned") || kp_streq(key, "script"))
+    if (kp_streq(key, "log_turned") || kp_streq(key, "script"))
         kp_map_add(&r->top, key, kp_bool(true));
     else if (kp_streq(key, "signs"))
         r->has_signs = true;
@@ -261,11 +251,6 @@ static void list_fact(reader *r, const char *key, const char *value)
         kp_list_add(&r->releases, kp_text(r->a, value));
     } else if (kp_streq(key, "pids") && kp_said_int(value, &pid)) {
         kp_list_add(&r->pids, kp_int(r->a, pid));
-    } else if (kp_streq(key, "java") && kp_said_int(value, &pid)) {
-        java_end(r);
-        r->in_java = true;
-        r->one_java = kp_map_begin(r->a);
-        kp_map_add(&r->one_java, "pid", kp_int(r->a, pid));
     } else if (kp_streq(key, "dir")) {
         dir_begin(r, value);
     } else if (kp_streq(key, "other")) {
@@ -311,8 +296,6 @@ static void config_fact(reader *r, const char *key, const char *value)
         r->config_file.sha256 = value;
     else if (kp_streq(key, "real"))
         r->config_path = value;
-    else if (kp_streq(key, "size"))
-        add_int(r, &r->config, "size", value);
 }
 
 static void fact(reader *r, const char *key, const char *value)
@@ -334,8 +317,6 @@ static void fact(reader *r, const char *key, const char *value)
         kp_list_add(&r->locks, kp_text(r->a, value));
     } else if (kp_starts_with(key, "dir.")) {
         dir_fact(r, name, value);
-    } else if (kp_starts_with(key, "java.") && r->in_java) {
-        add_text(r, &r->one_java, name, value);
     } else if (kp_starts_with(key, "unit.")) {
         unit_fact(r, name, value);
     } else if (kp_streq(key, "status.rc")) {
@@ -588,9 +569,9 @@ static reader *reader_new(kp_arena *a)
     reader *r = KP_NEW(a, reader);
     *r = (reader){ .a = a, .free = -1, .holder = "", .held_by = "" };
     kp_builder *maps[] = { &r->top, &r->process, &r->config, &r->service, &r->signs, &r->partial };
-    kp_builder *lists[] = { &r->dirs,     &r->java,  &r->releases, &r->overrides, &r->lines,
-                            &r->pids,     &r->locks, &r->meta_ids, &r->paths,     &r->jars,
-                            &r->open_jars, &r->ports, &r->other };
+    kp_builder *lists[] = { &r->dirs, &r->releases,  &r->overrides, &r->lines,
+                            &r->pids, &r->locks,     &r->meta_ids,  &r->paths,
+                            &r->jars, &r->open_jars, &r->ports,     &r->other };
     sent_file *files[] = { &r->process_file, &r->config_file, &r->meta };
     for (size_t i = 0; i < KP_COUNT(maps); i++)
         *maps[i] = kp_map_begin(a);
@@ -611,7 +592,6 @@ static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value 
     for (size_t i = 0; i < s->n; i++)
         fact(r, s->keys[i], s->values[i]);
     dir_end(r);
-    java_end(r);
 
     const kp_value *dirs = kp_list_end(&r->dirs);
     finish_files(h, r, s, dirs);
@@ -624,7 +604,6 @@ static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value 
     kp_map_add(&r->top, "releases", kp_list_end(&r->releases));
     kp_map_add(&r->top, "releases_partial", kp_map_end(&r->partial));
     kp_map_add(&r->top, "releases_other", kp_list_end(&r->other));
-    kp_map_add(&r->top, "java", kp_list_end(&r->java));
     const kp_value *pids = kp_list_end(&r->pids);
     kp_map_add(&r->top, "pids", kp_len(pids) ? pids : NULL);
     kp_map_add(&r->top, "fence", fence_value(r));
@@ -680,21 +659,19 @@ static void look(looking *l)
     KP_AUTO_BUF signs = KP_BUF_INIT(16 << 10);
     for (const kp_host_sign *sign = kp_host_signs; sign->name; sign++)
         kp_buf_fmt(&signs, "%s%s %s\n", sign->trouble ? "! " : "", sign->name, sign->pattern);
-    int lines = l->q.log_lines <= 0 ? LINES_DEFAULT : l->q.log_lines;
     kp_script_layout(&s, h);
     if (l->q.cluster)
         kp_script_cluster(&s, h, l->q.cluster);
     else
         kp_script_set(&s, "state", "");
     kp_script_set_int(&s, "since", l->q.log_since < 0 ? -1 : l->q.log_since);
-    kp_script_set_int(&s, "lines", lines > LINES_MAX ? LINES_MAX : lines);
+    kp_script_set_int(&s, "lines", LINES_MAX);
     kp_script_set(&s, "signs", kp_buf_text(&signs));
     kp_script_set(&s, "dirs", l->dirs);
     kp_script_set(&s, "known", kp_printf(l->a, "%s %s", h->known[0].sha256, h->known[1].sha256));
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);
     kp_script_set(&s, "awk_open_files", kp_awk_open_files);
-    kp_script_set(&s, "awk_javas", kp_awk_javas);
     kp_script_set(&s, "awk_signs", kp_awk_signs);
     kp_script_add(&s, kp_sh_look_functions);
     kp_script_add(&s, kp_sh_look);

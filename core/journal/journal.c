@@ -172,11 +172,6 @@ const char *kp_journal_head(const kp_journal *j)
     return j->head;
 }
 
-int64_t kp_journal_readable(const kp_journal *j)
-{
-    return j->readable;
-}
-
 const kp_record *kp_journal_at(const kp_journal *j, int64_t n)
 {
     return n >= 1 && n <= j->readable ? j->rec[n - 1] : NULL;

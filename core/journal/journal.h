@@ -108,10 +108,9 @@ const char *kp_journal_dir(const kp_journal *j);  /* directory, NULL in memory *
 int64_t kp_journal_n(const kp_journal *j);        /* records so far */
 const char *kp_journal_head(const kp_journal *j); /* 32 hex digits: the chain's newest link */
 
-/* Records 1 to kp_journal_readable, result blobs resolved; NULL outside.  Readable are: all of a
+/* A readable record, from 1 on, result blobs resolved; NULL for any other.  Readable are: all of a
  * memory journal, those found by kp_journal_open, and the open record of a new run. */
 const kp_record *kp_journal_at(const kp_journal *j, int64_t n);
-int64_t kp_journal_readable(const kp_journal *j);
 
 /* The sources that are stored: a map, name -> sha256. */
 const kp_value *kp_journal_sources(const kp_journal *j);

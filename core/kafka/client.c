@@ -17,7 +17,6 @@
 #include "kafka/conn.h"
 #include "kafka/properties.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -675,18 +675,14 @@ uint32_t kp_frame_size(const void *p)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-static kp_err *broken(const kp_api *api, int version, const char *wrong)
-{
-    return kp_err_new(KP_CLUSTER, next_broken, "cannot read the answer to %s v%d: %s", api->name,
-                      version, wrong);
-}
-
 kp_err *kp_frame_response(kp_arena *a, const kp_api *api, int version, int32_t correlation,
                           const void *p, size_t n, const void **ret_response)
 {
     int32_t got;
     if (!kp_frame_correlation(p, n, &got))
-        return broken(api, version, "it is shorter than its header");
+        return kp_err_new(KP_CLUSTER, next_broken,
+                          "cannot read the answer to %s v%d: it is shorter than its header",
+                          api->name, version);
     if (got != correlation)
         return kp_err_new(KP_CLUSTER, next_broken,
                           "the answer to %s v%d has correlation id %" PRId32 ", not %" PRId32,

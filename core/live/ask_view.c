@@ -63,9 +63,16 @@ void kp_topic_configs_put(kp_topic_configs *c, const kp_topic_config *v, size_t 
     c->n = n;
 }
 
-kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id node)
+typedef struct topic_names {
+    const kp_metadata_request_topic *v;
+    int32_t n;
+} topic_names;
+
+/* The topics that `node` is out of sync with in `seen`, in own; n is KP_NULL_LIST (all topics) when
+ * there is none, or when all are meant. */
+static topic_names topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id node)
 {
-    kp_topic_names all = { NULL, KP_NULL_LIST };
+    topic_names all = { NULL, KP_NULL_LIST };
     int slot = seen && node.is ? kp_view_slot(seen, node.id) : -1;
     if (slot < 0 || seen->out_of_sync[slot] == 0 || seen->n_bad > 0)
         return all;
@@ -86,7 +93,7 @@ kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id 
     for (uint32_t i = 0; i < seen->n_topics; i++)
         if (behind[i])
             v[k++].name = kp_strdup(own, seen->topics[i].name);
-    return (kp_topic_names) { v, (int32_t)n };
+    return (topic_names) { v, (int32_t)n };
 }
 
 /* ---- the view ---- */
@@ -306,10 +313,10 @@ static void on_metadata(kp_task *t, int listener, kp_err *e, const void *respons
 void kp_live_ask_view(kp_task *t)
 {
     view_ask *ask = KP_NEW(t->own, view_ask);
-    kp_topic_names topics = { NULL, KP_NULL_LIST };
+    topic_names topics = { NULL, KP_NULL_LIST };
     t->state = ask;
     if (!t->q.view.with_config)
-        topics = kp_topics_behind(t->own, t->q.view.seen, t->q.view.follow);
+        topics = topics_behind(t->own, t->q.view.seen, t->q.view.follow);
     ask->whole = topics.n == KP_NULL_LIST;
     kp_metadata_request *request = KP_NEW(t->own, kp_metadata_request);
     request->topics.v = topics.v;

@@ -232,12 +232,4 @@ void kp_topic_configs_put(kp_topic_configs *c, const kp_topic_config *v, size_t 
 const kp_topic_config *kp_topic_configs_get(const kp_topic_configs *c, const char *name,
                                             const uint8_t id[16]); /* NULL: not read */
 
-/* The topics that `node` is out of sync with in `seen`, in own; n is KP_NULL_LIST (all topics) when
- * there is none, or when all are meant. */
-typedef struct kp_topic_names {
-    const kp_metadata_request_topic *v;
-    int32_t n;
-} kp_topic_names;
-kp_topic_names kp_topics_behind(kp_arena *own, const kp_view *seen, kp_maybe_id node);
-
 #endif

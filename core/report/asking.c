@@ -35,9 +35,9 @@ static void show(const char *prefix, const kp_question *q, const char *last)
     lines(a, prefix, "", q->text, last);
 }
 
-void kp_question_lines(const char *prefix, const kp_question *q)
+void kp_question_lines(const kp_question *q)
 {
-    show(prefix, q, "\n");
+    show("", q, "\n");
 }
 
 static void prompt(const char *prefix, const kp_question *q, bool again)

@@ -13,6 +13,6 @@
 kp_answer kp_terminal_ask(kp_world *w, const char *prefix, const kp_question *q);
 
 /* The question as it is shown there. */
-void kp_question_lines(const char *prefix, const kp_question *q);
+void kp_question_lines(const kp_question *q);
 
 #endif

@@ -17,7 +17,6 @@
 
 typedef struct screen {
     kp_screen_spec spec;
-    kp_arena *a;      /* the run's */
     kp_arena *line_a; /* one event's */
     char step[128];
     kp_buf done;    /* "stop 9 s, start 21 s" of the open step */
@@ -30,7 +29,6 @@ typedef struct screen {
     int64_t replayed;
     kp_ms drawn;
     kp_ms step_began;
-    int64_t urp, nodes_done, nodes;
 } screen;
 
 static const char *prefix(const screen *s)
@@ -366,7 +364,6 @@ kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec)
 {
     screen *s = KP_NEW(a, screen);
     s->spec = *spec;
-    s->a = a;
     s->line_a = kp_arena_new("screen", (size_t)64 << 20);
     s->done = KP_BUF_INIT(4096);
     return (kp_sink) { .event = on_event, .ask = on_ask, .ud = s };

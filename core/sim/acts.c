@@ -56,7 +56,7 @@ static void claim(kp_sim *sim, int32_t node, const kp_request *q, kp_us ends)
     kp_sim_claim *c = claim_slot(sim, h1, h2);
     if (!c)
         return;
-    *c = (kp_sim_claim) { .h2 = h2, .ends = ends, .acted = 1, .asked = 1 };
+    *c = (kp_sim_claim) { .h2 = h2, .ends = ends };
     c->h1 = h1;
     sim->h->n_claims++;
 }
@@ -296,9 +296,7 @@ static kp_err *claimed(kp_sim *sim, const kp_sim_call *c)
 
     if (c->q.op.epoch != n->fence || (n->fence && !*n->holder))
         return fenced(n);
-    kp_sim_claim *before = kp_sim_claim_find(sim, c->node, c->q.op.id);
-    if (before) {
-        before->asked++;
+    if (kp_sim_claim_find(sim, c->node, c->q.op.id)) {
         n->n_repeated++;
         return NULL;
     }

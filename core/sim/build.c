@@ -40,7 +40,7 @@ static uint32_t intern_shared(kp_buf *b, shared *last, const char *text)
 
 /* ---- made-up files ---- */
 
-char *kp_sim_properties(kp_arena *a, const kp_plan *p, const kp_plan_node *n)
+static char *properties(kp_arena *a, const kp_plan *p, const kp_plan_node *n)
 {
     bool broker = (n->roles & KP_BROKER) != 0, voter = (n->roles & KP_CONTROLLER) != 0;
     KP_AUTO_BUF b = KP_BUF_INIT((size_t)64 << 10);
@@ -240,7 +240,7 @@ static kp_err *count_plan(kp_plan *p, kp_sim_sizes *z)
                                  "node %d is there twice", p->nodes[i].id);
         z->brokers += (p->nodes[i].roles & KP_BROKER) != 0;
         if (!p->nodes[i].text) {
-            p->nodes[i].text = kp_sim_properties(p->a, p, &p->nodes[i]);
+            p->nodes[i].text = properties(p->a, p, &p->nodes[i]);
             p->nodes[i].n_text = strlen(p->nodes[i].text);
         }
         z->pool += 2 * kp_sim_pool_need(p->nodes[i].n_text);

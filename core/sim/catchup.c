@@ -76,8 +76,8 @@ static bool is_adding(const kp_sim *sim, uint32_t p, uint32_t replica)
     return sim->h->n_moves > 0 && kp_sim_bit(sim->adding, sim->first_rep[p] + replica);
 }
 
-/* Replicas of the node that are out of sync on a partition with a leader; the others are
- * blocked. */
+/* Replicas of the node that are out of sync on a partition with a leader; the others can
+ * not catch up. */
 static void list(kp_sim *sim, int32_t node)
 {
     kp_sim_node *n = &sim->node[node];
@@ -93,9 +93,7 @@ static void list(kp_sim *sim, int32_t node)
         uint32_t p = sim->by_broker[i], replica = kp_sim_replica_on(sim, p, n->slot);
         if (kp_sim_in_sync(sim, p, replica))
             continue;
-        if (sim->leader[p] == KP_VIEW_NO_LEADER)
-            f->blocked++;
-        else if (!is_adding(sim, p, replica))
+        if (sim->leader[p] != KP_VIEW_NO_LEADER && !is_adding(sim, p, replica))
             f->e[f->n++] = p;
     }
     sort_by_rate(sim, f->e, f->n);
@@ -193,9 +191,7 @@ void kp_sim_catch_up_due(kp_sim *sim, int32_t node)
             __builtin_prefetch(&sim->rate[q]);
         }
         f->left -= bytes_of(sim, n, p);
-        if (sim->leader[p] == KP_VIEW_NO_LEADER)
-            f->blocked++;
-        else
+        if (sim->leader[p] != KP_VIEW_NO_LEADER)
             kp_sim_partition_set(sim, p, kp_sim_replica_on(sim, p, n->slot), KP_SIM_NO_REPLICA,
                                  sim->leader[p]);
     }

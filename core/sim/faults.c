@@ -138,7 +138,7 @@ static void node_fault(kp_sim *sim, uint8_t name, int32_t node, bool begins)
     case KP_SIM_F_CRASH:
     case KP_SIM_F_RACK_LOSS:
         if (begins) {
-            kp_sim_node_kill(sim, node, KP_SIM_FAULT);
+            kp_sim_node_kill(sim, node);
         } else if (!kp_sim_has_process(n) && n->service_failed) {
             n->restarts++;
             kp_sim_node_start(sim, node);

@@ -197,12 +197,12 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const 
 
 static const kp_value *job_state(const kp_sim *sim, kp_arena *a, const kp_sim_claim *claim)
 {
-    if (!claim || !claim->acted)
+    if (!claim)
         return kp_map(a, "state", kp_text(a, "none"), NULL);
     if (sim->h->now < claim->ends)
         return kp_map(a, "state", kp_text(a, "running"), NULL);
-    return kp_map(a, "state", kp_text(a, "done"), "rc", kp_int(a, claim->rc), "output",
-                  kp_text(a, ""), NULL);
+    return kp_map(a, "state", kp_text(a, "done"), "rc", kp_int(a, 0), "output", kp_text(a, ""),
+                  NULL);
 }
 
 /* What is said of a file by a release: the last line of the process it would not start. */

@@ -86,7 +86,7 @@ static void log_grows(kp_sim *sim, kp_sim_node *n, bool grows)
     n->log_from = grows ? sim->h->now : 0;
 }
 
-void kp_sim_node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg)
+static void node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg)
 {
     kp_sim_node *n = &sim->node[node];
 
@@ -196,7 +196,7 @@ static refusal read_features(const kp_sim *sim, const kp_sim_node *n)
 static void fail(kp_sim *sim, int32_t node, refusal why, kp_us in)
 {
     sim->node[node].phase = KP_SIM_FAILING;
-    kp_sim_node_sign(sim, node, why.line, why.arg);
+    node_sign(sim, node, why.line, why.arg);
     life(sim, node, in);
 }
 
@@ -227,7 +227,7 @@ static void launch(kp_sim *sim, int32_t node)
     if (!n->clean && kp_sim_is_broker(n)) {
         double bytes = n->inflow * UNFLUSHED < n->boot_bytes ? n->inflow * UNFLUSHED
                                                              : n->boot_bytes;
-        kp_sim_node_sign(sim, node, KP_SIM_LINE_RECOVERY, 0);
+        node_sign(sim, node, KP_SIM_LINE_RECOVERY, 0);
         us += bytes / t->recovery * 1e6;
     }
     if (n->troubles & KP_SIM_SLOW)
@@ -257,7 +257,7 @@ static void running(kp_sim *sim, int32_t node)
     n->phase = KP_SIM_RUNNING;
     n->down_by = KP_SIM_NOBODY;
     log_grows(sim, n, false);
-    kp_sim_node_sign(sim, node, KP_SIM_LINE_STARTED, 0);
+    node_sign(sim, node, KP_SIM_LINE_STARTED, 0);
     life(sim, node, KP_SIM_NEVER);
     if (!kp_sim_is_broker(n)) {
         kp_sim_oracle_up(sim, node);
@@ -307,7 +307,7 @@ static void join(kp_sim *sim, int32_t node)
         if (sim->h->now - n->started_at > REGISTRATION_LIMIT) {
             fail(sim, node, why, 500 * KP_SIM_MS);
         } else {
-            kp_sim_node_sign(sim, node, why.line, why.arg);
+            node_sign(sim, node, why.line, why.arg);
             life(sim, node, 2 * KP_SIM_SECOND);
         }
         return;
@@ -316,7 +316,7 @@ static void join(kp_sim *sim, int32_t node)
             sim,
             node)) { /* DUPLICATE_BROKER_REGISTRATION until the old incarnation's session ends */
         kp_us end = sim->due[kp_sim_timer_of(node, KP_SIM_T_SESSION)];
-        kp_sim_node_sign(sim, node, KP_SIM_LINE_DUPLICATE, 0);
+        node_sign(sim, node, KP_SIM_LINE_DUPLICATE, 0);
         life(sim, node, end - sim->h->now + kp_sim_between(sim, 100 * KP_SIM_MS, 1500 * KP_SIM_MS));
         return;
     }
@@ -376,7 +376,7 @@ void kp_sim_pins_check(kp_sim *sim)
         n->mis_pinned = mis;
         changed = true;
         if (mis)
-            kp_sim_node_sign(sim, (int32_t)i, KP_SIM_LINE_FETCH, 0);
+            node_sign(sim, (int32_t)i, KP_SIM_LINE_FETCH, 0);
         kp_sim_catch_up_start(sim, (int32_t)i);
     }
     if (changed)
@@ -447,7 +447,7 @@ static void leaders_leave(kp_sim *sim, int32_t node)
             life(sim, node, zookeeper ? 5 * KP_SIM_SECOND : HEARTBEAT);
             return;
         }
-        kp_sim_node_sign(sim, node, KP_SIM_LINE_UNCLEAN, 0);
+        node_sign(sim, node, KP_SIM_LINE_UNCLEAN, 0);
         n->step = 1;
         life(sim, node, 500 * KP_SIM_MS);
         return;
@@ -513,7 +513,7 @@ static void exited(kp_sim *sim, int32_t node)
 
     if (!killed) {
         n->clean = n->clean || n->step == 1; /* stopped while booting: the marks are as they were */
-        kp_sim_node_sign(sim, node, KP_SIM_LINE_STOPPED, 0);
+        node_sign(sim, node, KP_SIM_LINE_STOPPED, 0);
     }
     n->troubles &= ~(uint32_t)KP_SIM_UNCLEAN_NEXT;
     gone(sim, node, !killed);
@@ -533,16 +533,15 @@ static void exited(kp_sim *sim, int32_t node)
         launch(sim, node);
 }
 
-void kp_sim_node_kill(kp_sim *sim, int32_t node, kp_sim_hand hand)
+void kp_sim_node_kill(kp_sim *sim, int32_t node)
 {
     kp_sim_node *n = &sim->node[node];
 
     if (n->phase == KP_SIM_OFF)
         return;
-    if (hand == KP_SIM_FAULT)
-        n->fault_at = sim->h->now;
+    n->fault_at = sim->h->now;
     if (n->down_by != KP_SIM_OURS)
-        n->down_by = (uint8_t)hand;
+        n->down_by = KP_SIM_FAULT;
     n->clean = n->clean && n->phase == KP_SIM_FAILING;
     n->service_failed = true;
     n->again = false;

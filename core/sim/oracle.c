@@ -182,7 +182,7 @@ void kp_sim_oracle_stop(kp_sim *sim, int32_t node)
     }
     if (kp_sim_is_voter(&sim->node[node])) {
         judge_voters(sim, node);
-        set(&j->voter_away, &o->n_voters_away, true);
+        j->voter_away = true;
     }
     j->stops++;
     set(&j->rejoining, &o->n_rejoining, false);
@@ -295,7 +295,7 @@ void kp_sim_oracle_synced(kp_sim *sim, int32_t node)
 
 void kp_sim_oracle_voter(kp_sim *sim, int32_t node)
 {
-    set(&sim->oracle->node[node].voter_away, &sim->oracle->n_voters_away, false);
+    sim->oracle->node[node].voter_away = false;
 }
 
 void kp_sim_oracle_saw(kp_sim *sim, int32_t node)

@@ -48,7 +48,7 @@ typedef struct kp_sim_oracle_state {
     uint32_t allowed;                 /* bit per rule */
     uint32_t n_texts;
     char text[KP_SIM_ORACLE_TEXTS][200];
-    uint32_t n_down, n_voters_away, n_rejoining, n_unclean;
+    uint32_t n_down, n_rejoining, n_unclean;
     bool restarted; /* a broker, by our hand, at some time */
     int32_t last_started;
     int32_t looked[2]; /* nodes that answered with a view since all were in sync; KP_SIM_NO_NODE */

@@ -130,7 +130,8 @@ void kp_sim_partition_set(kp_sim *sim, uint32_t p, uint32_t joins, uint32_t leav
     change_end(sim, was, was.in_sync + in - out, leader);
 }
 
-void kp_sim_partition_only(kp_sim *sim, uint32_t p, uint32_t replica)
+/* One replica is the whole ISR and leads. */
+static void partition_only(kp_sim *sim, uint32_t p, uint32_t replica)
 {
     change was = change_begin(sim, p);
 
@@ -179,7 +180,7 @@ static void count_all(const kp_sim *sim, counted *c)
     c->digest ^= c->isr_digest;
 }
 
-void kp_sim_recount(kp_sim *sim)
+static void recount(kp_sim *sim)
 {
     counted c = { .out = sim->out, .leads = sim->leads };
 
@@ -253,7 +254,7 @@ void kp_sim_place(kp_sim *sim)
             n->boot_bytes += sim->topic[t].size;
         }
     }
-    kp_sim_recount(sim);
+    recount(sim);
 }
 
 static void prefetch(const kp_sim *sim, uint32_t i, uint32_t end)
@@ -294,7 +295,7 @@ kp_sim_left kp_sim_broker_leaves(kp_sim *sim, int32_t node, bool keep_last)
             uint32_t other = sim->flags[p] & KP_PART_UNCLEAN ? elect(sim, p, false, s)
                                                              : KP_VIEW_NO_LEADER;
             if (other != KP_VIEW_NO_LEADER) {
-                kp_sim_partition_only(sim, p, other);
+                partition_only(sim, p, other);
                 left.moved++;
             } else if (!keep_last) {
                 kp_sim_partition_set(sim, p, KP_SIM_NO_REPLICA, KP_SIM_NO_REPLICA,
@@ -328,7 +329,7 @@ void kp_sim_broker_returns(kp_sim *sim, int32_t node)
             kp_sim_partition_set(sim, p, KP_SIM_NO_REPLICA, KP_SIM_NO_REPLICA,
                                  elect(sim, p, true, KP_SIM_NO_REPLICA));
         else if (sim->flags[p] & KP_PART_UNCLEAN)
-            kp_sim_partition_only(sim, p, s);
+            partition_only(sim, p, s);
     }
 }
 

@@ -15,7 +15,8 @@
 
 static const char *const modes[] = { "zookeeper", "kraft", "combined", NULL };
 
-kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release, uint8_t *ret_i)
+/* The index of a release, added when it is new; KP_CONFIG when the simulator does not know it. */
+static kp_err *plan_release(kp_plan *p, const char *key, const char *release, uint8_t *ret_i)
 {
     kp_version v;
 
@@ -38,7 +39,7 @@ kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release, uint8_
     return NULL;
 }
 
-kp_err *kp_plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_mask)
+static kp_err *plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_mask)
 {
     const kp_value *list;
     uint64_t mask = 0;
@@ -47,7 +48,7 @@ kp_err *kp_plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_
     KP_TRY(kp_spec_list(s, "staged", true, &list));
     if (!kp_get(s->v, "staged")) {
         for (size_t k = 0; kp_sim_known_releases[k]; k++) {
-            KP_TRY(kp_plan_release(p, "staged", kp_sim_known_releases[k], &i));
+            KP_TRY(plan_release(p, "staged", kp_sim_known_releases[k], &i));
             mask |= UINT64_C(1) << i;
         }
     }
@@ -55,14 +56,14 @@ kp_err *kp_plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_
         const char *release = kp_at(list, k)->u.s;
         if (!strict && !kp_sim_facts(release)) /* a host may hold anything */
             continue;
-        KP_TRY(kp_plan_release(p, "staged", release, &i));
+        KP_TRY(plan_release(p, "staged", release, &i));
         mask |= UINT64_C(1) << i;
     }
     *ret_mask = mask;
     return NULL;
 }
 
-kp_err *kp_plan_begin(kp_plan *p, const kp_spec *s)
+static kp_err *plan_begin(kp_plan *p, const kp_spec *s)
 {
     const char *mode;
     int64_t seed;
@@ -197,10 +198,10 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, 
     int first_controller = first_id + brokers <= 3000 ? 3001 : 100001;
 
     KP_TRY(kp_spec_text(s, "release", p->mode == KP_SIM_ZOOKEEPER ? "3.4.1" : "3.7.2", &release));
-    KP_TRY(kp_plan_release(p, "release", release, &r));
+    KP_TRY(plan_release(p, "release", release, &r));
     KP_TRY(release_fits_mode(p, s, release));
     KP_TRY(metadata_version(p, release));
-    KP_TRY(kp_plan_staged(p, s, true, &staged));
+    KP_TRY(plan_staged(p, s, true, &staged));
     KP_TRY(kp_spec_text(s, "ibp", NULL, &ibp));
     if (ibp && p->mode != KP_SIM_ZOOKEEPER)
         return kp_spec_wrong(s, "ibp", "use metadata_version, or mode: zookeeper",
@@ -280,7 +281,7 @@ static kp_err *describe(kp_plan *p, const kp_spec *s)
     const kp_value *topics;
 
     KP_TRY(kp_spec_keys(s, keys));
-    KP_TRY(kp_plan_begin(p, s));
+    KP_TRY(plan_begin(p, s));
     KP_TRY(kp_spec_int(s, "brokers", 3, 1, KP_SIM_MAX_NODES - 64, &brokers));
     int64_t most = p->mode == KP_SIM_COMBINED && brokers < 63 ? brokers : 63;
     KP_TRY(kp_spec_int(s, "controllers", most < 3 ? most : 3, 1, most, &controllers));
@@ -378,9 +379,9 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
         return kp_spec_wrong(s, "release", "find out which release it runs",
                              "node %d has no release", n->id);
     KP_TRY(release_fits_mode(p, s, release));
-    KP_TRY(kp_plan_release(p, "release", release, &n->release));
-    KP_TRY(kp_plan_release(p, "link_release", link, &n->link));
-    KP_TRY(kp_plan_staged(p, s, false, &n->staged));
+    KP_TRY(plan_release(p, "release", release, &n->release));
+    KP_TRY(plan_release(p, "link_release", link, &n->link));
+    KP_TRY(plan_staged(p, s, false, &n->staged));
     n->staged |= UINT64_C(1) << n->link | UINT64_C(1) << n->release;
     KP_TRY(java_of(s, &n->java));
     KP_TRY(kp_spec_text(s, "ibp", NULL, &n->ibp));
@@ -457,7 +458,7 @@ static kp_err *seen(kp_plan *p, const kp_spec *s)
     int64_t at;
 
     KP_TRY(kp_spec_keys(s, keys));
-    KP_TRY(kp_plan_begin(p, s));
+    KP_TRY(plan_begin(p, s));
     KP_TRY(kp_spec_text(s, "cluster_id", NULL, &p->cluster_id));
     KP_TRY(kp_spec_int(s, "at", DEFAULT_AT, 0, INT64_C(1) << 45, &at));
     KP_TRY(kp_spec_int(s, "controller", -1, -1, INT32_MAX, &p->controller));

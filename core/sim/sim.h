@@ -167,9 +167,7 @@ void kp_sim_keep_leaders(kp_sim *sim);
  * had acted before), refused (wrong epoch)}; nil for an unknown node. */
 const kp_value *kp_sim_host_counts(kp_arena *a, const kp_sim *sim, int node);
 
-/* How often a request with this op id acted on the host (0 or 1), and how often it was asked. */
-void kp_sim_op_counts(const kp_sim *sim, int node, const char *op_id, uint32_t *ret_acted,
-                      uint32_t *ret_asked);
+bool kp_sim_op_acted(const kp_sim *sim, int node, const char *op_id); /* on the host */
 
 typedef struct kp_sim_stats {
     uint64_t changes; /* of one partition's ISR or leader */

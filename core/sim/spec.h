@@ -86,17 +86,8 @@ typedef struct kp_plan {
     const kp_value *moves; /* snapshot: reassignments */
 } kp_plan;
 
-/* plan.c.  The index of a release, added when it is new; KP_CONFIG when it is not one the
- * simulator knows. */
-kp_err *kp_plan_release(kp_plan *p, const char *key, const char *release,
-                        uint8_t *ret_i) KP_MUST_USE;
-kp_err *kp_plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *ret_mask) KP_MUST_USE;
-kp_err *kp_plan_begin(kp_plan *p, const kp_spec *s) KP_MUST_USE; /* mode, seed, releases */
-
 /* build.c: the cluster, with its common keys (timing, groups, breaking, accept, allow, faults
  * ...) */
 kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim) KP_MUST_USE;
-char *kp_sim_properties(kp_arena *a, const kp_plan *p,
-                        const kp_plan_node *n); /* a made-up server.properties */
 
 #endif

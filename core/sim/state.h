@@ -8,10 +8,10 @@
  * what is due, lists of replicas that catch up) is either kept beside the block or repaired from
  * it.
  *
- * Rules that keep it sound: partitions change only through kp_sim_partition_set and
- * kp_sim_partition_only; time passes only in kp_sim_advance; a timer's due time is cleared when its
- * handler has ended, and a handler may run twice, so that a process killed in the middle of one is
- * made good by running it again.
+ * Rules that keep it sound: partitions change only through kp_sim_partition_set and, in
+ * partitions.c, partition_only; time passes only in kp_sim_advance; a timer's due time is cleared
+ * when its handler has ended, and a handler may run twice, so that a process killed in the middle
+ * of one is made good by running it again.
  */
 #ifndef KP_SIM_STATE_H
 #define KP_SIM_STATE_H
@@ -24,7 +24,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 4u
+#define KP_SIM_FORMAT 5u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17u       /* of hosts whose Java is not said */
@@ -199,11 +199,8 @@ typedef enum kp_sim_when {
     KP_SIM_AFTER_START,
     KP_SIM_ON_REQUEST
 } kp_sim_when;
-typedef enum kp_sim_fault_state {
-    KP_SIM_PLANNED = 1,
-    KP_SIM_ACTING,
-    KP_SIM_OVER
-} kp_sim_fault_state;
+/* kp_sim_fault_plan.state */
+enum { KP_SIM_PLANNED = 1, KP_SIM_ACTING, KP_SIM_OVER };
 
 typedef struct kp_sim_fault_plan {
     uint8_t name, when, state;
@@ -233,8 +230,6 @@ typedef struct kp_sim_led {
 typedef struct kp_sim_claim {
     uint64_t h1, h2; /* of node and op id; 0, 0: free */
     kp_us ends;      /* of a job */
-    int32_t rc;
-    uint32_t acted, asked;
 } kp_sim_claim;
 
 typedef struct kp_sim_config {
@@ -258,7 +253,7 @@ typedef struct kp_sim_timing {
 } kp_sim_timing;
 
 /* Where an array lies in the block. */
-typedef enum kp_sim_part {
+enum {
     KP_SIM_P_NODES,
     KP_SIM_P_TOPICS,
     KP_SIM_P_FIRST_REP,
@@ -288,7 +283,7 @@ typedef enum kp_sim_part {
     KP_SIM_P_ORACLE,
     KP_SIM_P_POOL,
     KP_SIM_PARTS
-} kp_sim_part;
+};
 
 typedef struct kp_sim_header {
     uint64_t size; /* of the block: whole pages */
@@ -333,7 +328,7 @@ struct kp_sim_oracle_state;
 /* Partitions whose replica on one broker catches up, ascending by bytes behind. */
 typedef struct kp_sim_flows {
     uint32_t *e;
-    uint32_t n, next, blocked;
+    uint32_t n, next;
     double left; /* bytes behind of those from `next` on, as if none had come yet */
 } kp_sim_flows;
 
@@ -507,11 +502,8 @@ static inline uint32_t kp_sim_bit_words(uint32_t reps) /* of a bit per replica, 
 /* One replica joins the ISR and one leaves it (KP_SIM_NO_REPLICA: none); `leader` leads. */
 void kp_sim_partition_set(kp_sim *sim, uint32_t p, uint32_t joins, uint32_t leaves,
                           uint32_t leader);
-/* One replica is the whole ISR and leads. */
-void kp_sim_partition_only(kp_sim *sim, uint32_t p, uint32_t replica);
 void kp_sim_partition_min(kp_sim *sim, uint32_t p, unsigned min_isr);
 void kp_sim_place(kp_sim *sim); /* by_broker and everything counted, from placement and state */
-void kp_sim_recount(kp_sim *sim);
 /* A broker leaves every ISR and its leaders move.  What it alone is in sync on goes offline, or
  * stays (keep_last). */
 typedef struct kp_sim_left {
@@ -536,7 +528,7 @@ void kp_sim_catch_up_restore(kp_sim *sim, int32_t node); /* its list, when a blo
 /* nodes.c: the life of a process */
 void kp_sim_node_start(kp_sim *sim, int32_t node);
 void kp_sim_node_stop(kp_sim *sim, int32_t node);
-void kp_sim_node_kill(kp_sim *sim, int32_t node, kp_sim_hand hand);
+void kp_sim_node_kill(kp_sim *sim, int32_t node); /* by a fault */
 void kp_sim_node_due(kp_sim *sim, int32_t node);
 void kp_sim_session_due(kp_sim *sim, int32_t node);
 void kp_sim_pins_check(kp_sim *sim);
@@ -549,7 +541,6 @@ static inline unsigned kp_sim_java(const kp_sim_node *n)
 {
     return n->java ? n->java : KP_SIM_JAVA;
 }
-void kp_sim_node_sign(kp_sim *sim, int32_t node, kp_sim_line line, int32_t arg);
 const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
                              const kp_sim_sign *sign);
 bool kp_sim_line_is_error(uint32_t line);

@@ -129,14 +129,11 @@ const kp_value *kp_sim_host_counts(kp_arena *a, const kp_sim *sim, int node)
                   kp_int(a, n->n_refused), NULL);
 }
 
-void kp_sim_op_counts(const kp_sim *sim, int node, const char *op_id, uint32_t *ret_acted,
-                      uint32_t *ret_asked)
+bool kp_sim_op_acted(const kp_sim *sim, int node, const char *op_id)
 {
     int32_t i = kp_sim_node_find(sim, node);
-    const kp_sim_claim *c = i == KP_SIM_NO_NODE ? NULL : kp_sim_claim_find(sim, i, op_id);
 
-    *ret_acted = c ? c->acted : 0;
-    *ret_asked = c ? c->asked : 0;
+    return i != KP_SIM_NO_NODE && kp_sim_claim_find(sim, i, op_id) != NULL;
 }
 
 /* ---- figures ---- */

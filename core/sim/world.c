@@ -15,7 +15,6 @@
 #define HOST_LANDS (25 * KP_SIM_MS)
 #define HOST_TAKES (40 * KP_SIM_MS)
 #define LANDS (2 * KP_SIM_MS)
-#define REFUSED (2 * KP_SIM_MS)
 #define PROOF_TAKES (2700 * KP_SIM_MS)
 #define LOST_SSH (5 * KP_SIM_SECOND) /* until a lost connection is given up */
 

@@ -52,20 +52,3 @@ kp_err *kp_duration_parse(const char *s, kp_ms *ret_d)
     *ret_d = total;
     return NULL;
 }
-
-char *kp_duration_short(kp_arena *a, kp_ms d)
-{
-    KP_AUTO_BUF b = KP_BUF_INIT(64);
-    if (d < 0)
-        kp_buf_chr(&b, '-');
-    uint64_t left = d < 0 ? 0 - (uint64_t)d : (uint64_t)d;
-    for (size_t i = 0; i < KP_COUNT(units); i++) {
-        uint64_t size = (uint64_t)units[i].size;
-        if (left >= size)
-            kp_buf_fmt(&b, "%" PRIu64 "%s", left / size, units[i].name);
-        left %= size;
-    }
-    if (d == 0)
-        kp_buf_str(&b, "0s");
-    return kp_strdup(a, kp_buf_text(&b));
-}

@@ -113,7 +113,6 @@ kp_err *kp_err_from_value(const kp_value *v);
 /* ---- durations: "250ms" "5s" "10m" "2h" "1d", or joined, largest unit first: "1h30m".  At most
  * 366 days.  Errors are KP_CONFIG without a place; a caller that knows better changes both. */
 kp_err *kp_duration_parse(const char *s, kp_ms *ret_d) KP_MUST_USE;
-char *kp_duration_short(kp_arena *a, kp_ms d); /* in the same spelling: "10m", "1h30m" */
 
 /* ---- versions: Kafka releases "3.9.1", lines "3.9", vendor tails ignored after '-' */
 typedef struct kp_version { int major, minor, patch; } kp_version; /* patch -1 when not given */

@@ -16,14 +16,13 @@ static const char *group_of(const kp_op *op)
         return "questions";
     case KP_OP_WANT:
     case KP_OP_ONCE:
-    case KP_OP_OPAQUE:
         return "actions";
     default:
         return "flow";
     }
 }
 
-static const char *const classes[] = { "read", "want", "once", "opaque", "wait", "flow", "script" };
+static const char *const classes[] = { "read", "want", "once", "wait", "flow", "script" };
 
 static int first_line(const char *s)
 {

@@ -381,12 +381,6 @@ def test_cluster_check_walks_the_guards_rows():
 
 # ---- killed and resumed ----
 
-def final_state(p: Place) -> dict:
-    """What the simulated hosts counted, by the journal-independent truth."""
-    out = p.run("cluster", "check", "--demo", "--json")
-    return {n["id"]: n["host"].get("link_release") for n in map(json.loads, out.stdout.splitlines()) if "id" in n}
-
-
 def intents(p: Place, run: str) -> list[str]:
     out = p.run("journal", "show", "--demo", "--json", run)
     return [r["id"] for r in map(json.loads, out.stdout.splitlines()) if r["k"] == "intent"]

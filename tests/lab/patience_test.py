@@ -126,7 +126,7 @@ class Programs(unittest.TestCase):
 
 def seen(in_sync: bool) -> Metadata:
     isr = (0, 1, 2) if in_sync else (1, 2)
-    return Metadata("c", 1, {0: "", 1: "", 2: ""}, {("t", 0): Partition(1, 0, (0, 1, 2), isr, ())})
+    return Metadata(1, {0: "", 1: "", 2: ""}, {("t", 0): Partition(1, (0, 1, 2), isr, ())})
 
 
 class LateObserver(unittest.TestCase):
@@ -135,7 +135,7 @@ class LateObserver(unittest.TestCase):
     def returned(self, *samples: observer.Sample) -> float | None:
         first = observer.Sample(0, seen(True), 0)
         away = observer.Sample(110, seen(False), 90)
-        return observer._returned([first, away, *samples], 0, False, 100, 200)
+        return observer._returned([first, away, *samples], 0, 100, 200)
 
     def test_a_return_before_the_next_stop(self) -> None:
         self.assertEqual(self.returned(observer.Sample(190, seen(True), 180)), 190)

@@ -5,7 +5,6 @@ say path "$path"
 [ -f "$path" ] && [ -r "$path" ] || fail "$path can not be read"
 set -- $(stat -c '%s %a %Y' "$path")
 [ "$1" -le "$limit" ] || fail "$path has $1 bytes, more than are read at once"
-say size "$1"
 say mode "$2"
 say modified "$3"
 say sha256 "$(sha256sum <"$path" | cut -c1-64)"

@@ -6,13 +6,10 @@
 # reading, so it is told (`dirs`, lines "KIND PATH"), and looked at in the same breath.
 read -r boot_id </proc/sys/kernel/random/boot_id
 say boot_id "$boot_id"
-say now "$(date +%s)"
 find_process
 say pid "$pid"
-[ ! -r "$config" ] || say config.size "$(stat -L -c %s "$config")"
 if [ "$pid" != 0 ]; then
     say start_time "$start"
-    say process.user "$(stat -c %U "/proc/$pid" 2>/dev/null)"
     for p in $pids; do say pids "$p"; done
     files=$(open_files) cwd=
     [ -z "$files" ] || printf '%s\n' "$files"
@@ -95,14 +92,11 @@ if [ -n "$state" ] && [ -r "$state/epoch" ]; then
     say fence.since "$held_since"
     say fence.by "$held_by"
 fi
-javas
 # Reading more of a log than this to find evidence would hold the host's disk.
 log_limit=8388608
 if [ -n "$log" ] && [ -r "$log" ]; then
-    set -- $(stat -L -c '%s %i' "$log")
-    log_size=${1:-0}
+    log_size=$(stat -L -c %s "$log") || log_size=0
     say log_size "$log_size"
-    say log_inode "$2"
     if [ "$since" -ge 0 ]; then
         say signs yes
         if [ "$since" -gt "$log_size" ]; then say log_turned yes; since=0; fi

@@ -69,13 +69,3 @@ open_files() {
     ls -l "/proc/$pid/cwd" "/proc/$pid/exe" "/proc/$pid/fd" 2>/dev/null |
         awk -v tables="/proc/$pid/net/tcp /proc/$pid/net/tcp6" "$awk_open_files"
 }
-# javas: what else runs on Java here, and with which file: 50 at most.
-javas() {
-    n=0
-    for p in $(grep -lx java /proc/[0-9]*/comm 2>/dev/null); do
-        [ $((n += 1)) -le 50 ] || break
-        p=${p#/proc/} p=${p%/comm}
-        printf '\n\001 %s\n' "$p"
-        args_of "$p"
-    done | awk "$awk_javas"
-}

@@ -46,7 +46,7 @@ static double cpu_ms(void)
 /* ---- the bare memory work ---- */
 
 typedef struct counts {
-    uint64_t offline, below, at, urp;
+    uint64_t offline, urp;
 } counts;
 
 static void look(const kp_view *v, uint32_t b, counts *c)
@@ -55,8 +55,6 @@ static void look(const kp_view *v, uint32_t b, counts *c)
         uint32_t p = v->by_broker[i];
         uint32_t left = kp_view_isr_size(v, p) - kp_view_in_sync(v, p, kp_view_replica_on(v, p, b));
         c->offline += left == 0;
-        c->below += left < v->min_isr[p];
-        c->at += left == v->min_isr[p];
     }
 }
 

@@ -62,7 +62,6 @@ class Result:
     failed: int = 0
     missing: int = 0          # acknowledged and not read
     duplicated: int = 0       # in the log twice
-    redelivered: int = 0      # read twice at one offset
     rebalances: int = 0
     errors: list[str] = field(default_factory=list)
     # (time, longest gap of all, of the worst partition, that partition), one each 100 ms; a gap
@@ -187,7 +186,7 @@ class Load:
         if numbers["acked"] != result.acked:
             raise RuntimeError(f"producer and consumer disagree on what was acknowledged: "
                                f"{result.acked}, {numbers['acked']}")
-        for name in ("missing", "duplicated", "redelivered", "rebalances"):
+        for name in ("missing", "duplicated", "rebalances"):
             setattr(result, name, numbers[name])
         self.result = result
         return result

@@ -65,11 +65,9 @@ class Event:
 class Restart:
     broker: int
     stopped: float
-    started: float | None = None
     # Other broker -> when it had this one back in every ISR, for the last time before the next
     # stop.
     seen_by: dict[int, float] = field(default_factory=dict)
-    itself: float | None = None     # when the broker itself said so
     back: float | None = None       # when the second of the others said so
     next_stop: float | None = None  # the next stop of a broker
 
@@ -206,15 +204,10 @@ class Observer:
         for stop in stops:
             one = Restart(stop.id, stop.time)
             one.next_stop = next((e.time for e in stops if e.time > stop.time), None)
-            one.started = next((e.time for e in events if e.id == stop.id and e.what == "start"
-                                and e.time > stop.time), None)
             until = one.next_stop or ended
-            for asked in brokers:
-                returned = _returned(self._samples[asked], stop.id, asked == stop.id, stop.time,
-                                     until)
-                if returned is not None and asked == stop.id:
-                    one.itself = returned
-                elif returned is not None:
+            for asked in brokers - {stop.id}:
+                returned = _returned(self._samples[asked], stop.id, stop.time, until)
+                if returned is not None:
                     one.seen_by[asked] = returned
             if len(one.seen_by) >= 2:
                 one.back = sorted(one.seen_by.values())[1]
@@ -229,21 +222,18 @@ class Observer:
         self.stop()
 
 
-def _returned(samples: list[Sample], broker: int, itself: bool, after: float,
-              until: float) -> float | None:
+def _returned(samples: list[Sample], broker: int, after: float, until: float) -> float | None:
     """When these views last changed, between `after` and `until`, from not having the broker in
     every ISR to having it; None when one asked at `until` or later still did not.  On a busy
     machine polls are far between: a change seen by the first poll after `until` may have been
-    there before it.  A broker that does not answer says nothing of others, and of itself that it
-    is not back."""
+    there before it.  A broker that does not answer says nothing."""
     there, when = True, None
     for sample in samples:
         if sample.sent > until and (there or sample.before > until):
             break
+        has = there
         if sample.view is not None:
             has = broker in sample.view.brokers and not sample.view.not_in_sync(broker)
-        else:
-            has = there and not itself
         if sample.sent > after and has and not there:
             when = sample.sent
         there = has

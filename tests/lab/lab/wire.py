@@ -37,7 +37,6 @@ class WireError(Exception):
 @dataclass(frozen=True)
 class Partition:
     leader: int                  # -1: none
-    epoch: int
     replicas: tuple[int, ...]
     isr: tuple[int, ...]
     offline: tuple[int, ...]
@@ -46,7 +45,6 @@ class Partition:
 @dataclass
 class Metadata:
     """What one broker believes."""
-    cluster_id: str
     controller: int              # ZooKeeper mode: the controller; KRaft: any broker
     brokers: dict[int, str]      # id -> host:port, those alive
     partitions: dict[Key, Partition] = field(default_factory=dict)
@@ -125,7 +123,8 @@ class Connection:
             r.string()
             r.tags()
             brokers[node] = f"{host}:{port}"
-        found = Metadata(r.string() or "", r.number("i"), brokers)
+        r.string()
+        found = Metadata(r.number("i"), brokers)
         rest = r.data[r.at:]
         if rest != self._topics_bytes:
             self._topics = self._read_topics(r)
@@ -144,8 +143,9 @@ class Connection:
             r.number("?")
             for _ in range(r.length("i") or 0):
                 r.number("h")
-                index, leader, epoch = r.number("i"), r.number("i"), r.number("i")
-                partitions[topic, index] = Partition(leader, epoch, r.ints(), r.ints(), r.ints())
+                index, leader = r.number("i"), r.number("i")
+                r.number("i")
+                partitions[topic, index] = Partition(leader, r.ints(), r.ints(), r.ints())
                 r.tags()
             r.number("i")
             r.tags()
@@ -240,23 +240,3 @@ class Connection:
                 r.tags()
             r.tags()
         return found
-
-    def quorum(self) -> tuple[int, int, int, dict[int, int]]:
-        """KRaft: leader id, leader epoch, high watermark, and the end offset of each voter."""
-        w = Writer(True).length(1, "i").string("__cluster_metadata").length(1, "i").number("i", 0)
-        r = self.call(55, 0, True, w.tags().tags().tags().bytes())
-        code = r.number("h")
-        if code or not r.length("i"):
-            raise WireError(f"describe quorum: error {code}", code)
-        r.string()
-        r.length("i")
-        _, code = r.number("i"), r.number("h")
-        if code:
-            raise WireError(f"describe quorum: error {code}", code)
-        leader, epoch, watermark = r.number("i"), r.number("i"), r.number("q")
-        voters = {}
-        for _ in range(r.length("i") or 0):
-            voter = r.number("i")
-            voters[voter] = r.number("q")
-            r.tags()
-        return leader, epoch, watermark, voters

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from lab import acts, inventory
 from lab.config import Spec, Topic
-from lab.node import Node
 
 from .base import Context, Done, clusters, expect, scenario, stopwatch, told
 from .crashes import records

@@ -11,7 +11,6 @@
 
 #define E "kplay: error: e\n"
 #define W "kplay: warning: w\n"
-#define I "kplay: i\n"
 #define D "kplay: debug: d\n"
 
 static const struct row {
@@ -21,11 +20,9 @@ static const struct row {
 } rows[] = {
     { -1, NULL, E W },
     { KP_LOG_ERROR, NULL, E },
-    { KP_LOG_INFO, NULL, E W I },
-    { KP_LOG_DEBUG, NULL, E W I D },
-    { -1, "debug", E W I D },
-    { -1, "info", E W I },
-    { KP_LOG_DEBUG, "error", E W I D },
+    { KP_LOG_DEBUG, NULL, E W D },
+    { -1, "debug", E W D },
+    { KP_LOG_DEBUG, "error", E W D },
     { KP_LOG_ERROR, "warn", E W },
     { -1, "loud", E W },
     { -1, "", E W },
@@ -43,8 +40,7 @@ static void write_all_levels(void)
         kp_log_set_level((kp_log_level)current->set);
     kp_log(KP_LOG_ERROR, "e");
     kp_log(KP_LOG_WARN, "%s", "w");
-    kp_log(KP_LOG_INFO, "%c", 'i');
-    kp_log(KP_LOG_DEBUG, "d");
+    kp_log(KP_LOG_DEBUG, "%c", 'd');
 }
 
 static void test_levels(void **state)

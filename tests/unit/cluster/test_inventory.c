@@ -74,7 +74,6 @@ static const char full[] =
     "    - { topic: audit-raw, why: \"RF 1 by design\" }\n"
     "    - { partition: orders-7, until: 2028-02-29, why: broken disk }\n"
     "playbooks: { rolling: { settle: 45m, hooks: team.night } }\n"
-    "rules: team/skew.yaml\n"
     "runs: /abs/runs\n";
 
 static void reads_everything(void **state)
@@ -101,7 +100,6 @@ static void reads_everything(void **state)
     assert_string_equal(kp_get_text(kp_at(inv->accept, 1), "until", ""), "2028-02-29");
     assert_string_equal(kp_json_text(a, inv->playbooks),
                         "{\"rolling\":{\"hooks\":\"team.night\",\"settle\":\"45m\"}}");
-    assert_string_equal(kp_as_text(inv->rules, ""), "/etc/kplay/team/skew.yaml");
     assert_string_equal(inv->runs, "/abs/runs");
     assert_null(inv->simulate);
     assert_string_equal(kp_get_text(inv->where, "playbooks.rolling.settle", ""),
@@ -187,7 +185,6 @@ static void has_defaults(void **state)
     assert_int_equal(inv->on_failure, KP_ON_FAILURE_ASK);
     assert_string_equal(kp_json_text(a, inv->accept), "[]");
     assert_string_equal(kp_json_text(a, inv->playbooks), "{}");
-    assert_null(inv->rules);
     assert_string_equal(inv->runs, "/home/ops/.local/state/kplay/lab");
     setenv("XDG_STATE_HOME", "/var/state", 1);
     assert_string_equal(parse(a, HEAD BROKER)->runs, "/var/state/kplay/lab");
@@ -195,10 +192,6 @@ static void has_defaults(void **state)
     assert_string_equal(parse(a, HEAD BROKER)->runs, "/home/ops/.local/state/kplay/lab");
     unsetenv("XDG_STATE_HOME");
     assert_string_equal(parse(a, HEAD BROKER "runs: ~/runs\n")->runs, "/home/ops/runs");
-    assert_string_equal(kp_as_text(parse(a, HEAD BROKER "rules: documented\n")->rules, ""),
-                        "documented");
-    assert_string_equal(kp_as_text(parse(a, HEAD BROKER "rules: skew.lua\n")->rules, ""),
-                        "/etc/kplay/skew.lua");
 }
 
 static void local_needs_no_user(void **state)
@@ -316,10 +309,6 @@ static const refusal refusals[] = {
     { SIM "runs: ~bob/runs\n", "3:1",
       "`runs` must be a path on this machine; ~/ is your home directory, not `~bob/runs`",
       "where runs are kept" },
-    { SIM "rules: ~bob/x.lua\n", "3:1", "`rules` must be a path on this machine, or a name",
-      "a shipped set" },
-    { SIM "rules: ''\n", "3:1", "`rules` must be a path on this machine, or a name",
-      "a shipped set" },
     { SIM "playbooks: { rolling: 45m }\n", "3:14", "`playbooks.rolling` must be a map of arguments",
       "VALUE" },
     /* ssh, service, layout */

@@ -170,7 +170,7 @@ static void every_verb_says_what_it_is(void **state)
         assert_non_null(op->result);
         assert_non_null(op->example);
         assert_ptr_equal(kp_op_named(kp_verbs, op->name), op);
-        bool acts = op->cls == KP_OP_WANT || op->cls == KP_OP_ONCE || op->cls == KP_OP_OPAQUE;
+        bool acts = op->cls == KP_OP_WANT || op->cls == KP_OP_ONCE;
         assert_true(acts == (op->grant != KP_G_NONE));
         if (acts) {
             assert_true(op->ask && op->probe && op->landing > 0);

@@ -268,12 +268,12 @@ static void every_effect_is_read_as_it_is_written(void **state)
         assert_true(kp_grant_parse(*name, &one));
         assert_string_equal(kp_grant_name(one), *name);
     }
-    assert_int_equal(n, 9);
-    assert_true(kp_grant_parse("host.exec", &one));
-    assert_int_equal(one, KP_G_HOST_EXEC);
+    assert_int_equal(n, 8);
+    assert_true(kp_grant_parse("leader.elect", &one));
+    assert_int_equal(one, KP_G_LEADER_ELECT);
     assert_false(kp_grant_parse("broker", &one));
     assert_null(kp_grant_name(KP_G_NONE));
-    assert_null(kp_grant_name((kp_grant)(KP_G_BROKER_RESTART | KP_G_HOST_EXEC)));
+    assert_null(kp_grant_name((kp_grant)(KP_G_BROKER_RESTART | KP_G_LEADER_ELECT)));
 }
 
 int main(void)

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/run.h"
-
 #define RESTART (KP_G_BROKER_RESTART | KP_G_CONFIG_FILE)
 #define SMALL                                                                                      \
     "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[{\"name\":\"t\","          \

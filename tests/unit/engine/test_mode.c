@@ -1,8 +1,6 @@
 /* ZooKeeper or KRaft is what a node is, not what a run is: in a migration both are there at once. */
 #include "engine/with_twist.h"
 
-#include "engine/run.h"
-
 #define ZOOKEEPER                                                                                  \
     "{\"mode\":\"zookeeper\",\"brokers\":3,\"release\":\"3.4.1\","                                 \
     "\"topics\":[{\"name\":\"t\",\"partitions\":6}]}"

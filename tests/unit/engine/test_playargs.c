@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "engine/run.h"
-
 static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
                                  { .id = 2, .roles = KP_BROKER | KP_CONTROLLER },
                                  { .id = 3001, .roles = KP_CONTROLLER } };

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "engine/run.h"
-
 #define SMALL "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[]}"
 
 static kp_err *asks(kp_run *r, const kp_value *args)

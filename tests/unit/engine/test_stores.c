@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sim/state.h"
-
 #define SPEC                                                                                       \
     "{\"brokers\":3,\"controllers\":3,\"topics\":[{\"name\":\"t\",\"partitions\":12,"          \
     "\"rate\":\"2MB/s\"}]}"

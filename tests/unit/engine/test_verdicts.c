@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/run.h"
-
 #define SMALL "{\"brokers\":3,\"controllers\":3,\"release\":\"3.7.2\",\"topics\":[]}"
 
 static void check(kp_err *e)
@@ -50,7 +48,7 @@ static kp_op odd = { .name = "be_odd",
                      .since = 1,
                      .rev = 1,
                      .cls = KP_OP_WANT,
-                     .grant = KP_G_HOST_EXEC,
+                     .grant = KP_G_LEADER_ELECT,
                      .doc = "d",
                      .result = "r",
                      .example = "e",
@@ -81,7 +79,7 @@ static kp_err *be_odd(kp_run *r, const kp_value *args)
 /* A run of it over the first n nodes; the error. */
 static kp_err *odd_run(bench *b, size_t n, kp_verdict one, kp_verdict two, kp_verdict last)
 {
-    static const test_script script = { .part = { NULL, be_odd }, .effects = KP_G_HOST_EXEC };
+    static const test_script script = { .part = { NULL, be_odd }, .effects = KP_G_LEADER_ELECT };
     the_script = &script;
     n_odd = n;
     odd_says[1] = one;

@@ -30,7 +30,7 @@ static kp_err *host_load(kp_arena *a, const char *name, const kp_op *const *verb
                               .effects = the_script->effects,
                               .n_args = the_script->n_args,
                               .args = the_script->args };
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < KP_COUNT(s->header.has); i++)
         s->header.has[i] = the_script->part[i] != NULL;
     s->source =
         (kp_source) { .name = name, .text = text ? text : "one", .n = strlen(text ? text : "one") };

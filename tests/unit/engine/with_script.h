@@ -18,7 +18,7 @@
 typedef kp_err *(*test_part)(kp_run *r, const kp_value *args);
 
 typedef struct test_script {
-    test_part part[4]; /* by kp_part; NULL: none */
+    test_part part[3]; /* by kp_part; NULL: none */
     unsigned effects;
     const kp_script_arg *args;
     size_t n_args;

@@ -256,7 +256,6 @@ typedef struct chain {
     kp_host *h;
     int n;
     bool inside;
-    kp_ticket cancelled;
 } chain;
 
 static void count_never(void *ud, kp_err *err, const kp_value *v)

@@ -303,10 +303,10 @@ static void test_jars_beside_the_release(void **state)
     place_write(p, "else/libs/kafka_2.13-2.8.2.jar", "%s", JAR); /* a release elsewhere */
     place_write(p, "plugins/kafka-clients-3.0.2.jar", "%s", JAR); /* of the plugin's own */
     place_write(p, "releases/acme/acme.jar", "%s", JAR);          /* beside releases, and none */
-    place_broker_with(p,
-                      kp_printf(p->a, "%s/releases/kafka_2.13-3.5.2/bin/../libs/a.jar:"
-                                      "%s/else/libs/b.jar:%s/plugins/acme.jar:%s/plugins/*:"
-                                      "%s/releases/acme/*",
+    place_broker_with(kp_printf(p->a,
+                                "%s/releases/kafka_2.13-3.5.2/bin/../libs/a.jar:"
+                                "%s/else/libs/b.jar:%s/plugins/acme.jar:%s/plugins/*:"
+                                "%s/releases/acme/*",
                                 p->dir, p->dir, p->dir, p->dir, p->dir),
                       p->config, NULL);
     place_write(p, "releases/kafka_2.13-3.5.2/bin/x", "%s", "");
@@ -323,7 +323,7 @@ static void test_overrides_are_proved_with_the_file(void **state)
 {
     place *p = *state;
     good_host(p);
-    place_broker_with(p, "/x.jar", p->config, "log.dir.x=a\\b=c");
+    place_broker_with("/x.jar", p->config, "log.dir.x=a\\b=c");
     demand(p, "3.9.1", "ran", "");
     const char *file = place_read(p, "calls/file");
     assert_true(kp_starts_with(file, place_read(p, "etc/server.properties")));

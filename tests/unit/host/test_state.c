@@ -20,7 +20,6 @@ static void test_nothing_there(void **state)
     assert_null(kp_get(v, "start_time"));
     assert_null(kp_get(v, "process"));
     assert_int_equal(strlen(kp_get_text(v, "boot_id", "")), 36);
-    assert_true(llabs(kp_get_int(v, "now", 0) - kp_wall_now()) < 60 * KP_SECOND);
     const kp_value *config = kp_get(v, "config");
     assert_int_equal(kp_get_int(config, "node_id", -1), 1);
     assert_string_equal(kp_get_text(config, "roles", ""), "broker");
@@ -28,7 +27,6 @@ static void test_nothing_there(void **state)
     char *text = place_read(p, "etc/server.properties");
     assert_string_equal(kp_get_text(v, "config_sha256", ""),
                         kp_sha256_hex(p->a, text, strlen(text)));
-    assert_int_equal(kp_get_int(config, "size", -1), (int)strlen(text));
     assert_int_equal(kp_get_int(v, "dirs", -1), 2);
     assert_int_equal(kp_get_int(v, "clean_dirs", -1), 0);
     const kp_value *dir = kp_at(kp_get(v, "log_dirs"), 1);
@@ -279,7 +277,6 @@ static void test_log_evidence(void **state)
     assert_string_equal(kp_as_text(kp_at(errors, 1), ""), "[5] ERROR Error while 100% (y)");
     int64_t size = kp_get_int(v, "log_size", -1);
     assert_int_equal(size, strlen(place_read(p, "log/server.log")));
-    assert_true(kp_get_int(v, "log_inode", 0) > 0);
     assert_null(kp_get(v, "log_turned"));
 
     v = place_state(p, h, NULL, size);
@@ -306,13 +303,13 @@ static void test_log_evidence(void **state)
         kp_buf_fmt(&many, "ERROR %d%0600d\n", i, 0);
     place_write(p, "log/server.log", "%s", kp_buf_text(&many));
     answer r = { 0 };
-    kp_host_question q = { .log_since = 0, .log_lines = 3, .deadline = place_soon() };
+    kp_host_question q = { .log_since = 0, .deadline = place_soon() };
     kp_host_state(h, p->a, &q, place_answer, &r);
     errors = kp_get(kp_get(place_ok(p, &r), "signs"), "errors");
-    assert_int_equal(kp_len(errors), 3);
+    assert_int_equal(kp_len(errors), 20);
     assert_int_equal(kp_at(errors, 0)->n, 500);
-    assert_true(kp_starts_with(kp_as_text(kp_at(errors, 0), ""), "ERROR 997"));
-    assert_true(kp_starts_with(kp_as_text(kp_at(errors, 2), ""), "ERROR 999"));
+    assert_true(kp_starts_with(kp_as_text(kp_at(errors, 0), ""), "ERROR 980"));
+    assert_true(kp_starts_with(kp_as_text(kp_at(errors, 19), ""), "ERROR 999"));
 }
 
 /* Every sign, by a line as Kafka writes it. */
@@ -407,28 +404,6 @@ static void test_a_start_script_is_not_the_node_yet(void **state)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     assert_null(kp_get(place_state(p, h, NULL, -1), "script"));
-}
-
-static void test_java_processes(void **state)
-{
-    place *p = *state;
-    /* A process whose name is java: a link to sleep called so. */
-    assert_int_equal(symlink("/bin/sleep", place_path(p, "java")), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        execl(place_path(p, "java"), "java", "20", (char *)NULL);
-        _exit(127);
-    }
-    const kp_value *found = NULL;
-    for (int i = 0; i < 50 && !found; i++) {
-        const kp_value *list = kp_get(place_state(p, place_host(p), NULL, -1), "java");
-        for (size_t k = 0; k < kp_len(list); k++)
-            if (kp_get_int(kp_at(list, k), "pid", 0) == pid)
-                found = kp_at(list, k);
-    }
-    kill(pid, SIGKILL);
-    assert_non_null(found);
-    assert_string_equal(kp_get_text(found, "main", ""), "20");
 }
 
 /* A systemctl that prints what a test wrote, and notes what it was asked to do. */
@@ -820,7 +795,6 @@ int main(void)
         TEST(test_signs),
         TEST(test_where_a_start_got_on),
         TEST(test_a_start_script_is_not_the_node_yet),
-        TEST(test_java_processes),
         TEST(test_systemd_unit),
         TEST(test_unit_with_wrapper),
         TEST(test_status_command),

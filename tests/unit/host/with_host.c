@@ -203,12 +203,11 @@ void place_fence(place *p, kp_host *h, const char *cluster, int64_t epoch, const
 int place_broker(place *p, const char *release, const char *config)
 {
     const char *jar = place_path(p, kp_printf(p->a, "r/libs/kafka-clients-%s.jar", release));
-    return place_broker_with(p, jar, config, NULL);
+    return place_broker_with(jar, config, NULL);
 }
 
-int place_broker_with(place *p, const char *class_path, const char *config, const char *override)
+int place_broker_with(const char *class_path, const char *config, const char *override)
 {
-    (void)p;
     pid_t pid = fork();
     if (pid == 0) {
         setsid();

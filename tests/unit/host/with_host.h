@@ -60,7 +60,7 @@ void place_fence(place *p, kp_host *h, const char *cluster, int64_t epoch, const
 /* A process whose command line is a broker's: .../kafka-clients-RELEASE.jar kafka.Kafka CONFIG. */
 int place_broker(place *p, const char *release, const char *config);
 /* Likewise, with a class path and, when it is not NULL, with --override OVERRIDE. */
-int place_broker_with(place *p, const char *class_path, const char *config, const char *override);
+int place_broker_with(const char *class_path, const char *config, const char *override);
 bool place_alive(int pid);
 void place_gone(place *p, int pid); /* waits until it is */
 int place_count(const char *text, const char *part);

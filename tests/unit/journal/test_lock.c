@@ -1,7 +1,6 @@
 /* Locks: who holds one is named, and the end of the holder, however it comes, is the end of it. */
 #include "with_disk.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint32_t wire_roll(wire_dice *d, uint32_t below)
+static uint32_t roll(wire_dice *d, uint32_t below)
 {
     d->state ^= d->state << 13;
     d->state ^= d->state >> 7;
@@ -30,10 +30,10 @@ static size_t step(const kp_field *f)
 
 static const char *random_string(kp_arena *a, wire_dice *d)
 {
-    uint32_t n = wire_roll(d, 8) ? wire_roll(d, 12) : wire_roll(d, 400);
+    uint32_t n = roll(d, 8) ? roll(d, 12) : roll(d, 400);
     char *s = kp_alloc(a, n + 1);
     for (uint32_t i = 0; i < n; i++)
-        s[i] = (char)(1 + wire_roll(d, 255));
+        s[i] = (char)(1 + roll(d, 255));
     return s;
 }
 
@@ -45,14 +45,14 @@ static void random_value(kp_arena *a, wire_dice *d, const kp_field *f, int versi
     if (f->type == KP_WIRE_STRUCT) {
         random_struct(a, d, f->sub, version, p);
     } else if (f->type == KP_WIRE_STRING) {
-        const char *s = nullable && !wire_roll(d, 3) ? NULL : random_string(a, d);
+        const char *s = nullable && !roll(d, 3) ? NULL : random_string(a, d);
         memcpy(p, &s, sizeof(s));
     } else if (f->type == KP_WIRE_BOOL) {
-        *p = (char)wire_roll(d, 2);
+        *p = (char)roll(d, 2);
     } else {
-        uint32_t kind = wire_roll(d, 4); /* 0, -1 or anything */
+        uint32_t kind = roll(d, 4); /* 0, -1 or anything */
         for (size_t i = 0; i < step(f); i++)
-            p[i] = (char)(kind == 0 ? 0 : kind == 1 ? 0xff : wire_roll(d, 256));
+            p[i] = (char)(kind == 0 ? 0 : kind == 1 ? 0xff : roll(d, 256));
     }
 }
 
@@ -81,8 +81,8 @@ static void random_struct(kp_arena *a, wire_dice *d, const kp_schema *s, int ver
         } else if (!f->list) {
             random_value(a, d, f, version, p, nullable);
         } else {
-            uint32_t n = wire_roll(d, 4);
-            kp_wire_list l = { NULL, nullable && !wire_roll(d, 3) ? KP_NULL_LIST : (int32_t)n };
+            uint32_t n = roll(d, 4);
+            kp_wire_list l = { NULL, nullable && !roll(d, 3) ? KP_NULL_LIST : (int32_t)n };
             char *v = l.n > 0 ? kp_alloc_array(a, n, step(f)) : NULL;
             l.v = v;
             for (int32_t k = 0; k < l.n; k++)

@@ -9,7 +9,6 @@
 typedef struct wire_dice {
     uint64_t state;
 } wire_dice;
-uint32_t wire_roll(wire_dice *d, uint32_t below);
 
 /* A message that this version can carry. */
 void *wire_random(kp_arena *a, wire_dice *d, const kp_schema *s, int version);

@@ -1,4 +1,4 @@
-/* Durations: what is read, what is refused, and the spelling back. */
+/* Durations: what is read, and what is refused. */
 #include "value/value.h"
 
 #include <setjmp.h>
@@ -10,37 +10,33 @@
 static void test_parse(void **state)
 {
     (void)state;
-    KP_AUTO_ARENA a = kp_arena_new("test", 1 << 20);
     static const struct {
         const char *s;
         kp_ms d;
-        const char *back;
     } rows[] = {
-        { "250ms", 250, "250ms" },
-        { "5s", 5000, "5s" },
-        { "10m", 10 * KP_MINUTE, "10m" },
-        { "2h", 2 * KP_HOUR, "2h" },
-        { "1d", 24 * KP_HOUR, "1d" },
-        { "1h30m", 90 * KP_MINUTE, "1h30m" },
-        { "90m", 90 * KP_MINUTE, "1h30m" },
-        { "1d2h3m4s5ms", 26 * KP_HOUR + 3 * KP_MINUTE + 4005, "1d2h3m4s5ms" },
-        { "1d5ms", 24 * KP_HOUR + 5, "1d5ms" },
-        { "0s", 0, "0s" },
-        { "0ms", 0, "0s" },
-        { "007s", 7000, "7s" },
-        { "1500ms", 1500, "1s500ms" },
-        { "24h", 24 * KP_HOUR, "1d" },
-        { "366d", 366 * 24 * KP_HOUR, "366d" },
-        { "365d24h", 366 * 24 * KP_HOUR, "366d" },
-        { "31622400000ms", 366 * 24 * KP_HOUR, "366d" },
+        { "250ms", 250 },
+        { "5s", 5000 },
+        { "10m", 10 * KP_MINUTE },
+        { "2h", 2 * KP_HOUR },
+        { "1d", 24 * KP_HOUR },
+        { "1h30m", 90 * KP_MINUTE },
+        { "90m", 90 * KP_MINUTE },
+        { "1d2h3m4s5ms", 26 * KP_HOUR + 3 * KP_MINUTE + 4005 },
+        { "1d5ms", 24 * KP_HOUR + 5 },
+        { "0s", 0 },
+        { "0ms", 0 },
+        { "007s", 7000 },
+        { "1500ms", 1500 },
+        { "24h", 24 * KP_HOUR },
+        { "366d", 366 * 24 * KP_HOUR },
+        { "365d24h", 366 * 24 * KP_HOUR },
+        { "31622400000ms", 366 * 24 * KP_HOUR },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         kp_ms d = -1;
         assert_null(kp_duration_parse(rows[i].s, &d));
         assert_int_equal(d, rows[i].d);
-        assert_string_equal(kp_duration_short(a, d), rows[i].back);
     }
-    assert_string_equal(kp_duration_short(a, -90 * KP_MINUTE), "-1h30m");
 }
 
 static void assert_refused(const char *s, const char *says)

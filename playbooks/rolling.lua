@@ -25,6 +25,7 @@ return {
     to     = { "version", doc = "release to install; left out, every node is only restarted" },
     settle = { "duration", default = "30m", doc = "how long a rejoining node may go without progress" },
     skip   = { "node[]", default = {}, doc = "nodes to leave alone" },
+    only   = { "node[]", default = {}, doc = "nodes to take, and no others" },
     rules  = { "text", default = "conservative", doc = "which release may follow which: conservative or documented" },
   },
 
@@ -32,15 +33,15 @@ return {
   check = function(args)
     if args.to then skew.allows(args.to, args.rules) end
     gate.healthy()
-    gate.can_take(order.all(args.skip), args.to)
+    gate.can_take(order.all(args.skip, args.only), args.to)
   end,
 
   run = function(args)
     if args.to then
       step("stage")
-      stage_release(order.all(args.skip), args.to)
+      stage_release(order.all(args.skip, args.only), args.to)
     end
-    for id in order.rolling(args.skip) do -- controllers, the active one last; then brokers, the controller last
+    for id in order.rolling(args.skip, args.only) do -- controllers, the active one last; then brokers, the controller last
       step(node.name(id), { hold = true })
       if args.to and node.is_on(id, args.to) then
         skip(id, "already on " .. args.to)
@@ -55,6 +56,6 @@ return {
   --- Questions only.  What must hold when `run` has returned.
   verify = function(args)
     gate.healthy()
-    if args.to then gate.all_on(order.all(args.skip), args.to) end
+    if args.to then gate.all_on(order.all(args.skip, args.only), args.to) end
   end,
 }

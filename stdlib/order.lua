@@ -7,28 +7,35 @@
 
 local order = {}
 
-local function without(ids, skip)
+local function has(ids, id)
+  for _, other in ipairs(ids or {}) do
+    if other == id then return true end
+  end
+  return false
+end
+
+-- `only`: these and no others; left out, or empty: all.
+local function chosen(ids, skip, only)
   local left = {}
   for _, id in ipairs(ids) do
-    local skipped = false
-    for _, other in ipairs(skip or {}) do skipped = skipped or other == id end
-    if not skipped then left[#left + 1] = id end
+    local wanted = not only or #only == 0 or has(only, id)
+    if wanted and not has(skip, id) then left[#left + 1] = id end
   end
   return left
 end
 
---- The brokers but the skipped ones, by id.
-function order.brokers(skip) return without(brokers(), skip) end
+--- The brokers but the skipped ones, by id; of `only` these, when it names any.
+function order.brokers(skip, only) return chosen(brokers(), skip, only) end
 
---- Pure controllers but the skipped ones, by id: a combined node counts as a broker.
-function order.controllers(skip)
-  return without(without(controllers(), brokers()), skip)
+--- Pure controllers, likewise: a combined node counts as a broker.
+function order.controllers(skip, only)
+  return chosen(chosen(controllers(), brokers()), skip, only)
 end
 
---- Every node but the skipped ones: controllers, then brokers.
-function order.all(skip)
-  local all = order.controllers(skip)
-  for _, id in ipairs(order.brokers(skip)) do all[#all + 1] = id end
+--- Every node, likewise: controllers, then brokers.
+function order.all(skip, only)
+  local all = order.controllers(skip, only)
+  for _, id in ipairs(order.brokers(skip, only)) do all[#all + 1] = id end
   return all
 end
 
@@ -40,8 +47,8 @@ local function take(left, last)
 end
 
 --- An iterator over the nodes in rolling order.
-function order.rolling(skip)
-  local first, second = order.controllers(skip), order.brokers(skip)
+function order.rolling(skip, only)
+  local first, second = order.controllers(skip, only), order.brokers(skip, only)
   return function()
     local left = #first > 0 and first or second
     if #left <= 1 then return table.remove(left, 1) end

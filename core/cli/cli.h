@@ -26,8 +26,8 @@ typedef struct kp_option {
 
 typedef struct kp_line { /* a command line, read */
     const kp_value *set; /* option -> text, or true for a flag */
-    const kp_value
-        *extra;        /* options the table does not know, name -> text: a playbook's arguments */
+    const kp_value *extra; /* options the table does not know, a playbook's arguments: name -> text,
+                            * true for one without a value, or a list of these when repeated */
     const char **word; /* what is no option */
     size_t n_words;
 } kp_line;
@@ -38,6 +38,8 @@ typedef struct kp_command {
     const char *doc;          /* first line: one sentence; more lines: details */
     const kp_option *options; /* ends with a NULL name */
     bool takes_extra;
+    const char *const *actions; /* one of these is the first word; ends with NULL.  NULL: none */
+    size_t most_words;          /* the action is one of them; checked unless --help is there */
     int (*main)(kp_arena *a, const kp_line *line);
 } kp_command;
 
@@ -46,6 +48,7 @@ extern const kp_command *const kp_commands[]; /* ends with NULL */
 kp_err *kp_line_read(kp_arena *a, const kp_command *c, int argc, char **argv,
                      kp_line *ret_line) KP_MUST_USE;
 void kp_command_help(kp_arena *a, const kp_command *c, bool json);
+const char *const *kp_option_names(kp_arena *a, const kp_command *c); /* ends with NULL */
 static inline bool kp_flag(const kp_line *l, const char *name)
 {
     return kp_get_bool(l->set, name, false);
@@ -87,6 +90,10 @@ typedef struct kp_files {
     const char *shipped; /* where playbooks/ and stdlib/ are */
 } kp_files;
 kp_err *kp_files_init(kp_arena *a, const char *cluster_file, kp_files *ret_files) KP_MUST_USE;
+/* The playbooks in a directory, by name; ends with NULL. */
+const char *const *kp_files_in(kp_arena *a, const char *dir);
+/* KP_USAGE when there is no such playbook, with the name that may be meant. */
+kp_err *kp_files_known(kp_arena *a, const kp_files *f, const char *playbook) KP_MUST_USE;
 /* A kp_find_fn over kp_files: a path as given, the team's playbooks/NAME, the shipped
  * playbooks/NAME. */
 kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path,
@@ -142,7 +149,8 @@ int kp_cli_fail(kp_err *e, bool json);
 
 /* ---- the commands ---- */
 extern const kp_command kp_cmd_run, kp_cmd_resume, kp_cmd_approve, kp_cmd_settle, kp_cmd_check,
-    kp_cmd_test, kp_cmd_cluster, kp_cmd_playbooks, kp_cmd_doc, kp_cmd_journal, kp_cmd_runs;
+    kp_cmd_test, kp_cmd_cluster, kp_cmd_playbooks, kp_cmd_doc, kp_cmd_journal, kp_cmd_runs,
+    kp_cmd_status;
 
 /* cmd_test.c hands the specs to the script host through this. */
 int kp_cli_main(int argc, char **argv);

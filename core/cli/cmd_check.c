@@ -55,7 +55,7 @@ static void try_on(kp_arena *a, const char *name, kp_files *f, const kp_value *g
                          .playbook = name,
                          .find = kp_files_find,
                          .find_ud = f,
-                         .args = arguments(a, h, given, o->mode),
+                         .given.value = arguments(a, h, given, o->mode),
                          .who = "check",
                          .assume_yes = true,
                          .sink = { .event = quiet } };
@@ -79,11 +79,13 @@ static int check_main(kp_arena *a, const kp_line *line)
     unsigned used = 0;
     int code = 0;
 
-    if (line->n_words != 1)
+    if (line->n_words == 0)
         return kp_cli_fail(
-            kp_err_new(KP_USAGE, "kplay check playbooks/rolling.lua", "check takes one playbook"),
+            kp_err_new(KP_USAGE, "kplay check playbooks/rolling.lua", "check needs a playbook"),
             json);
     kp_err *e = kp_files_init(a, file, &f);
+    if (!e)
+        e = kp_files_known(a, &f, line->word[0]);
     if (!e)
         e = kp_script_host_table.load(a, line->word[0], kp_verbs, kp_files_find, &f, &script);
     if (e)
@@ -122,6 +124,7 @@ const kp_command kp_cmd_check = {
     .usage = "check [options] PLAYBOOK [--ARG VALUE ...]",
     .options = options,
     .takes_extra = true,
+    .most_words = 1,
     .main = check_main,
     .doc = "Check a playbook: syntax, header, verbs, and its effects on simulated clusters.",
 };

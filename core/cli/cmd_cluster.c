@@ -175,13 +175,9 @@ static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
 static int cluster_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json");
-    const char *what = line->n_words ? line->word[0] : "";
+    const char *what = line->word[0];
     kp_open_cluster c = { 0 };
 
-    if (line->n_words != 1 || (!kp_streq(what, "show") && !kp_streq(what, "check")))
-        return kp_cli_fail(kp_err_new(KP_USAGE, "kplay cluster show   |   kplay cluster check",
-                                      "cluster takes show or check"),
-                           json);
     kp_err *e = kp_cluster_open(a, line, KP_TO_LOOK, &c);
     if (e)
         return kp_cli_fail(e, json);
@@ -206,10 +202,14 @@ static int cluster_main(kp_arena *a, const kp_line *line)
     return 0;
 }
 
+static const char *const actions[] = { "show", "check", NULL };
+
 const kp_command kp_cmd_cluster = {
     .name = "cluster",
     .usage = "cluster show|check [options]",
     .options = options,
+    .actions = actions,
+    .most_words = 1,
     .main = cluster_main,
     .doc = "Show the cluster file's nodes, or check that each answers, is who it should be, and "
            "lets kplay work.",

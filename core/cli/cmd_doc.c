@@ -55,6 +55,7 @@ const kp_command kp_cmd_doc = {
     .name = "doc",
     .usage = "doc [VERB|guard|effects|playbook]",
     .options = options,
+    .most_words = 1,
     .main = doc_main,
     .doc = "Show the verbs, one verb, the guard's rows, the effects, or what a playbook has.",
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const kp_option options[] = { KP_OPT_CLUSTER, KP_OPT_DEMO, KP_OPT_RUNS,
                                      KP_OPT_JSON,    KP_OPT_HELP, { NULL, 0, NULL, NULL } };
@@ -36,6 +37,15 @@ static void show(kp_arena *a, const kp_record *rec, bool json)
     KP_AUTO_BUF line = KP_BUF_INIT(1 << 20);
     kp_buf_fmt(&line, "%5" PRId64 "  %.8s  %-7s %-18s %s", rec->n, time + 11,
                kp_kind_name(rec->kind), kp_get_text(b, "i", ""), kp_get_text(b, "fn", ""));
+    if (rec->kind == KP_K_OPEN)
+        kp_buf_fmt(&line, "%s %s on cluster %s, by %s, kplay %s", kp_get_text(b, "playbook", "?"),
+                   kp_json_text(a, kp_get(b, "args")), kp_get_text(b, "cluster", "?"),
+                   kp_get_text(b, "who", "?"), kp_get_text(b, "kplay", "?"));
+    if (rec->kind == KP_K_SESSION)
+        kp_buf_fmt(&line, "by %s%s%s%s%s", kp_get_text(b, "who", "?"),
+                   kp_get(b, "after") ? ", goes on after: " : "", kp_get_text(b, "after", ""),
+                   kp_get(b, "ep") ? ", takes the hosts with epoch " : "",
+                   kp_get(b, "ep") ? kp_printf(a, "%" PRId64, kp_get_int(b, "ep", 0)) : "");
     if (kp_len(kp_get(b, "a")))
         kp_buf_fmt(&line, " %s", kp_json_text(a, kp_get(b, "a")));
     if (rec->kind == KP_K_DONE)
@@ -99,21 +109,25 @@ static kp_err *replay(kp_arena *a, const char *path, bool json)
 static int journal_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json");
-    const char *runs, *what = line->n_words ? line->word[0] : "";
+    const char *runs, *what = line->word[0];
     kp_journal_check check;
 
-    if (line->n_words != 2 || (!kp_streq(what, "verify") && !kp_streq(what, "show") &&
-                               !kp_streq(what, "replay")))
-        return kp_cli_fail(
-            kp_err_new(KP_USAGE, "kplay journal verify RUN   |   show RUN   |   replay RUN",
-                       "journal takes verify, show or replay, and a run or a file"),
-            json);
+    if (line->n_words < 2)
+        return kp_cli_fail(kp_err_new(KP_USAGE, kp_printf(a, "kplay journal %s RUN", what),
+                                      "journal %s needs a run or a file", what),
+                           json);
     const char *path = line->word[1];
     if (!strchr(path, '/')) {
         kp_err *e = runs_dir(a, line, &runs);
         if (e)
             return kp_cli_fail(e, json);
         path = kp_printf(a, "%s/%s/journal.jsonl", runs, line->word[1]);
+        if (access(path, F_OK) != 0)
+            return kp_cli_fail(
+                kp_err_at(kp_err_new(KP_USAGE, "kplay runs lists those that are there",
+                                     "there is no run %s here", line->word[1]),
+                          "%s", runs),
+                json);
     }
     if (kp_streq(what, "replay"))
         return kp_cli_fail(replay(a, path, json), json);
@@ -128,10 +142,14 @@ static int journal_main(kp_arena *a, const kp_line *line)
     return 0;
 }
 
+static const char *const journal_actions[] = { "verify", "show", "replay", NULL };
+
 const kp_command kp_cmd_journal = {
     .name = "journal",
     .usage = "journal verify|show|replay [options] RUN|FILE",
     .options = options,
+    .actions = journal_actions,
+    .most_words = 2,
     .main = journal_main,
     .doc = "Verify a run's journal, record by record, show it, or replay it.\n\n"
            "replay needs no cluster: the playbook as the journal kept it must ask, call by call, "
@@ -152,6 +170,8 @@ static int runs_main(kp_arena *a, const kp_line *line)
         return kp_cli_fail(e, json);
     if (!json && n == 0)
         kp_out_line("no runs in %s", runs);
+    else if (!json)
+        kp_out_line("%-12s %-20s %-12s %-16s  %s", "RUN", "PLAYBOOK", "STATE", "BEGUN", "RECORDS");
     for (size_t i = 0; i < n; i++) {
         if (json)
             puts(kp_json_text(a, kp_map(a, "run", kp_text(a, info[i].run), "playbook",
@@ -162,9 +182,9 @@ static int runs_main(kp_arena *a, const kp_line *line)
                                         kp_int(a, info[i].records), "finished",
                                         kp_bool(info[i].finished), NULL)));
         else
-            kp_out_line("%-12s %-20s %-12s %.16s  %5" PRId64 " records%s", info[i].run,
-                        info[i].playbook, info[i].state, kp_time_text(a, info[i].opened),
-                        info[i].records, info[i].finished ? "" : "   (unfinished)");
+            kp_out_line("%-12s %-20s %-12s %.16s  %7" PRId64 "%s", info[i].run, info[i].playbook,
+                        info[i].state, kp_time_text(a, info[i].opened), info[i].records,
+                        info[i].finished ? "" : "   (unfinished)");
     }
     return 0;
 }

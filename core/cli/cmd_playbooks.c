@@ -1,34 +1,18 @@
 /* kplay playbooks: which there are, what they do, and whose they are. */
 #include "cli/cli.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const kp_option options[] = {
     KP_OPT_CLUSTER, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL }
 };
 
-static int by_name(const void *x, const void *y)
-{
-    return strcmp(*(const char *const *)x, *(const char *const *)y);
-}
-
 static void list(kp_arena *a, kp_files *f, const char *dir, const char *whose, bool json)
 {
-    const char *names[256];
-    size_t n = 0;
-    DIR *d = opendir(dir);
-    struct dirent *entry;
+    const char *const *names = kp_files_in(a, dir);
 
-    while (d && (entry = readdir(d)) != NULL && n < KP_COUNT(names))
-        if (kp_ends_with(entry->d_name, ".lua"))
-            names[n++] = kp_strdup(a, entry->d_name);
-    if (d)
-        closedir(d);
-    qsort(names, n, sizeof names[0], by_name);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; names[i]; i++) {
         kp_script *s;
         const char *path = kp_printf(a, "%s/%s", dir, names[i]);
         kp_err *e = kp_script_host_table.load(a, path, kp_verbs, kp_files_find, f, &s);

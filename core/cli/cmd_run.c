@@ -137,7 +137,8 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
     kp_err *e = kp_script_host_table.load(a, name, kp_verbs, kp_files_find, &c.files, &script);
     if (!e) {
         const kp_header *h = kp_script_host_table.header(script);
-        kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, line->extra, &args,
+        kp_given_args given = { .value = line->extra };
+        kp_err *incomplete = kp_run_args(a, h, with ? c.inventory : &nobody, &given, &args,
                                          &origin);
         kp_err_drop(incomplete); /* a required argument may be missing here */
         help_text(a, h, args, origin);
@@ -154,22 +155,24 @@ static int run_main(kp_arena *a, const kp_line *line)
     kp_open_cluster c = { 0 };
     kp_run_spec spec = { 0 };
 
-    if (line->n_words != 1)
+    if (line->n_words == 0)
         return kp_cli_fail(
             kp_err_new(KP_USAGE, "kplay run rolling.lua --to 3.9.1; kplay playbooks lists them",
-                       line->n_words ? "run takes one playbook, got %zu words"
-                                     : "run needs a playbook",
-                       line->n_words),
+                       "run needs a playbook"),
             json);
     if (kp_flag(line, "help"))
         return kp_cli_fail(help(a, line, line->word[0]), json);
     kp_err *e = kp_cluster_open(a, line, dry ? KP_TO_LOOK : KP_TO_BEGIN, &c);
-    if (e)
+    if (!e)
+        e = kp_files_known(a, &c.files, line->word[0]);
+    if (e) {
+        kp_cluster_close(&c);
         return kp_cli_fail(e, json);
+    }
     fill(a, line, &c, &spec);
     e = overrides(a, line, &spec);
     spec.playbook = line->word[0];
-    spec.args = line->extra;
+    spec.given = (kp_given_args) { .value = line->extra, .also = kp_option_names(a, &kp_cmd_run) };
     spec.supersede = kp_opt(line, "supersede");
     spec.taken = kp_cluster_taken;
     spec.taken_ud = &c;
@@ -263,6 +266,7 @@ const kp_command kp_cmd_run = {
     .usage = "run [options] PLAYBOOK [--ARG VALUE ...]",
     .options = run_options,
     .takes_extra = true,
+    .most_words = 1,
     .main = run_main,
     .doc = "Run a playbook: check, ask, run, verify; every step journaled.\n\n"
            "kplay run PLAYBOOK --help shows the playbook's own arguments, what it may do, and "
@@ -272,6 +276,7 @@ const kp_command kp_cmd_resume = {
     .name = "resume",
     .usage = "resume [options] [RUN]",
     .options = resume_options,
+    .most_words = 1,
     .main = resume_main,
     .doc = "Go on with an unfinished run: after a pause, a refusal, a failure, a crash.\n\n"
            "What is in doubt is settled by looking; what was answered is replayed; nothing is done "
@@ -355,6 +360,7 @@ const kp_command kp_cmd_approve = {
     .name = "approve",
     .usage = "approve [options] [RUN]",
     .options = approve_options,
+    .most_words = 1,
     .main = approve_main,
     .doc = "Say yes to the question a paused run waits with; then kplay resume.\n\n"
            "The question is shown again; a yes to it is taken for a day.",
@@ -403,6 +409,7 @@ const kp_command kp_cmd_settle = {
     .name = "settle",
     .usage = "settle [options] RUN OP --done|--not-done --reason TEXT",
     .options = settle_options,
+    .most_words = 2,
     .main = settle_main,
     .doc = "Tell a run whether an action in doubt was done, when no probe can tell.",
 };

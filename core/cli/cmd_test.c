@@ -105,7 +105,7 @@ static kp_err *run(void *ud, kp_arena *a, void *cluster, const kp_value *request
                          .playbook = kp_get_text(request, "playbook", ""),
                          .find = kp_files_find,
                          .find_ud = files,
-                         .args = kp_get(request, "args"),
+                         .given.value = kp_get(request, "args"),
                          .who = "spec",
                          .overrides = &force,
                          .n_overrides = forced ? 1 : 0,
@@ -176,6 +176,7 @@ const kp_command kp_cmd_test = {
     .name = "test",
     .usage = "test [options] [DIRECTORY|FILE ...]",
     .options = options,
+    .most_words = SIZE_MAX,
     .main = test_main,
     .doc = "Run busted specs (spec/*_spec.lua) over simulated clusters.\n\n"
            "A spec gets the module `kplay`: kplay.simulate{...} makes a cluster, sim:run(PLAYBOOK, "

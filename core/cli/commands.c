@@ -1,6 +1,7 @@
 /* Which command a line asks for. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,10 +9,10 @@
 static const kp_command cmd_help;
 
 const kp_command *const kp_commands[] = {
-    &kp_cmd_run,   &kp_cmd_resume,  &kp_cmd_approve, &kp_cmd_settle,
-    &kp_cmd_check, &kp_cmd_test,    &kp_cmd_cluster, &kp_cmd_playbooks,
-    &kp_cmd_doc,   &kp_cmd_journal, &kp_cmd_runs,    &cmd_help,
-    NULL,
+    &kp_cmd_run,       &kp_cmd_resume, &kp_cmd_status,  &kp_cmd_approve,
+    &kp_cmd_settle,    &kp_cmd_check,  &kp_cmd_test,    &kp_cmd_cluster,
+    &kp_cmd_playbooks, &kp_cmd_doc,    &kp_cmd_journal, &kp_cmd_runs,
+    &cmd_help,         NULL,
 };
 
 static void overview(kp_arena *a, bool json)
@@ -57,9 +58,7 @@ static int help_main(kp_arena *a, const kp_line *line)
         overview(a, json);
         return 0;
     }
-    kp_err *e = line->n_words > 1 ? kp_err_new(KP_USAGE, "kplay help COMMAND",
-                                               "help takes one command, got %zu", line->n_words)
-                                  : command_named(line->word[0], &c);
+    kp_err *e = command_named(line->word[0], &c);
     if (e)
         return kp_cli_fail(e, json);
     kp_command_help(a, c, json);
@@ -72,6 +71,7 @@ static const kp_command cmd_help = {
     .usage = "help [COMMAND]",
     .doc = "Tell what the commands are, or what one of them takes.",
     .options = help_options,
+    .most_words = 1,
     .main = help_main,
 };
 
@@ -109,9 +109,20 @@ static int run_command(kp_arena *a, const kp_command *c, int argc, char **argv, 
     return c->main(a, &line);
 }
 
-int kp_cli_main(int argc, char **argv)
+/* What was said must have arrived: a full disk is no success. */
+static int arrived(int code)
 {
-    setlocale(LC_ALL, "C");
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr,
+            "kplay: what it says could not be written: %s\n"
+            "next  look at where its output goes; `kplay runs` tells how a run ended\n",
+            strerror(errno));
+    return code ? code : 1;
+}
+
+static int carry_out(int argc, char **argv)
+{
     KP_AUTO_ARENA a = kp_arena_new("command", (size_t)2 << 30);
     bool json = asks_for_json(argc, argv);
     const char *word = argc > 1 ? argv[1] : NULL;
@@ -127,4 +138,10 @@ int kp_cli_main(int argc, char **argv)
     }
     kp_err *e = command_named(word, &c);
     return e ? kp_cli_fail(e, json) : run_command(a, c, argc, argv, json);
+}
+
+int kp_cli_main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "C");
+    return arrived(carry_out(argc, argv));
 }

@@ -3,6 +3,8 @@
  */
 #include "cli/cli.h"
 
+#include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +15,8 @@
 #ifndef KPLAY_DATADIR
 #define KPLAY_DATADIR "/usr/local/share/kplay"
 #endif
+
+enum { PLAYBOOKS_MOST = 256 };
 
 static bool is_file(const char *path)
 {
@@ -71,6 +75,44 @@ static kp_err *read_source(kp_arena *a, const char *path, const char **ret_path,
     *ret_path = kp_starts_with(path, "./") ? path + 2 : path;
     *ret_text = text;
     return NULL;
+}
+
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+const char *const *kp_files_in(kp_arena *a, const char *dir)
+{
+    const char **names = KP_NEW_ARRAY(a, PLAYBOOKS_MOST + 1, const char *);
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *entry; d && n < PLAYBOOKS_MOST && (entry = readdir(d)) != NULL;)
+        if (kp_ends_with(entry->d_name, ".lua"))
+            names[n++] = kp_strdup(a, entry->d_name);
+    if (d)
+        closedir(d);
+    qsort(names, n, sizeof names[0], by_name);
+    return names;
+}
+
+kp_err *kp_files_known(kp_arena *a, const kp_files *f, const char *playbook)
+{
+    const char *path, *text;
+    size_t n;
+    kp_err *e = kp_files_find((void *)(uintptr_t)f, a, KP_FIND_PLAYBOOK, playbook, &path, &text,
+                              &n);
+    if (e || text) {
+        kp_err_drop(e); /* whoever loads it says so */
+        return NULL;
+    }
+    const char *word = kp_ends_with(playbook, ".lua") ? playbook : kp_printf(a, "%s.lua", playbook);
+    const char *near = kp_did_you_mean(word, kp_files_in(a, kp_printf(a, "%s/playbooks", f->team)));
+    if (!near)
+        near = kp_did_you_mean(word, kp_files_in(a, kp_printf(a, "%s/playbooks", f->shipped)));
+    return kp_err_new(KP_USAGE, "kplay playbooks lists them",
+                      "there is no playbook \"%.200s\"%s%s%s", playbook,
+                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, const char **ret_path,

@@ -205,7 +205,7 @@ kp_err *kp_run_enter(kp_run *r, const kp_header *h, const kp_value *given,
             return kp_err_new(KP_PLAYBOOK, "declare it in the caller's effects",
                               "play(\"%s\") may do \"%s\", which its caller does not declare",
                               h->name, kp_grant_name((kp_grant)bit));
-    KP_TRY(kp_run_args(r->a, h, r->inv, given, ret_args, &origin));
+    KP_TRY(kp_run_args(r->a, h, r->inv, &(kp_given_args) { .value = given }, ret_args, &origin));
     /* A played playbook is one call of its caller: its path begins with the caller's. */
     up->calls++;
     char *prefix = kp_printf(r->a, "%s%s%s%d:", up->prefix, up->step, *up->step ? "." : "",

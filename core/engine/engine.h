@@ -154,6 +154,13 @@ typedef struct kp_override {
     const char *guard, *reason;
 } kp_override; /* --force GUARD --reason TEXT */
 
+/* What a playbook is given: name -> text or value; true for a name without a value; a list for one
+ * that was given several times. */
+typedef struct kp_given_args {
+    const kp_value *value;
+    const char *const *also; /* what the command line takes besides, for "did you mean"; or NULL */
+} kp_given_args;
+
 typedef struct kp_run_spec {
     const kp_op *const *verbs; /* what the playbook can say; ends with NULL */
     kp_world *world;
@@ -163,8 +170,7 @@ typedef struct kp_run_spec {
     const char *playbook; /* name to load */
     kp_find_fn find;
     void *find_ud;
-    const kp_value
-        *args;       /* given on the command line or in the cluster file: name -> text or value */
+    kp_given_args given; /* on the command line */
     const char *who; /* "ops@bastion1" */
     const kp_override *overrides;
     size_t n_overrides;
@@ -200,10 +206,11 @@ kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, kp_journal *j,
                       const kp_value **ret_report) KP_MUST_USE;
 
 /* The arguments a playbook would get: declared, from the command line, from the cluster file,
- * defaults; every value with where it came from.  Errors: KP_USAGE (unknown, did you mean),
- * KP_CONFIG. */
-kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, const kp_value *given,
-                    const kp_value **ret_args, const kp_value **ret_origin) KP_MUST_USE;
+ * defaults; every value with where it came from.  Errors: KP_USAGE (unknown, did you mean; a
+ * required one is missing, and then all others are there), KP_CONFIG. */
+kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv,
+                    const kp_given_args *from_line, const kp_value **ret_args,
+                    const kp_value **ret_origin) KP_MUST_USE;
 
 /* What the guard's rows find of these nodes (list of int; NULL: of every node), before anything is
  * touched, as findings() gives it (kplay doc findings).  to: the release that is to come; NULL:

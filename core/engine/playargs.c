@@ -39,19 +39,16 @@ static kp_err *many_ids(kp_arena *a, const kp_inventory *inv, const kp_script_ar
     kp_builder ids = kp_list_begin(a);
     int64_t id;
 
-    if (v->type == KP_LIST) {
-        for (size_t i = 0; i < kp_len(v); i++) {
-            const kp_value *item = kp_at(v, i);
-            const char *text = item->type == KP_INT ? kp_printf(a, "%" PRId64, item->u.i)
-                                                    : kp_as_text(item, "?");
-            KP_TRY(one_id(inv, arg, origin, text, &id));
-            kp_list_add(&ids, kp_int(a, id));
-        }
-    } else {
-        char *copy = kp_strdup(a, s), *save = NULL;
-        for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+    for (size_t i = 0; i < (v->type == KP_LIST ? kp_len(v) : 1); i++) {
+        const kp_value *item = v->type == KP_LIST ? kp_at(v, i) : NULL;
+        char *text = !item                  ? kp_strdup(a, s)
+                     : item->type == KP_INT ? kp_printf(a, "%" PRId64, item->u.i)
+                                            : kp_strdup(a, kp_as_text(item, "?"));
+        char *save = NULL;
+        for (char *word = strtok_r(text, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
             KP_TRY(one_id(inv, arg, origin, word, &id));
-            kp_list_add(&ids, kp_int(a, id));
+            if (!kp_list_has_int(kp_list_end(&ids), id))
+                kp_list_add(&ids, kp_int(a, id));
         }
     }
     *ret_ids = kp_list_end(&ids);
@@ -103,22 +100,53 @@ static const kp_value *as_text(kp_arena *a, const kp_value *v, const char *s)
     return v->type == KP_BYTES ? kp_text(a, s) : NULL;
 }
 
+static const struct type {
+    const char *name, *takes;
+    const kp_value *(*as)(kp_arena *a, const kp_value *v, const char *s); /* NULL: ids */
+} types[] = {
+    { "int", "a whole number", as_int },
+    { "bool", "true or false", as_bool },
+    { "version", "a release like 3.9.1", as_version },
+    { "duration", "a duration like 90s, 30m or 2h", as_duration },
+    { "node", "a node's id", NULL },
+    { "broker", "a broker's id", NULL },
+    { "node[]", "ids of nodes, like 1,2", NULL },
+    { "broker[]", "ids of brokers, like 1,2", NULL },
+    { NULL, "a text", as_text }, /* text, module */
+};
+
+static const struct type *type_of(const kp_script_arg *arg)
+{
+    size_t i = 0;
+    while (types[i].name && !kp_streq(types[i].name, arg->type))
+        i++;
+    return &types[i];
+}
+
+/* What only the command line can get wrong: a name without a value, or given again. */
+static kp_err *check_given(const kp_script_arg *arg, const char *origin, const kp_value *v)
+{
+    bool cli = kp_starts_with(origin, "--"), many = kp_ends_with(arg->type, "[]");
+    bool bare = v->type == KP_BOOL && !kp_streq(arg->type, "bool");
+    for (size_t i = 0; i < kp_len(v) && v->type == KP_LIST; i++)
+        bare = bare || kp_at(v, i)->type == KP_BOOL;
+    if (!cli || (!bare && (many || v->type != KP_LIST || kp_len(v) < 2)))
+        return NULL;
+    kp_err *e = bare ? kp_err_new(KP_USAGE, "-", "it needs a value: %s", type_of(arg)->takes)
+                     : kp_err_new(KP_USAGE, "-", "it is given %zu times, and takes one value",
+                                  kp_len(v));
+    return kp_err_at(e, "%s", origin);
+}
+
 /* Text becomes what the type says; a value of the right kind passes. */
 static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg *arg,
                        const char *origin, const kp_value *v, const kp_value **ret_v)
 {
-    static const struct {
-        const char *type, *takes;
-        const kp_value *(*as)(kp_arena *a, const kp_value *v, const char *s);
-    } types[] = {
-        { "int", "a whole number", as_int },
-        { "bool", "true or false", as_bool },
-        { "version", "a release like 3.9.1", as_version },
-        { "duration", "a duration like 90s, 30m or 2h", as_duration },
-        { NULL, "a text", as_text }, /* text, module */
-    };
+    const struct type *type = type_of(arg);
     const char *t = arg->type;
     char got[64];
+
+    KP_TRY(check_given(arg, origin, v));
 
     if (v->type == KP_INT)
         snprintf(got, sizeof got, "%" PRId64, v->u.i);
@@ -134,12 +162,9 @@ static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg
         *ret_v = kp_int(a, id);
         return NULL;
     }
-    size_t i = 0;
-    while (types[i].type && !kp_streq(types[i].type, t))
-        i++;
-    const kp_value *converted = types[i].as(a, v, s);
+    const kp_value *converted = type->as(a, v, s);
     if (!converted)
-        return bad(arg, origin, types[i].takes, s);
+        return bad(arg, origin, type->takes, s);
     *ret_v = converted;
     return NULL;
 }
@@ -152,12 +177,18 @@ static const kp_script_arg *declared(const kp_header *h, const char *name)
     return NULL;
 }
 
-static kp_err *unknown(kp_arena *a, const kp_header *h, kp_class cls, const char *where,
-                       const char *name)
+/* `also`: what the command line takes besides; ends with NULL, or NULL. */
+static kp_err *unknown(kp_arena *a, const kp_header *h, const char *const *also, kp_class cls,
+                       const char *where, const char *name)
 {
-    const char **names = KP_NEW_ARRAY(a, h->n_args + 1, const char *);
+    size_t n = 0, n_also = 0;
+    while (also && also[n_also])
+        n_also++;
+    const char **names = KP_NEW_ARRAY(a, h->n_args + n_also + 1, const char *);
     for (size_t i = 0; i < h->n_args; i++)
-        names[i] = h->args[i].name;
+        names[n++] = h->args[i].name;
+    for (size_t i = 0; i < n_also; i++)
+        names[n++] = also[i];
     const char *near = kp_did_you_mean(name, names);
     kp_err *e = kp_err_new(cls, kp_printf(a, "kplay run %s --help shows its arguments", h->name),
                            "%s has no argument `%s`%s%s%s", h->name, name,
@@ -165,9 +196,12 @@ static kp_err *unknown(kp_arena *a, const kp_header *h, kp_class cls, const char
     return *where ? kp_err_at(e, "%s", where) : e;
 }
 
-kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, const kp_value *given,
-                    const kp_value **ret_args, const kp_value **ret_origin)
+kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv,
+                    const kp_given_args *from_line, const kp_value **ret_args,
+                    const kp_value **ret_origin)
 {
+    const kp_value *given = from_line->value;
+    kp_err *missing = NULL;
     kp_builder args = kp_map_begin(a), origin = kp_map_begin(a);
     size_t stem = kp_ends_with(h->name, ".lua") ? strlen(h->name) - 4 : strlen(h->name);
     const char *slash = strrchr(h->name, '/');
@@ -177,10 +211,10 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
 
     for (uint32_t i = 0; given && given->type == KP_MAP && i < given->n; i++)
         if (!declared(h, given->keys[i]))
-            return unknown(a, h, KP_USAGE, "", given->keys[i]);
+            return unknown(a, h, from_line->also, KP_USAGE, "", given->keys[i]);
     for (uint32_t i = 0; team && i < team->n; i++)
         if (!declared(h, team->keys[i]))
-            return unknown(a, h, KP_CONFIG,
+            return unknown(a, h, NULL, KP_CONFIG,
                            kp_get_text(inv->where,
                                        kp_printf(a, "playbooks.%s.%s", key, team->keys[i]),
                                        inv->path),
@@ -198,20 +232,23 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv, co
         } else if (arg->otherwise && arg->otherwise->type != KP_NIL) {
             v = arg->otherwise;
             from = "default";
-        } else if (arg->required) {
-            kp_err *e = kp_err_new(KP_USAGE, "give it", "%s needs --%s: %s", h->name, arg->name,
-                                   arg->doc);
-            return kp_err_next(e, "kplay run %s --%s VALUE", h->name, arg->name);
+        } else if (arg->required && !missing) {
+            missing = kp_err_new(KP_USAGE, "give it", "%s needs --%s: %s", h->name, arg->name,
+                                 arg->doc);
+            missing = kp_err_next(missing, "kplay run %s --%s VALUE", h->name, arg->name);
+            continue;
         } else {
             continue;
         }
         kp_err *e = convert(a, inv, arg, from, v, &out);
-        if (e)
+        if (e) {
+            kp_err_drop(missing);
             return kp_err_next(e, "kplay run %s --help shows its arguments", h->name);
+        }
         kp_map_add(&args, arg->name, out);
         kp_map_add(&origin, arg->name, kp_text(a, from));
     }
     *ret_args = kp_map_end(&args);
     *ret_origin = kp_map_end(&origin);
-    return NULL;
+    return missing;
 }

@@ -144,6 +144,12 @@ static kp_err *clear_way(kp_run *r, bool close)
     size_t n;
 
     KP_TRY(kp_runs_list(r->a, r->spec->runs, &info, &n));
+    bool found = close || !r->spec->supersede;
+    for (size_t i = 0; i < n; i++)
+        found = found || (!info[i].finished && kp_streq(info[i].run, r->spec->supersede));
+    if (!found)
+        return kp_err_new(KP_USAGE, "kplay runs lists them", "--supersede: no run %s is unfinished",
+                          r->spec->supersede);
     for (size_t i = 0; i < n; i++) {
         if (info[i].finished || kp_streq(info[i].run, r->id))
             continue;
@@ -246,7 +252,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     if (r->spec->supersede && !r->header->effects)
         return kp_err_new(KP_USAGE, "leave --supersede out",
                           "%s only asks: it takes no run's place", r->header->name);
-    KP_TRY(kp_run_args(r->a, r->header, r->inv, r->spec->args, &args, &origin));
+    KP_TRY(kp_run_args(r->a, r->header, r->inv, &r->spec->given, &args, &origin));
     KP_TRY(kp_meet(r));
     name_run(r);
     if (r->spec->runs && r->header->effects) { /* one that only asks may do so beside any other */

@@ -128,7 +128,7 @@ def test_a_refusal_or_a_look_changes_no_simulated_cluster():
         p.run("run", "--demo", "rolling.lua", "--yes", KPLAY_CRASH="record:60")
         run, before = p.runs()[0]["run"], image(p)
         roll = ("run", "--demo", "rolling.lua", "--yes")
-        for code, words in ((3, roll), (3, (*roll, "--supersede", "NOSUCH")), (2, ("run", "--demo", "nosuch.lua", "--supersede", run)),
+        for code, words in ((3, roll), (2, (*roll, "--supersede", "NOSUCH")), (2, ("run", "--demo", "nosuch.lua", "--supersede", run)),
                             (2, (*roll, "--to", "x", "--supersede", run)), (3, ("run", "--demo", "./no.lua", "--yes", "--supersede", run)),
                             (2, ("run", "--demo", "rolling.lua", "--supersede", run)),  # nobody says yes
                             (0, (*roll, "--dry-run")), (0, ("runs", "--demo")), (0, ("run", "--demo", "rolling.lua", "--help")),

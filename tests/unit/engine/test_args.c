@@ -124,8 +124,10 @@ static void playbook_arguments_come_from_the_line_then_the_file_then_the_default
     (void)state;
     inv.playbooks = json(a, "{\"rolling\":{\"settle\":\"45m\",\"to\":\"3.8.1\"}}");
     inv.where = json(a, "{\"playbooks.rolling.settle\":\"kplay.yaml:31:20\"}");
-    assert_null(kp_run_args(a, &header, &inv, json(a, "{\"to\":\"3.9.1\",\"skip\":\"1, 3001\"}"),
-                            &args, &origin));
+    assert_null(kp_run_args(
+        a, &header, &inv,
+        &(kp_given_args) { .value = json(a, "{\"to\":\"3.9.1\",\"skip\":\"1, 3001\"}") }, &args,
+        &origin));
     assert_string_equal(kp_json_text(a, args),
                         "{\"settle\":\"45m\",\"skip\":[1,3001],\"to\":\"3.9.1\"}");
     assert_string_equal(kp_get_text(origin, "settle", ""), "kplay.yaml:31:20");
@@ -149,7 +151,9 @@ static void wrong_playbook_arguments_are_said_with_their_place(void **state)
     const kp_value *args, *origin;
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
-        kp_err *e = kp_run_args(a, &header, &inventory, json(a, rows[i].given), &args, &origin);
+        kp_err *e = kp_run_args(a, &header, &inventory,
+                                &(kp_given_args) { .value = json(a, rows[i].given) }, &args,
+                                &origin);
         assert_non_null(e);
         assert_int_equal(e->cls, rows[i].cls);
         assert_non_null(strstr(e->what, rows[i].what));

@@ -23,7 +23,8 @@ static kp_err *one(kp_arena *a, const char *type, const char *given, const kp_va
     const kp_script_arg arg = { .name = "x", .type = type, .doc = "d" };
     const kp_header header = { .name = "p.lua", .n_args = 1, .args = &arg };
     const kp_value *origin;
-    return kp_run_args(a, &header, &inventory, kp_map(a, "x", json(a, given), NULL), ret_args,
+    return kp_run_args(a, &header, &inventory,
+                       &(kp_given_args) { .value = kp_map(a, "x", json(a, given), NULL) }, ret_args,
                        &origin);
 }
 
@@ -78,7 +79,8 @@ static void what_a_type_does_not_take_is_said(void **state)
         { "int", "\"\"", "x takes a whole number, got \"\"" },
         { "int", "\"1.5\"", "x takes a whole number, got \"1.5\"" },
         { "int", "\"9223372036854775808\"", "takes a whole number, got \"9223372036854775808\"" },
-        { "int", "true", "x takes a whole number, got \"boolean\"" },
+        { "int", "true", "it needs a value: a whole number" },
+        { "version", "[\"3.9.1\",\"3.8.0\"]", "it is given 2 times, and takes one value" },
         { "bool", "\"maybe\"", "x takes true or false, got \"maybe\"" },
         { "bool", "1", "x takes true or false, got \"1\"" },
         { "bool", "[]", "x takes true or false, got \"list\"" },
@@ -94,7 +96,7 @@ static void what_a_type_does_not_take_is_said(void **state)
         { "node", "\"4294967297\"", "the id of a node in the cluster file, got \"4294967297\"" },
         { "broker", "\"3001\"", "x takes the id of a node in the cluster file, got \"3001\"" },
         { "node[]", "\"1,b2\"", "x takes a node's id, got \"b2\"" },
-        { "node[]", "[1,true]", "x takes a node's id, got \"?\"" },
+        { "node[]", "[1,true]", "it needs a value: ids of nodes, like 1,2" },
         { "node[]", "[1,9]", "x takes the id of a node in the cluster file, got \"9\"" },
         { "broker[]", "\"1,3001\"", "the id of a node in the cluster file, got \"3001\"" },
     };
@@ -157,7 +159,8 @@ static void the_line_wins_over_the_file_and_the_file_over_the_default(void **sta
         inv.playbooks = json(a, t[0]);
         inv.where = json(a, "{\"playbooks.rolling.pause\":\"kplay.yaml:9:5\"}");
         const kp_value *args, *origin;
-        assert_null(kp_run_args(a, &header, &inv, json(a, t[1]), &args, &origin));
+        assert_null(kp_run_args(a, &header, &inv, &(kp_given_args) { .value = json(a, t[1]) },
+                                &args, &origin));
         assert_string_equal(kp_json_text(a, args), t[2]);
         assert_string_equal(kp_json_text(a, origin), t[3]);
     }
@@ -183,7 +186,8 @@ static void a_wrong_one_in_the_cluster_file_has_its_line(void **state)
         inv.playbooks = json(a, rows[i].file);
         inv.where = json(a, "{\"playbooks.rolling.pause\":\"kplay.yaml:9:5\","
                             "\"playbooks.rolling.puase\":\"kplay.yaml:8:5\"}");
-        kp_err *e = kp_run_args(a, &header, &inv, NULL, &args, &origin);
+        kp_err *e = kp_run_args(a, &header, &inv, &(kp_given_args) { .value = NULL }, &args,
+                                &origin);
         assert_non_null(e);
         assert_int_equal(e->cls, KP_CONFIG);
         assert_non_null(strstr(e->what, rows[i].what));
@@ -198,7 +202,8 @@ static void a_missing_one_says_how_to_give_it(void **state)
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     const kp_value *args, *origin;
     (void)state;
-    kp_err *e = kp_run_args(a, &header, &inventory, NULL, &args, &origin);
+    kp_err *e = kp_run_args(a, &header, &inventory, &(kp_given_args) { .value = NULL }, &args,
+                            &origin);
     assert_non_null(e);
     assert_int_equal(e->cls, KP_USAGE);
     assert_string_equal(e->what, "rolling.lua needs --to: the release");
@@ -212,9 +217,12 @@ static void a_playbook_without_arguments_takes_none(void **state)
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     const kp_value *args, *origin;
     (void)state;
-    assert_null(kp_run_args(a, &header, &inventory, NULL, &args, &origin));
+    assert_null(
+        kp_run_args(a, &header, &inventory, &(kp_given_args) { .value = NULL }, &args, &origin));
     assert_string_equal(kp_json_text(a, args), "{}");
-    kp_err *e = kp_run_args(a, &header, &inventory, json(a, "{\"to\":\"3\"}"), &args, &origin);
+    kp_err *e = kp_run_args(a, &header, &inventory,
+                            &(kp_given_args) { .value = json(a, "{\"to\":\"3\"}") }, &args,
+                            &origin);
     assert_non_null(e);
     assert_string_equal(e->what, "p.lua has no argument `to`");
     assert_string_equal(e->where, "");

@@ -41,8 +41,8 @@ return {
       step("stage")
       stage_release(order.all(args.skip, args.only), args.to)
     end
-    for id in order.rolling(args.skip, args.only) do -- controllers, the active one last; then brokers, the controller last
-      step(node.name(id), { hold = true })
+    for id, at, of in order.rolling(args.skip, args.only) do -- controllers, the active one last; then brokers, the controller last
+      step(node.name(id), { hold = true, at = at, of = of })
       if args.to and node.is_on(id, args.to) then
         skip(id, "already on " .. args.to)
       else

@@ -46,13 +46,15 @@ local function take(left, last)
   end
 end
 
---- An iterator over the nodes in rolling order.
+--- An iterator over the nodes in rolling order: id, which one it is, of how many.
 function order.rolling(skip, only)
   local first, second = order.controllers(skip, only), order.brokers(skip, only)
+  local at, of = 0, #first + #second
   return function()
     local left = #first > 0 and first or second
-    if #left <= 1 then return table.remove(left, 1) end
-    return take(left, controller())
+    at = at + 1
+    if #left <= 1 then return table.remove(left, 1), at, of end
+    return take(left, controller()), at, of
   end
 end
 

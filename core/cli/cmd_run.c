@@ -79,7 +79,7 @@ static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_sp
                             .find_ud = &c->files,
                             .who = kp_whoami(a) };
     kp_screen_spec screen = { .json = kp_flag(line, "json"),
-                              .terminal = isatty(STDOUT_FILENO) && !kp_flag(line, "json"),
+                              .terminal = kp_out_obeys(STDOUT_FILENO) && !kp_flag(line, "json"),
                               .simulated = c->simulated || dry,
                               .yes = kp_flag(line, "yes") || dry,
                               .rehearsal = dry,

@@ -46,7 +46,7 @@ static void hear(void *ud, const kp_event *e)
     static const char *const kinds[] = { "opened", "resumed", "step",  "begin", "progress", "done",
                                          "note",   "warn",    "doubt", "held",  "closed" };
     hearing *h = ud;
-    if (e->kind == KP_E_PROGRESS)
+    if (e->kind == KP_E_PROGRESS || e->kind == KP_E_PHASE)
         return;
     kp_list_add(&h->events,
                 kp_map(h->a, "event", kp_text(h->a, kinds[e->kind]), "verb", kp_text(h->a, e->verb),

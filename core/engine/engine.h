@@ -91,7 +91,7 @@ extern const kp_script_host kp_script_host_table;
 typedef enum kp_event_kind {
     KP_E_OPENED,   /* value: the summary (see run.c); before anything acts */
     KP_E_RESUMED,  /* value: {records, replayed...} */
-    KP_E_STEP,     /* text: the step's name */
+    KP_E_STEP,     /* text: the step's name; value: {at, of} when it is one of several like it */
     KP_E_BEGIN,    /* an action or wait began: verb, node */
     KP_E_PROGRESS, /* text: what is waited for, since when; value: {done, of, ...}; for the live
                       line only */
@@ -101,6 +101,7 @@ typedef enum kp_event_kind {
     KP_E_DOUBT,    /* text: how an open intent was settled; value: {id, saw, so} */
     KP_E_HELD,     /* text: the guard waits; value: its reasons */
     KP_E_CLOSED,   /* value: the run's report (see run.c); err: why it did not end well */
+    KP_E_PHASE,    /* text: "checking"; for the live line only */
 } kp_event_kind;
 
 typedef struct kp_event {

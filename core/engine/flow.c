@@ -14,6 +14,7 @@ static const kp_arg text_arg[] = { KP_ARG(text_args, text, "text", NULL, "one li
 typedef struct step_args {
     const char *name;
     bool hold, goes_on;
+    int64_t at, of;
 } step_args;
 static const kp_arg step_arg[] = {
     KP_ARG(step_args, name, "text", NULL, "what the operator is looking at"),
@@ -21,6 +22,8 @@ static const kp_arg step_arg[] = {
            "once it has acted, the first Ctrl-C waits for the step's end"),
     KP_ARG(step_args, goes_on, "bool", "false",
            "it ends what the step before began: Ctrl-C does not part them"),
+    KP_ARG(step_args, at, "int", "0", "which of its like it is, for the screen: 4 ..."),
+    KP_ARG(step_args, of, "int", "0", "... of 6"),
 };
 
 static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -57,7 +60,12 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
         if (kp_replay_over(r))
             KP_TRY(kp_check_interrupt(r));
     }
-    kp_tell(r, (kp_event) { .kind = KP_E_STEP, .text = sc->step, .replayed = !kp_replay_over(r) });
+    kp_tell(r, (kp_event) { .kind = KP_E_STEP,
+                            .text = sc->step,
+                            .value = a->of > 0 ? kp_map(s->a, "at", kp_int(s->a, a->at), "of",
+                                                        kp_int(s->a, a->of), NULL)
+                                               : NULL,
+                            .replayed = !kp_replay_over(r) });
     *ret_v = kp_nil();
     return NULL;
 }

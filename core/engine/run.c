@@ -90,6 +90,9 @@ kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args)
     if (!r->header->has[p])
         return NULL;
     scope_reset(r, p);
+    if (p != KP_PART_RUN)
+        kp_tell(r, (kp_event) { .kind = KP_E_PHASE,
+                                .text = p == KP_PART_CHECK ? "checking" : "verifying" });
     kp_err *e = kp_script_host_table.call(r->script, r, p, args);
     if (e && r->over && e->cls != r->over->cls) {
         kp_err_drop(e);

@@ -253,6 +253,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
         return kp_err_new(KP_USAGE, "leave --supersede out",
                           "%s only asks: it takes no run's place", r->header->name);
     KP_TRY(kp_run_args(r->a, r->header, r->inv, &r->spec->given, &args, &origin));
+    kp_tell(r, (kp_event) { .kind = KP_E_PHASE, .text = "looking at the cluster" });
     KP_TRY(kp_meet(r));
     name_run(r);
     if (r->spec->runs && r->header->effects) { /* one that only asks may do so beside any other */

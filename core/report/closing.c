@@ -29,14 +29,14 @@ static void verdict(kp_arena *a, const kp_event *e, const char *prefix)
     const kp_value *assumed = kp_get(e->value, "assumed"), *warnings = kp_get(e->value, "warnings");
 
     if (e->err)
-        kp_out_line("%sverdict   no-go", prefix);
+        kp_out_styled(KP_BAD, "%sverdict   no-go", prefix);
     else if (kp_len(warnings))
-        kp_out_line("%sverdict   go, with %zu warning%s", prefix, kp_len(warnings),
-                    kp_len(warnings) == 1 ? "" : "s");
+        kp_out_styled(KP_CARE, "%sverdict   go, with %zu warning%s", prefix, kp_len(warnings),
+                      kp_len(warnings) == 1 ? "" : "s");
     else
-        kp_out_line("%sverdict   go: %zu stops, about %s", prefix,
-                    kp_len(kp_get(e->value, "stops")),
-                    kp_duration_text(a, kp_get_int(e->value, "took_ms", 0), false));
+        kp_out_styled(KP_GOOD, "%sverdict   go: %zu stops, about %s", prefix,
+                      kp_len(kp_get(e->value, "stops")),
+                      kp_duration_text(a, kp_get_int(e->value, "took_ms", 0), false));
     for (size_t i = 0; i < kp_len(assumed); i++)
         kp_out_line("%sassumed   yes to: %s", prefix, kp_as_text(kp_at(assumed, i), "?"));
     kp_out_line(
@@ -52,10 +52,11 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
     const kp_value *v = e->value, *stops = kp_get(v, "stops");
     const char *state = kp_get_text(v, "state", "?");
 
-    kp_out_line("%s%s   %s, %zu stop%s, %" PRId64 " records, %" PRId64 " requests", prefix, state,
-                kp_duration_text(a, kp_get_int(v, "took_ms", 0), false), kp_len(stops),
-                kp_len(stops) == 1 ? "" : "s", kp_get_int(v, "records", 0),
-                kp_get_int(v, "requests", 0));
+    kp_out_styled(kp_streq(state, "done") ? KP_GOOD : KP_BAD,
+                  "%s%s   %s, %zu stop%s, %" PRId64 " records, %" PRId64 " requests", prefix, state,
+                  kp_duration_text(a, kp_get_int(v, "took_ms", 0), false), kp_len(stops),
+                  kp_len(stops) == 1 ? "" : "s", kp_get_int(v, "records", 0),
+                  kp_get_int(v, "requests", 0));
     int64_t idle = kp_median(a, stops, "idle_ms");
     if (idle >= 0)
         kp_out_line(
@@ -66,9 +67,9 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
     const kp_value *down = kp_get(v, "down");
     const char *go_on = spec->hint ? spec->hint(a, NULL, "kplay resume") : "kplay resume";
     for (size_t i = 0; i < kp_len(down); i++)
-        kp_out_line("%sdown      %s: this run stopped it and has not started it%s", prefix,
-                    kp_as_text(kp_at(down, i), "?"),
-                    kp_streq(state, "done") ? "" : kp_printf(a, "; %s goes on there", go_on));
+        kp_out_styled(KP_BAD, "%sdown      %s: this run stopped it and has not started it%s",
+                      prefix, kp_as_text(kp_at(down, i), "?"),
+                      kp_streq(state, "done") ? "" : kp_printf(a, "; %s goes on there", go_on));
     const kp_value *overrides = kp_get(v, "overrides");
     for (size_t i = 0; i < kp_len(overrides); i++)
         kp_out_line("%soverride  %s: %s (%s)", prefix,

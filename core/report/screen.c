@@ -7,7 +7,9 @@
 #include "report/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report/asking.h"
 #include "report/closing.h"
@@ -24,11 +26,16 @@ typedef struct screen {
     bool held;      /* the guard's waiting was said */
     int staged;     /* hosts proved so far in this step */
     bool step_open; /* something of the step was done, its line is not printed yet */
+    bool skipped;   /* its node is left alone, which was told */
     bool live;      /* a live line is on the screen */
     bool replaying;
     int64_t replayed;
     kp_ms drawn;
     kp_ms step_began;
+    int64_t at, of;    /* the open step: the 4th of 6 nodes; 0: it is not one of several */
+    int64_t first_at;  /* the first of them that this process has seen begin, ... */
+    kp_ms first_began; /* ... and when */
+    char *held_text;   /* of the last KP_E_HELD that was told as JSON */
 } screen;
 
 static const char *prefix(const screen *s)
@@ -43,11 +50,16 @@ static void clear_live(screen *s)
     s->live = false;
 }
 
-static void say(screen *s, const char *text)
+static void say_as(screen *s, kp_style style, const char *text)
 {
     clear_live(s);
-    kp_out_line("%s%s", prefix(s), text);
+    kp_out_styled(style, "%s%s", prefix(s), text);
     fflush(stdout);
+}
+
+static void say(screen *s, const char *text)
+{
+    say_as(s, KP_PLAIN, text);
 }
 
 /* ---- the open step's line ---- */
@@ -69,17 +81,19 @@ static const char *short_verb(const char *verb)
     return verb;
 }
 
+/* A step in which time passed is told although nothing was done: a soak is what it is for. */
 static void end_step(screen *s, kp_ms now)
 {
-    if (s->step_open && *s->step) {
-        kp_ms took = now - s->step_began;
-        char *line = kp_printf(s->line_a, "  %-26s %9s   %s", s->step,
-                               kp_duration_text(s->line_a, took, true), kp_buf_text(&s->done));
+    kp_ms took = now - s->step_began;
+    if (s->step_open || (*s->step && !s->skipped && took >= KP_SECOND)) {
+        char *line = kp_printf(s->line_a, "  %-26s %9s   %s", *s->step ? s->step : "(no step)",
+                               kp_duration_text(s->line_a, took, true),
+                               s->step_open ? kp_buf_text(&s->done) : "waited");
         say(s, line);
     }
     kp_buf_clear(&s->done);
     s->staged = 0;
-    s->step_open = false;
+    s->step_open = s->skipped = false;
 }
 
 static void add_done(screen *s, const kp_event *e)
@@ -106,6 +120,37 @@ static void add_done(screen *s, const kp_event *e)
 
 /* ---- the live line ---- */
 
+/* Within the terminal's width as it is now: a line that wraps could not be drawn over. */
+static void draw(screen *s, const char *text)
+{
+    static const char pause[] = "   ^C pauses here, nothing is lost";
+    const char *line = kp_printable(s->line_a, text, strlen(text));
+    size_t columns = kp_out_columns(), most = columns > 1 ? columns - 1 : 1;
+    const char *whole = kp_printf(s->line_a, "%s%s", line, pause);
+    if (!whole[kp_out_cut(whole, most)])
+        line = whole;
+    fputs("\r\033[K", stdout);
+    fwrite(line, 1, kp_out_cut(line, most), stdout);
+    fflush(stdout);
+    s->live = true;
+}
+
+/* "; node 4 of 6, about 9 min left": by how long those before it took.  left: of the action. */
+static const char *in_all(screen *s, kp_ms now, kp_ms left)
+{
+    kp_arena *a = s->line_a;
+    int64_t done = s->at - s->first_at;
+    if (s->of <= 1)
+        return "";
+    if (done <= 0)
+        return kp_printf(a, "; node %" PRId64 " of %" PRId64, s->at, s->of);
+    kp_ms each = (s->step_began - s->first_began) / done, of_this = each - (now - s->step_began);
+    of_this = of_this > left ? of_this : left;
+    kp_ms all = (s->of - s->at) * each + (of_this > 0 ? of_this : 0);
+    return kp_printf(a, "; node %" PRId64 " of %" PRId64 ", about %s left", s->at, s->of,
+                     kp_duration_text(a, all, false));
+}
+
 static void live(screen *s, const kp_event *e)
 {
     kp_ms now = kp_mono_now();
@@ -128,16 +173,11 @@ static void live(screen *s, const kp_event *e)
     const char *about = "";
     if (eta > e->took)
         about = kp_printf(a, ", about %s left", kp_duration_text(a, eta - e->took, false));
-    char *line = kp_printf(a, "> %s%s%s %s  %s so far%s   ^C pauses here, nothing is lost",
-                           prefix(s), s->step, *s->step ? " " : "",
-                           e->text && *e->text ? e->text
-                           : e->verb           ? short_verb(e->verb)
-                                               : "",
-                           kp_duration_text(a, e->took, false), about);
-    fputs("\r\033[K", stdout);
-    fputs(kp_printable(a, line, strnlen(line, 150)), stdout);
-    fflush(stdout);
-    s->live = true;
+    draw(s, kp_printf(a, "> %s%s%s %s  %s so far%s%s", prefix(s), s->step, *s->step ? " " : "",
+                      e->text && *e->text ? e->text
+                      : e->verb           ? short_verb(e->verb)
+                                          : "",
+                      kp_duration_text(a, e->took, false), about, in_all(s, e->t, eta - e->took)));
 }
 
 /* ---- opening lines ---- */
@@ -208,8 +248,13 @@ static void as_json(screen *s, const kp_event *e)
 {
     static const char *const kinds[] = { "opened", "resumed", "step",  "begin", "progress", "done",
                                          "note",   "warn",    "doubt", "held",  "closed" };
-    if (e->kind == KP_E_PROGRESS)
+    if (e->kind == KP_E_PROGRESS || e->kind == KP_E_PHASE ||
+        (e->kind == KP_E_HELD && kp_streq(e->text, s->held_text)))
         return;
+    if (e->kind == KP_E_HELD || e->kind == KP_E_BEGIN) {
+        free(s->held_text);
+        s->held_text = e->kind == KP_E_HELD ? strdup(e->text) : NULL;
+    }
     kp_arena *a = s->line_a;
     const kp_value *v = kp_map(
         a, "event", kp_text(a, kinds[e->kind]), "t", kp_text(a, kp_time_text(a, e->t)), "path",
@@ -230,6 +275,14 @@ static void as_json(screen *s, const kp_event *e)
     fflush(stdout);
 }
 
+static void open_step(screen *s, const kp_event *e)
+{
+    snprintf(s->step, sizeof s->step, "%s", e->text);
+    s->step_began = e->t;
+    s->at = kp_get_int(e->value, "at", 0);
+    s->of = kp_get_int(e->value, "of", 0);
+}
+
 static void end_replay(screen *s)
 {
     if (!s->replaying)
@@ -243,8 +296,11 @@ static void begin_step(screen *s, const kp_event *e)
 {
     end_replay(s);
     end_step(s, e->t);
-    snprintf(s->step, sizeof s->step, "%s", e->text);
-    s->step_began = e->t;
+    open_step(s, e);
+    if (s->of && !s->first_at) {
+        s->first_at = s->at;
+        s->first_began = e->t;
+    }
 }
 
 /* What is replayed is counted, not told again; the step it reaches is the open one. */
@@ -252,7 +308,7 @@ static void add_replayed(screen *s, const kp_event *e)
 {
     s->replayed++;
     if (e->kind == KP_E_STEP)
-        snprintf(s->step, sizeof s->step, "%s", e->text);
+        open_step(s, e);
     kp_buf_clear(&s->done);
     s->step_began = e->t;
 }
@@ -262,6 +318,7 @@ static void note(screen *s, const kp_event *e)
     end_replay(s);
     if (s->step_open)
         end_step(s, e->t);
+    s->skipped = s->skipped || e->node.is;
     say(s, kp_printf(s->line_a, "  %s", e->text));
 }
 
@@ -280,7 +337,7 @@ static void doubt(screen *s, const kp_event *e)
 static void held(screen *s, const kp_event *e)
 {
     if (!s->held)
-        say(s, kp_printf(s->line_a, "  waiting   %s", e->text));
+        say_as(s, KP_CARE, kp_printf(s->line_a, "  waiting   %s", e->text));
     s->held = true;
     live(s, e);
 }
@@ -313,14 +370,19 @@ static void tell(screen *s, const kp_event *e)
         note(s, e);
         break;
     case KP_E_WARN:
-        clear_live(s);
-        say(s, kp_printf(s->line_a, "warning   %s", e->text));
+        say_as(s, KP_CARE, kp_printf(s->line_a, "warning   %s", e->text));
         break;
     case KP_E_DOUBT:
         doubt(s, e);
         break;
     case KP_E_HELD:
         held(s, e);
+        break;
+    case KP_E_PHASE:
+        end_step(s, e->t);
+        *s->step = 0;
+        if (s->spec.terminal)
+            draw(s, kp_printf(s->line_a, "> %s%s ...", prefix(s), e->text));
         break;
     case KP_E_CLOSED:
         end_step(s, e->t);
@@ -335,6 +397,7 @@ static void on_event(void *ud, const kp_event *e)
     screen *s = ud;
 
     kp_arena_reset(s->line_a);
+    kp_out_stamp(s->spec.terminal || s->spec.json ? KP_NEVER : e->t);
     if (e->kind == KP_E_OPENED || e->kind == KP_E_RESUMED || e->kind == KP_E_CLOSED)
         (void)hinted(s, e->value, ""); /* which run it is, and whether it can be resumed */
     if (s->spec.json)
@@ -372,6 +435,8 @@ kp_sink kp_screen(kp_arena *a, const kp_screen_spec *spec)
 void kp_screen_done(kp_sink sink)
 {
     screen *s = sink.ud;
+    kp_out_stamp(KP_NEVER);
+    free(s->held_text);
     kp_arena_free(s->line_a);
     kp_buf_done(&s->done);
 }
@@ -390,5 +455,9 @@ void kp_screen_error(const kp_err *e, bool json)
         puts(kp_json_text(a, v));
         return;
     }
-    fprintf(stderr, "%s\n", kp_err_text(a, e));
+    const char *text = kp_err_text(a, e);
+    bool colours = kp_out_colours(STDERR_FILENO);
+    int first = (int)strcspn(text, "\n");
+    fprintf(stderr, "%s%.*s%s%s\n", colours ? "\033[31m" : "", first, text,
+            colours ? "\033[0m" : "", text + first);
 }

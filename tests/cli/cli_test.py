@@ -19,6 +19,7 @@ import hints_tests
 import kept_tests
 import line_tests
 import people_tests
+import screen_tests
 from place import HANG, KPLAY, Place, expect, golden, simulated
 
 
@@ -530,7 +531,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # however a shell or nohup has begun this
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     wanted = sys.argv[2:]
-    every = globals() | vars(people_tests) | vars(hints_tests) | vars(kept_tests) | vars(line_tests)
+    every = globals() | vars(people_tests) | vars(hints_tests) | vars(kept_tests) | vars(line_tests) | vars(screen_tests)
     tests = [(n, f) for n, f in every.items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]
     failed = 0
     for name, test in tests:

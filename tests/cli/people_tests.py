@@ -30,7 +30,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(place.dir)
-            os.execve(str(KPLAY), [str(KPLAY), *words], place.env | {"TERM": "xterm"})
+            os.execve(str(KPLAY), [str(KPLAY), *words], {"TERM": "xterm"} | place.env)
 
     def read(self) -> bool:
         """Some more of what is said; False when it has ended."""

@@ -5,7 +5,7 @@
 
 However the block ends (its end, an exception, Ctrl-C, SIGTERM, the end of the interpreter), every
 process of the lab is ended.  After an exception the directory is kept, logs and all, and named on
-standard error; otherwise it is removed, unless its place was given by the caller.
+standard error; otherwise, and after Ctrl-C, it is removed, unless its place was given by the caller.
 
 All addresses are below 127.<octet>; the octet is drawn from the pid and taken only if nobody
 listens there, so that labs can run side by side.
@@ -68,6 +68,7 @@ class Lab:
         self.owner: Account = nodes.account()
         self.nodes: list[Node] = []
         self.timings: dict[str, float] = {}
+        self.tell: Callable[[str], None] = lambda text: None  # what is being done, and how far
         self._running = False
         self._servers: list[subprocess.Popen[bytes]] = []
         self._signals: dict[int, object] = {}
@@ -213,7 +214,9 @@ class Lab:
     # How it comes
 
     @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
+    def _timed(self, what: str, words: str) -> Iterator[None]:
+        stages = 5 if self.spec.mode == "zookeeper" else 6
+        self.tell(f"{len(self.timings) + 1} of {stages}  {words}")
         begin = time.monotonic()
         yield
         self.timings[what] = round(time.monotonic() - begin, 2)
@@ -248,7 +251,7 @@ class Lab:
         self.ledger.create(self.owner.uid, self.owner.gid)
 
     def _build(self) -> None:
-        with self._timed("trees"):
+        with self._timed("trees", f"a directory tree, a configuration and keys for each of {len(self.nodes)} nodes"):
             shared = self.dir / "releases"
             for version in (self.spec.release, *self.spec.also):
                 scripts.write(releases.install(releases.fetch(version), shared))
@@ -296,25 +299,30 @@ class Lab:
         """Builds the cluster and returns when every partition is in sync."""
         begin = time.monotonic()
         patience.measure()
-        with self._timed("releases"):
-            for version in (self.spec.release, *self.spec.also):
+        versions = (self.spec.release, *self.spec.also)
+        with self._timed("releases", f"Kafka {', '.join(versions)}"):
+            for version in versions:
+                if not (releases.cache() / releases.directory_name(version)).is_dir():
+                    self.tell(f"        fetching Kafka {version}, about 100 MB, once, into {releases.cache()}")
                 releases.fetch(version)
         self._make_directory()
         self._running = True
         self._plan()
         self._build()
-        with self._timed("ssh servers"):
+        with self._timed("ssh servers", "an SSH server for each node, on a loopback address"):
             self.serve(*self.nodes)
         if self.spec.mode != "zookeeper":
-            with self._timed("format"):
+            with self._timed("format", "formatting the nodes' directories with kafka-storage"):
                 self._format()
-        with self._timed("start"):
+        with self._timed("start", f"starting {', '.join(n.name for n in self.nodes)}"):
             for each in self.nodes:
                 each.start()
-        with self._timed("in sync"):
+        with self._timed("in sync", "waiting until every broker lists every other"):
             self.wait(self._all_listed, "every broker to list every other")
             for topic in self.spec.topics:
+                self.tell(f"        topic {topic.name}, {topic.partitions} partitions")
                 self.create_topic(topic)
+            self.tell("        waiting until every replica is in sync")
             self.wait_in_sync()
         self.timings["up"] = round(time.monotonic() - begin, 2)
 
@@ -386,7 +394,7 @@ class Lab:
             stuck = self.end()
             if stuck:
                 print(f"lab: would not end: {stuck}", file=sys.stderr)
-            if kind is not None:
+            if kind is not None and not (kind is KeyboardInterrupt and not self.given):
                 print(f"lab: kept for you to look at: {self.dir}", file=sys.stderr)
             elif not self.given:
                 shutil.rmtree(self.dir, ignore_errors=True)

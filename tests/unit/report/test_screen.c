@@ -23,9 +23,25 @@ static void tell_it(void *ud)
     kp_screen_done(sink);
 }
 
+#define STAMP "1970-01-01T00:00:00Z  "
+
+/* Without the time that each plain line begins with. */
 static char *printed(kp_arena *a, const kp_screen_spec *spec, void (*tell)(kp_arena *a, kp_sink s))
 {
-    return written_to(a, STDOUT_FILENO, tell_it, &(telling) { a, spec, tell });
+    char *text = written_to(a, STDOUT_FILENO, tell_it, &(telling) { a, spec, tell }), *to = text;
+    if (spec->terminal || spec->json)
+        return text;
+    for (const char *from = text; *from;) {
+        assert_true(strlen(from) > strlen(STAMP) && kp_starts_with(from, "1970-01-01T00:"));
+        assert_memory_equal(from + strlen(STAMP) - 3, "Z  ", 3);
+        from += strlen(STAMP);
+        size_t n = strcspn(from, "\n") + 1;
+        memmove(to, from, n);
+        to += n;
+        from += n;
+    }
+    *to = 0;
+    return text;
 }
 
 static void event(kp_sink s, kp_event e)
@@ -41,8 +57,10 @@ static void two_brokers(kp_arena *a, kp_sink s)
     event(s, (kp_event) {
                  .kind = KP_E_DONE, .verb = "start_broker", .node = kp_somebody(1), .took = 21000, .t = 9000 });
     event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 2", .t = 61000 });
-    event(s, (kp_event) {
-                 .kind = KP_E_NOTE, .text = "broker 2  skipped: already on 3.9.1", .t = 61000 });
+    event(s, (kp_event) { .kind = KP_E_NOTE,
+                          .node = kp_somebody(2),
+                          .text = "broker 2  skipped: already on 3.9.1",
+                          .t = 61000 });
     event(s, (kp_event) {
                  .kind = KP_E_CLOSED,
                  .t = 62000,
@@ -213,16 +231,41 @@ static void a_line_tells_what_was_done_and_how_long_it_took(void **state)
                       "1.20 s, election 0.51 s (8 leaders)\ndone   ");
 }
 
+static void soaks(kp_arena *a, kp_sink s)
+{
+    event(s, (kp_event) { .kind = KP_E_DONE, .verb = "stop_broker", .took = 1000, .t = 500 });
+    event(s, (kp_event) { .kind = KP_E_STEP, .text = "soak", .t = 1000 });
+    event(s, (kp_event) { .kind = KP_E_DONE, .verb = "sleep", .took = 900000, .t = 901000 });
+    event(s, (kp_event) { .kind = KP_E_STEP, .text = "nothing", .t = 901000 });
+    event(s, (kp_event) { .kind = KP_E_CLOSED, .t = 901000, .value = json(a, "{'state':'done'}") });
+}
+
+static void a_step_in_which_nothing_was_done_but_waiting_is_told(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    kp_screen_spec spec = { 0 };
+    (void)state;
+    char *text = printed(a, &spec, soaks);
+    assert_says(text, "  (no step)                     1.00 s   stop 1.00 s\n"
+                      "  soak                          15 min   waited\ndone");
+}
+
 /* ---- waiting ---- */
 
 static void waits(kp_arena *a, kp_sink s)
 {
-    event(s, (kp_event) { .kind = KP_E_STEP, .text = "broker 2" });
+    event(s, (kp_event) {
+                 .kind = KP_E_STEP, .text = "broker 1", .value = json(a, "{'at':3,'of':6}") });
+    event(s, (kp_event) { .kind = KP_E_STEP,
+                          .text = "broker 2",
+                          .value = json(a, "{'at':4,'of':6}"),
+                          .t = 180000 });
     event(s, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_in_sync", .node = kp_somebody(2) });
     event(s, (kp_event) { .kind = KP_E_PROGRESS,
                           .verb = "wait_in_sync",
                           .text = "broker 2: 14 left",
                           .took = 31000,
+                          .t = 240000,
                           .value = json(a, "{'eta':{'p50':40000}}") });
     event(s, (kp_event) { .kind = KP_E_PROGRESS, .text = "too soon to draw again", .took = 31010 });
     event(s, (kp_event) { .kind = KP_E_HELD, .text = "orders-0 is under min ISR" });
@@ -235,10 +278,12 @@ static void a_person_sees_what_is_waited_for_on_a_line_that_goes_away(void **sta
     kp_screen_spec spec = { .terminal = true };
     (void)state;
     char *text = printed(a, &spec, waits);
-    assert_says(text, "\r\033[K> broker 2  broker 2: 14 left  31 s so far, about 9 s left");
+    assert_says(text,
+                "\r\033[K> broker 2  broker 2: 14 left  31 s so far, about 9 s left; node 4 of "
+                "6, ");
     assert_null(strstr(text, "too soon"));
     /* It is wiped before the next line that stays, and what holds the run is said once. */
-    assert_says(text, "nothing is lost\r\033[K  waiting   orders-0 is under min ISR\n");
+    assert_says(text, "\r\033[K  waiting   orders-0 is under min ISR\n");
     assert_null(strstr(text, "still"));
 }
 
@@ -247,7 +292,9 @@ static void elsewhere_no_line_goes_away(void **state)
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     kp_screen_spec spec = { 0 };
     (void)state;
-    assert_string_equal(printed(a, &spec, waits), "  waiting   orders-0 is under min ISR\n");
+    assert_string_equal(printed(a, &spec, waits),
+                        "  broker 1                       3 min   waited\n"
+                        "  waiting   orders-0 is under min ISR\n");
     spec.json = true;
     char *text = printed(a, &spec, waits);
     assert_null(strstr(text, "progress"));
@@ -298,6 +345,7 @@ int main(void)
         cmocka_unit_test(the_first_lines_say_what_where_and_with_which_powers),
         cmocka_unit_test(a_resumed_run_says_how_it_ended_and_what_was_in_doubt),
         cmocka_unit_test(a_line_tells_what_was_done_and_how_long_it_took),
+        cmocka_unit_test(a_step_in_which_nothing_was_done_but_waiting_is_told),
         cmocka_unit_test(a_person_sees_what_is_waited_for_on_a_line_that_goes_away),
         cmocka_unit_test(elsewhere_no_line_goes_away),
         cmocka_unit_test(an_error_is_words_on_stderr_or_an_object_on_stdout),

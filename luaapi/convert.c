@@ -55,7 +55,7 @@ static const kp_value *table(const reading *c, int i, int depth)
     int odd = LUA_TNONE; /* type of a key that is no name and no place in a list */
 
     if (lua_getmetatable(L, i))
-        kl_throw(L, "give it a table of your own", "%s: this table can not be given to a verb",
+        kl_throw(L, "give it a table of your own", "%s: this table cannot be given to a verb",
                  c->what);
     if (depth >= KL_VALUE_DEPTH)
         kl_throw(L, "give it a flatter table", "%s: tables more than %d deep inside each other",
@@ -127,7 +127,7 @@ static const kp_value *any(const reading *c, int i, int depth)
         lua_pop(L, 1);
         return v;
     default:
-        kl_throw(L, "kplay doc VERB shows its arguments", "%s: a %s can not be given to a verb",
+        kl_throw(L, "kplay doc VERB shows its arguments", "%s: a %s cannot be given to a verb",
                  c->what, luaL_typename(L, i));
     }
 }

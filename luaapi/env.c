@@ -1,6 +1,6 @@
 /* The environment of a playbook: an allow-list.  What is not named here does not exist.
  *
- * Names are reached through empty tables whose metatables can not be had: reading finds the frozen
+ * Names are reached through empty tables whose metatables cannot be had: reading finds the frozen
  * table behind, an unknown name is an error that says what was meant, writing is an error.  So a
  * misspelt verb never reads as nil, and no script changes what another file sees.
  */
@@ -62,7 +62,7 @@ static int no_write_name(lua_State *L)
 
 static int no_write_member(lua_State *L)
 {
-    return kl_throw(L, "use a table of your own", "`%s` can not be changed",
+    return kl_throw(L, "use a table of your own", "`%s` cannot be changed",
                     lua_tostring(L, lua_upvalueindex(1)));
 }
 

@@ -83,7 +83,7 @@ static int box_index(lua_State *L)
 static int box_newindex(lua_State *L)
 {
     return kl_throw(L, "make a new one: fail(\"...\", { next = \"...\" })",
-                    "an error can not be changed");
+                    "an error cannot be changed");
 }
 
 /* "where: what"; [-0, +1] */

@@ -38,7 +38,7 @@ static bool by_kind(lua_State *L, int a, int b)
     return c ? c < 0 : n < m;
 }
 
-/* fn < 0: Lua's <, which raises for what can not be compared; texts by bytes. */
+/* fn < 0: Lua's <, which raises for what cannot be compared; texts by bytes. */
 static bool before(lua_State *L, int a, int b, int fn)
 {
     kl_charge(L, 4);

@@ -1,6 +1,6 @@
 /* The last resort against a script that does not come back: a timer over processor time.
  *
- * The work counter stops nearly everything, and in the same place each time.  What it can not see
+ * The work counter stops nearly everything, and in the same place each time.  What it cannot see
  * is an instruction that takes long by itself, two large texts compared for instance.  The timer
  * runs only while the script does, and starts again with every verb.  Its first signal is seen by
  * the next hook; when a second one comes no hook is called any more, and the process ends: what the

@@ -56,6 +56,9 @@ return {
   --- Questions only.  What must hold when `run` has returned.
   verify = function(args)
     gate.healthy()
-    if args.to then gate.all_on(order.all(args.skip, args.only), args.to) end
+    if args.to then
+      gate.all_on(order.all(args.skip, args.only), args.to)
+      gate.left_undone(args.to)
+    end
   end,
 }

@@ -1,8 +1,10 @@
 --- Gates: what must hold before something begins, and after it is done.
 --
 -- A gate walks the guard's rows (kplay doc guard) and says no with a reason; the
--- guard stands behind it and can not be edited away.  What policy.accept names is
+-- guard stands behind it and cannot be edited away.  What policy.accept names is
 -- no finding, and what --force covers does not refuse here either.
+
+local versions = require "versions"
 
 local gate = {}
 
@@ -73,6 +75,25 @@ function gate.all_on(nodes, release)
       fail(("node %d runs %s, not %s"):format(id, runs or "nothing", release),
         { next = "look at it; kplay run rolling.lua --to brings it there" })
     end
+  end
+end
+
+--- Says what the team still has to decide when every node runs the release: the level that ends the way back.
+function gate.left_undone(release)
+  local row = versions.row(release)
+  if cluster().mode == "kraft" then
+    local now = features().metadata_version
+    if row and row.level and now and now < row.level then
+      log(("left      metadata.version is %s, and %s knows %s: kafka-features upgrade raises it when nobody needs the way back; "
+        .. "that is irreversible"):format(versions.level_name(now), release, versions.level_name(row.level)))
+    end
+    return
+  end
+  local id = brokers()[1]
+  local now = ibp(id)
+  if row and row.ibp and now:match("^%d+%.%d+") ~= row.ibp then
+    log(("left      inter.broker.protocol.version is %s, and %s speaks %s: set_ibp raises it when nobody needs the way back; "
+      .. "that is irreversible"):format(now, release, row.ibp))
   end
 end
 

@@ -92,7 +92,7 @@ function skew.findings(to, rules)
   local path, why = skew.path(from, to, rules)
   if not path then return { why } end
   if #path > 2 then
-    return { ("%s can not follow %s in one roll under the %s rules; go %s"):format(to, from, rules or "conservative",
+    return { ("%s cannot follow %s in one roll under the %s rules; go %s"):format(to, from, rules or "conservative",
       table.concat(path, " -> ")) }
   end
   return {}

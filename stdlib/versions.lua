@@ -51,6 +51,14 @@ function versions.parse(text)
   return { major = tonumber(major), minor = tonumber(minor), patch = tonumber(patch), line = major .. "." .. minor }
 end
 
+--- "3.7 (19)": a level of metadata.version, and the line that brought it.
+function versions.level_name(level)
+  for _, row in ipairs(versions.lines) do
+    if row.level and level <= row.level then return ("%s (%d)"):format(row.line, level) end
+  end
+  return tostring(level)
+end
+
 --- The row of a release's line, and its place in the table; nil when it is not known.
 function versions.row(release)
   local v = versions.parse(release)

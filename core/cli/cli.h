@@ -130,7 +130,7 @@ void kp_cluster_close(kp_open_cluster *c);
 /* A simulated copy of a live cluster, for --dry-run. */
 kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live,
                              kp_sim **ret_sim) KP_MUST_USE;
-/* What the copy can not show (Java, half a release, topics that answer with errors): the rows that
+/* What the copy cannot show (Java, half a release, topics that answer with errors): the rows that
  * the rehearsed run would meet, judged on the live cluster itself.  KP_SAFETY when one refuses. */
 kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_spec *rehearsed,
                          kp_sim *copy) KP_MUST_USE;

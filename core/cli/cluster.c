@@ -36,7 +36,7 @@ static kp_err *make_dirs(const char *path)
         if (mkdir(buf, 0700) != 0 && errno != EEXIST)
             return kp_err_new(KP_CONFIG,
                               "choose another place: runs in the cluster file, or --runs DIR",
-                              "the directory %s can not be made: %s", buf, strerror(errno));
+                              "the directory %s cannot be made: %s", buf, strerror(errno));
         *p = was;
         if (!was)
             return NULL;

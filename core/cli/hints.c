@@ -6,7 +6,7 @@
  *   the options by which this cluster and its runs are found (-c FILE, --demo, --runs DIR), when
  *       the command takes them and the text has none;
  *   the run's name, where the command is about one and the text says none, or RUN;
- *   and `kplay resume` of a run that can not be resumed (closed for good, or there is none) becomes
+ *   and `kplay resume` of a run that cannot be resumed (closed for good, or there is none) becomes
  *       the command line that was typed.
  *
  * One process is one command: what is known of it stands in one place, set as it becomes known.

@@ -240,7 +240,7 @@ kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **
     return kp_sim_from_snapshot(a, snapshot_of(a, live, nodes, &all), ret_sim);
 }
 
-/* ---- what a copy can not show ---- */
+/* ---- what a copy cannot show ---- */
 
 /* The nodes that the copy's run acted on, and the release it linked there. */
 static kp_err *touched(kp_arena *a, kp_sim *copy, const kp_value **ret_nodes, const char **ret_to)

@@ -49,7 +49,7 @@ static const kp_field top_fields[] = {
 };
 static const kp_level top = { top_fields, KP_COUNT(top_fields) };
 
-/* `openssh` is the same hosts by the ssh program: for what libssh2 can not do. */
+/* `openssh` is the same hosts by the ssh program: for what libssh2 cannot do. */
 static const char *const transports[] = { "ssh", "openssh", "local", NULL };
 
 typedef struct ssh_level {
@@ -372,7 +372,7 @@ static const char *name_of(const kp_reading *in, const kp_node *node)
     return kp_printf(in->a, "%s %d", role, node->id);
 }
 
-/* What a node of a real cluster can not do without. */
+/* What a node of a real cluster cannot do without. */
 static kp_err *check_complete(const kp_reading *in, const kp_node *node)
 {
     bool systemd = node->service.systemd, ssh = strcmp(node->ssh.transport, "local") != 0;
@@ -692,7 +692,7 @@ static void add_argv(kp_buf *b, const kp_value *argv)
         add_text(b, kp_as_text(kp_at(argv, i), ""));
 }
 
-/* ssh and openssh reach the same hosts: a run that one of them can not go on with is resumed by the
+/* ssh and openssh reach the same hosts: a run that one of them cannot go on with is resumed by the
  * other. */
 static void add_node(kp_buf *b, const kp_node *node)
 {

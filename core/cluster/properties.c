@@ -385,11 +385,11 @@ static kp_err *check_edits(const kp_value *edits)
         bool removes = kp_is(v, KP_BOOL) && !v->u.b;
         if (!removes && !kp_is(v, KP_BYTES))
             return kp_err_new(KP_CONFIG, "give the value as text, or false to remove the key",
-                              "%s can not be set to a %s", edits->keys[i], kp_type_name(v->type));
+                              "%s cannot be set to a %s", edits->keys[i], kp_type_name(v->type));
         if (!is_utf8(edits->keys[i], strlen(edits->keys[i])) ||
             (!removes && !is_utf8(v->u.s, v->n)))
             return kp_err_new(KP_CONFIG, "give key and value in UTF-8",
-                              "%s can not be set: that is no text", edits->keys[i]);
+                              "%s cannot be set: that is no text", edits->keys[i]);
     }
     return NULL;
 }

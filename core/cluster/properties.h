@@ -28,7 +28,7 @@ kp_property *kp_properties_lines(kp_arena *a, const char *text, size_t n, size_t
 /* How many times `key` is set. */
 uint32_t kp_properties_count(const char *text, size_t n, const char *key);
 
-/* The file with every key of `edits` (map of text; a nil or absent value can not be given: use
+/* The file with every key of `edits` (map of text; a nil or absent value cannot be given: use
  * kp_bool(false) to remove a key) set or removed: a set key keeps its line's place, a new one goes
  * to the end, on a line of its own. An edit that changes nothing gives equal bytes.  Fails
  * (KP_CONFIG) when an edited key is set twice in the file, and for a key or value that is not

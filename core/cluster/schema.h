@@ -76,7 +76,7 @@ kp_err *kp_level_read(const kp_reading *in, const kp_level *level, const char *p
 /* "host:port" or "[v6]:port": a host name or address, and a port from 1 to 65535. */
 bool kp_address_is_valid(const char *s, size_t n);
 
-/* A local path as KP_FIELD_LOCAL reads it; NULL when it can not be found out (~user, or ~ without
+/* A local path as KP_FIELD_LOCAL reads it; NULL when it cannot be found out (~user, or ~ without
  * HOME). */
 const char *kp_local_path(const kp_reading *in, const char *path);
 

@@ -51,7 +51,7 @@ static kp_err *from_file(kp_arena *a, const char *path, const char *where, const
     kp_err *e = kp_file_read(a, path, SECRET_LIMIT, &text, &n);
     if (e)
         return kp_err_because(failure(where, "make the file readable for you, or correct its path",
-                                      "its file can not be read"),
+                                      "its file cannot be read"),
                               e);
     return accept(a, text, n, where, path, ret_text);
 }
@@ -139,7 +139,7 @@ static kp_err *from_command(kp_arena *a, const kp_value *words, const char *wher
         return failure(where, next, "%s ended by signal %d%s", argv[0], WTERMSIG(status),
                        WTERMSIG(status) == SIGALRM ? ", it took too long" : "");
     if (WEXITSTATUS(status) == 127)
-        return failure(where, "check the command's path", "%s can not be started", argv[0]);
+        return failure(where, "check the command's path", "%s cannot be started", argv[0]);
     if (WEXITSTATUS(status) != 0)
         return failure(where, next, "%s ended with status %d", argv[0], WEXITSTATUS(status));
     kp_err *e = accept(a, kp_buf_text(&out), out.n, where,

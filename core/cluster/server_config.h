@@ -60,7 +60,7 @@ typedef struct kp_server_config {
     uint32_t n_problems;
 } kp_server_config;
 
-/* Never fails: what can not be read is a problem of the answer, and the rest is read on. */
+/* Never fails: what cannot be read is a problem of the answer, and the rest is read on. */
 const kp_server_config *kp_server_config_read(kp_arena *a, const kp_config_source *source);
 
 /* The trimmed value, as KafkaConfig takes it; NULL when it is not set. */

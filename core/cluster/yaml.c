@@ -150,7 +150,7 @@ static const struct {
       "use '...' quotes, in which `\\` is an ordinary character" },
     { "invalid Unicode character escape", "a `\\u` in \"...\" that is no character",
       "write the character itself" },
-    { "found character that cannot start", "a value can not begin with this character",
+    { "found character that cannot start", "a value cannot begin with this character",
       "put the value in quotes" },
     { "control characters are not allowed", "a control character",
       "remove it; if it is meant, write \"\\x..\"" },
@@ -168,7 +168,7 @@ static const struct {
 
 static kp_err *syntax_error(const reader *r, const yaml_parser_t *p)
 {
-    const char *problem = p->problem ? p->problem : "it can not be read";
+    const char *problem = p->problem ? p->problem : "it cannot be read";
     place where = place_of(p->problem_mark), context = place_of(p->context_mark);
     if (p->error == YAML_READER_ERROR)
         where = place_of_offset(r, p->problem_offset < r->n ? p->problem_offset : r->n);
@@ -378,8 +378,7 @@ static kp_err *take_start(reader *r, const yaml_event_t *e)
     else
         KP_TRY(check_properties(r, p, e->data.sequence_start.anchor, e->data.sequence_start.tag));
     if (key_comes(r))
-        return at(r, p, "put a text that holds { } [ ] in quotes",
-                  "a map or list can not be a key");
+        return at(r, p, "put a text that holds { } [ ] in quotes", "a map or list cannot be a key");
     if (r->depth == DEPTH_LIMIT)
         return at(r, p, "nest less", "maps and lists are nested more than %d deep", DEPTH_LIMIT);
     KP_TRY(value_begins(r, p));

@@ -119,7 +119,7 @@ typedef enum kp_asked {
     KP_ASK_START,        /* may the run begin? */
     KP_ASK_CONFIRM,      /* a playbook's confirm */
     KP_ASK_FAILURE,      /* a node failed: put it back? */
-    KP_ASK_IRREVERSIBLE, /* what comes next can not be taken back */
+    KP_ASK_IRREVERSIBLE, /* what comes next cannot be taken back */
 } kp_asked;
 
 #define KP_QUESTION_LIVES (24 * KP_HOUR) /* a word given later is about another cluster */
@@ -188,9 +188,9 @@ typedef struct kp_run_spec {
 } kp_run_spec;
 
 /* Runs a playbook to its end.  ret_report (in `a`, may be NULL) is set in every case:
- *   {run, state = "done"|"paused"|"failed"|"refused", records, requests, took_ms, stops = [...],
- * assumed = [...], unused_effects = [...], idle = {...}, overrides = [...],
- *    accepted = [{before, accepted}], warnings, closed (for good: it can not be resumed)} */
+ *   {run, state = "done"|"paused"|"failed"|"refused", records, journal, requests, took_ms,
+ * stops = [...], stops_before, assumed = [...], unused_effects = [...], idle = {...}, overrides = [...],
+ *    accepted = [{before, accepted}], warnings, closed (for good: it cannot be resumed)} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
 /* Goes on with the run that wrote the journal `j`, which was opened to be written and is the run's
  * from now on. */

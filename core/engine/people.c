@@ -9,7 +9,7 @@
  *   ask    {i, fn, a, r = {yes, by, reason, until}, kind, shown, via = "approve" or none}
  *   pause  {i, state, question = a, ask = {kind, fn, text, details, shown}, err}
  *
- * `i` is the call's path for confirm{}; "@start"; "@word:PATH" before what can not be taken back;
+ * `i` is the call's path for confirm{}; "@start"; "@word:PATH" before what cannot be taken back;
  * "@ask:PATH" for what to do with a node that failed.  Records of older kplays have no `kind` and
  * `shown`: a word in them is for its text and does not age.
  */

@@ -1,8 +1,9 @@
 /* A run's report: how it ended, what it stopped and how long it did nothing in between.
  *
- * {run, state = "done"|"paused"|"failed"|"refused", records, head, requests, took_ms, stops =
- * [{node, at, idle_ms, idle_requests, idle_polls}], down = [names], assumed, warnings, overrides,
- * accepted, unused_effects, used_effects, replayed, acted, closed}
+ * {run, state = "done"|"paused"|"failed"|"refused", records, head, journal = its path, requests,
+ * took_ms, stops = [{node, at, idle_ms, idle_requests, idle_polls}], stops_before = a count, down =
+ * [names], assumed, warnings, overrides, accepted, unused_effects, used_effects, replayed, acted,
+ * closed}: requests, took_ms and stops are of this session
  */
 #include "engine/run.h"
 
@@ -64,14 +65,17 @@ const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed)
     kp_arena *a = r->a;
     unsigned unused = r->header ? r->header->effects & ~r->used : 0;
 
-    return kp_map(
-        a, "run", kp_text(a, r->id), "state", kp_text(a, kp_state_of(e)), "records",
-        kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
-        r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "requests", kp_int(a, r->w->n_requests),
-        "took_ms", kp_int(a, kp_mono(r->w) - r->tally.began), "stops", kp_list_end(&r->tally.stops),
-        "down", kp_left_down(r), "assumed", kp_list_end(&r->tally.assumed), "warnings",
-        kp_list_end(&r->tally.warnings), "overrides", kp_list_end(&r->tally.overridden), "accepted",
-        kp_list_end(&r->tally.accepted), "unused_effects", kp_effects_value(a, unused),
-        "used_effects", kp_effects_value(a, r->used), "replayed", kp_int(a, r->replay.answered),
-        "acted", kp_bool(r->acted > 0), "closed", kp_bool(closed), NULL);
+    return kp_map(a, "run", kp_text(a, r->id), "state", kp_text(a, kp_state_of(e)), "records",
+                  kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
+                  r->j ? kp_text(a, kp_journal_head(r->j)) : NULL, "journal",
+                  r->spec->runs ? kp_textf(a, "%s/%s/journal.jsonl", r->spec->runs, r->id) : NULL,
+                  "requests", kp_int(a, r->w->n_requests), "took_ms",
+                  kp_int(a, kp_mono(r->w) - r->tally.began), "stops", kp_list_end(&r->tally.stops),
+                  "stops_before", r->tally.stops_before ? kp_int(a, r->tally.stops_before) : NULL,
+                  "down", kp_left_down(r), "assumed", kp_list_end(&r->tally.assumed), "warnings",
+                  kp_list_end(&r->tally.warnings), "overrides", kp_list_end(&r->tally.overridden),
+                  "accepted", kp_list_end(&r->tally.accepted), "unused_effects",
+                  kp_effects_value(a, unused), "used_effects", kp_effects_value(a, r->used),
+                  "replayed", kp_int(a, r->replay.answered), "acted", kp_bool(r->acted > 0),
+                  "closed", kp_bool(closed), NULL);
 }

@@ -98,7 +98,7 @@ kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args)
         kp_err_drop(e);
         e = kp_err_copy(r->over);
     }
-    /* An error that ends the run can not be caught. */
+    /* An error that ends the run cannot be caught. */
     if (!e && r->over)
         e = kp_err_copy(r->over);
     return e;

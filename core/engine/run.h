@@ -80,6 +80,7 @@ typedef struct kp_people {
 
 typedef struct kp_tally { /* for the report */
     kp_builder stops, assumed, warnings, overridden, accepted;
+    int stops_before; /* in earlier sessions of the run */
     kp_ms began;
     kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last
                            stop */
@@ -170,7 +171,7 @@ const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed);
 /* The hosts are this run's, or KP_REFUSED: once per session, after the guard has judged and before
  * the first effect.  What was seen before it raised the fence is to be looked at again. */
 kp_err *kp_fence(kp_run *r) KP_MUST_USE;
-/* The run, or one that this run has closed, has ended: its hosts are nobody's.  What can not be
+/* The run, or one that this run has closed, has ended: its hosts are nobody's.  What cannot be
  * given back is told. */
 void kp_fence_give_back(kp_run *r);
 void kp_fence_give_back_of(kp_run *r, const kp_journal *closed);
@@ -209,7 +210,7 @@ kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
 #define KP_OF_CHECK "@check:"   /* a call of check; the path follows */
 #define KP_OF_VERIFY "@verify:" /* of verify */
 #define KP_ASK_OF_START "@start"
-#define KP_ASK_OF_WORD "@word:"   /* before what can not be taken back; the path follows */
+#define KP_ASK_OF_WORD "@word:"   /* before what cannot be taken back; the path follows */
 #define KP_ASK_OF_FAILURE "@ask:" /* what to do with a node that failed; the path follows */
 #define KP_NOTE_BASELINE "@baseline"
 #define KP_NOTE_CHECKED "@check"

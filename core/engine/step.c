@@ -116,6 +116,8 @@ static kp_err *finish(kp_run *r, child *c, kp_verdict v, const char *via)
                                 kp_err_value(a, c->err), "via", kp_text(a, via), "saw",
                                 c->open ? c->s.saw : NULL, "ms", kp_int(a, took), NULL)));
     c->settled = true;
+    r->tally.stops_before += v == KP_SO && c->open && !c->s.asked &&
+                             (c->s.op->marks & KP_DISRUPTIVE); /* an earlier session's doubt */
     if (v == KP_SO && c->s.op->after)
         c->s.op->after(&c->s, c->s.args);
     kp_eta_learn(r, c->s.op, took);
@@ -157,6 +159,8 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
         c->settled = true;
         c->result = kp_get(body, "r");
         c->s.saw = kp_get(body, "saw");
+        r->tally.stops_before += k->intent && (c->s.op->marks & KP_DISRUPTIVE) &&
+                                 kp_get_bool(body, "ok", false);
         c->err = kp_err_from_value(kp_get(body, "err"));
         if (!c->err && c->s.op->after)
             c->s.op->after(&c->s, c->s.args);
@@ -186,15 +190,15 @@ static kp_err *recall(kp_run *r, child *c, const kp_child_record *k)
 
 static kp_err *put_to_human(kp_run *r, child *c)
 {
-    kp_err *e = kp_err_new(
-        KP_REFUSED, "find out, then:", "%s: %s: it is not known whether it was done: %s", c->s.path,
-        c->s.op->name, c->s.why ? c->s.why : "the probe can not tell");
+    kp_err *e = kp_err_new(KP_REFUSED,
+                           "find out, then:", "%s: %s: it is not known whether it was done: %s",
+                           c->s.path, c->s.op->name, c->s.why ? c->s.why : "the probe cannot tell");
     e = kp_err_next(e, "%s   |   kplay settle %s %s --done|--not-done --reason TEXT",
                     c->s.next ? c->s.next : "look at the node", r->id, c->s.op_id);
     return kp_run_end(r, e);
 }
 
-/* What an older session asked of a host can not land any more once this one has raised the hosts'
+/* What an older session asked of a host cannot land any more once this one has raised the hosts'
  * fence; and to want a state twice is harmless. */
 static bool fenced_off(kp_run *r, const kp_op *op)
 {
@@ -310,12 +314,12 @@ static kp_err *look(kp_run *r, child *c)
     return NULL;
 }
 
-/* What can not be taken back is asked of a person, once for the whole call, and the answer is
+/* What cannot be taken back is asked of a person, once for the whole call, and the answer is
  * journaled before the intent. */
 static kp_err *word_for(kp_run *r, const kp_op *op, const child *c)
 {
     kp_arena *a = r->call;
-    char *text = kp_printf(a, "%s%s can not be taken back. Do it?", op->name,
+    char *text = kp_printf(a, "%s%s is irreversible. Do it?", op->name,
                            kp_json_text(a, c->s.canonical));
     bool yes;
 

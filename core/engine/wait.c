@@ -129,7 +129,7 @@ static kp_err *gives_up(kp_step *s, waiting *w, kp_verdict v)
     if (v == KP_DID_FAIL)
         e = kp_err_new(KP_FAILED,
                        s->next ? s->next : "look at the node; when it is well: kplay resume",
-                       "%s: %s", s->op->name, s->why ? s->why : "it can not become so");
+                       "%s: %s", s->op->name, s->why ? s->why : "it cannot become so");
     else
         e = passed(s->r, w, kp_nearer(s->progress, &w->progress), s->say, s->next);
     return e && s->detail ? kp_err_detail(e, "%s", s->detail) : e;

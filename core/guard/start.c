@@ -1,4 +1,4 @@
-/* The rows before a start, before a switch of release, and before what can not be undone.
+/* The rows before a start, before a switch of release, and before what cannot be undone.
  *
  * The one that bites hardest: in ZooKeeper mode a newer binary without a pinned
  * inter.broker.protocol.version speaks its newest protocol at its first start; beside older brokers
@@ -93,7 +93,7 @@ void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_known *known = kp_known_node(f->seen, node->id);
         if (!one->file.v)
             kp_find_add(fs, (kp_finding) { .node = kp_somebody(node->id),
-                                           .text = kp_printf(a, "%s on %s can not be read",
+                                           .text = kp_printf(a, "%s on %s cannot be read",
                                                              node->layout.config, node->host),
                                            .detail = kp_printf(a, "  %s\n", one->file.why) });
         else if (known && known->written_sha &&
@@ -332,7 +332,7 @@ void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
 }
 
-/* ---- what can not be undone ---- */
+/* ---- what cannot be undone ---- */
 
 void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 {
@@ -389,7 +389,7 @@ void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                             .warns = f->ahead,
                             .text = kp_printf(f->a,
                                               "broker %d (%s:%d) is registered, is down and is not "
-                                              "in the cluster file: metadata.version can not be "
+                                              "in the cluster file: metadata.version cannot be "
                                               "raised past what it knew",
                                               id, kp_get_text(one, "host", "?"),
                                               (int)kp_get_int(one, "port", 0)),

@@ -230,7 +230,7 @@ void kp_judge_reassignment(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     (void)c;
 
     if (!f->moves.v)
-        kp_find_add(fs, (kp_finding) { .text = "running reassignments can not be listed",
+        kp_find_add(fs, (kp_finding) { .text = "running reassignments cannot be listed",
                                        .detail = kp_printf(f->a, "  %s\n", f->moves.why) });
     else if (n)
         kp_find_add(fs, (kp_finding) {
@@ -323,11 +323,11 @@ static void majority(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     }
     kp_maybe_id who = c->n == 1 ? kp_somebody(c->nodes[0]) : KP_NOBODY;
     if (n == 1 && gone == 1)
-        kp_find_add(
-            fs, (kp_finding) { .node = who,
-                               .text = "it is the only controller: the cluster would have none",
-                               .next = "add controllers; a quorum of one can not be restarted "
-                                       "without an outage" });
+        kp_find_add(fs,
+                    (kp_finding) { .node = who,
+                                   .text = "it is the only controller: the cluster would have none",
+                                   .next = "add controllers; a quorum of one cannot be restarted "
+                                           "without an outage" });
     else if (good < n / 2 + 1)
         kp_find_add(
             fs, (kp_finding) {

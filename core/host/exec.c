@@ -1,6 +1,6 @@
 /* A command: one run of a script on a host, from waiting to an answer that can be believed.
  *
- * SSH can not be asked whether a command succeeded: a command killed by a signal, a session that
+ * SSH cannot be asked whether a command succeeded: a command killed by a signal, a session that
  * was cut and a channel closed without a status all leave exit status 0 behind.  A login shell may
  * print before, and a forced command instead of, what was asked for.  So the script is wrapped:
  *

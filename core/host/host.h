@@ -72,7 +72,7 @@ kp_hosts *kp_hosts_new(kp_loop *l);
 /* Ends all sessions; calls no kp_host_fn; takes NULL.  Not from inside a kp_host_fn. */
 void kp_hosts_free(kp_hosts *hs);
 
-/* A host; nothing is contacted yet.  Copies the spec.  KP_CONFIG for one that can not work.
+/* A host; nothing is contacted yet.  Copies the spec.  KP_CONFIG for one that cannot work.
  * It lives until kp_hosts_free. */
 kp_err *kp_host_new(kp_hosts *hs, const kp_host_spec *spec, kp_host **ret_host) KP_MUST_USE;
 const char *kp_host_name(const kp_host *h);
@@ -116,7 +116,7 @@ kp_ticket kp_host_exec(kp_host *h, kp_arena *a, const kp_host_command *c, kp_hos
 char *kp_host_quote(kp_arena *a, const char *word);
 
 /* Everything about a node that can be seen on its host, in one round trip; the first time, and when
- * its log directories have become others, in two.  What does not exist or can not be read is
+ * its log directories have become others, in two.  What does not exist or cannot be read is
  * absent.  Answer:
  *   boot_id               the host's boot
  *   pid, start_time       0: no process.  The three name one process for ever; start_time is in

@@ -29,7 +29,7 @@ typedef enum kp_known {
     KP_KNOWN_REVOKED, /* this key is marked @revoked */
 } kp_known;
 
-/* The keys of a host in a known_hosts text, added to `known`.  Lines that can not be read are
+/* The keys of a host in a known_hosts text, added to `known`.  Lines that cannot be read are
  * skipped, as OpenSSH does; a wrong line must not hide the right ones after it. */
 void kp_known_hosts_read(kp_arena *a, const char *file, const char *text, size_t n,
                          const char *host, int port, kp_known_keys *known);

@@ -6,7 +6,7 @@
  * shell of `files` is really started, sudo is asked about the very command lines (`sudo -l`), and
  * directories are tested for what a rename in them needs.  Nothing is written.
  *
- * What it can not show: that a rule is the same in an hour, and what a prefix other than sudo
+ * What it cannot show: that a rule is the same in an hour, and what a prefix other than sudo
  * allows.
  */
 #include "host/inner.h"
@@ -122,7 +122,7 @@ typedef struct proving {
     void *ud;
 } proving;
 
-/* What can not be looked at for want of a right is found by the proof, with its remedy. */
+/* What cannot be looked at for want of a right is found by the proof, with its remedy. */
 static void on_looked(void *ud, kp_err *err, const kp_value *v)
 {
     proving *p = ud;

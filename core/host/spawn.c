@@ -2,7 +2,7 @@
  *
  * `local` stands in for SSH where kplay runs on the host itself, and in the tests; it keeps SSH's
  * manners (own session, no terminal, a command that is given up goes on).  `openssh` runs ssh for
- * what libssh2 can not do: jump hosts, certificates, Kerberos, RSA keys; the user's ssh_config
+ * what libssh2 cannot do: jump hosts, certificates, Kerberos, RSA keys; the user's ssh_config
  * applies, except where it would weaken or prompt.  It costs a login for every command.
  *
  * A process is over when both of its outputs are closed and it has been reaped; its end is awaited
@@ -254,8 +254,7 @@ static void start(kp_exec *x, const char *program, char *const argv[])
         pidfd = pidfd_open(pid, 0);
     if (rc || pidfd < 0) {
         kp_err *e = kp_err_new(KP_HOST, "see whether it is installed, and the limits of this user",
-                               "%s can not be started here: %s", program,
-                               strerror(rc ? rc : errno));
+                               "%s cannot be started here: %s", program, strerror(rc ? rc : errno));
         close_ends(&s, 0);
         kp_exec_failed(x, kp_err_retriable(kp_err_at(e, "%s", h->spec.name)));
         return;

@@ -8,7 +8,7 @@
 #include <libssh2.h>
 
 typedef struct kp_ssh_auth {
-    const char *key_type; /* of the identity file, "" when it can not be told */
+    const char *key_type; /* of the identity file, "" when it cannot be told */
     LIBSSH2_AGENT *agent;
     struct libssh2_agent_publickey *identity; /* the agent's own, being tried */
     int tried, skipped;

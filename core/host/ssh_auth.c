@@ -104,7 +104,7 @@ static kp_err *look_at_key(const kp_host *h, key_facts *facts)
     kp_err *e = kp_file_read(a, h->spec.identity, KEY_FILE_LIMIT, &text, &n);
     if (e)
         return at_host(h, kp_err_because(kp_err_new(KP_HOST, "name the private key as ssh.identity",
-                                                    "the private key can not be read"),
+                                                    "the private key cannot be read"),
                                          e));
     facts->type = "";
     facts->encrypted = strstr(text, "ENCRYPTED") != NULL;
@@ -243,8 +243,8 @@ kp_err *kp_ssh_auth_step(kp_ssh_auth *auth, LIBSSH2_SESSION *s, const kp_host *h
     case LIBSSH2_ERROR_FILE:
     case LIBSSH2_ERROR_METHOD_NONE:
         return at_host(h, kp_err_new(KP_HOST, "use an ed25519 or ecdsa key, or transport: openssh",
-                                     "libssh2 %s can not use the private key %s",
-                                     libssh2_version(0), identity));
+                                     "libssh2 %s cannot use the private key %s", libssh2_version(0),
+                                     identity));
     default:
         return failed(s, h, rc);
     }

@@ -156,11 +156,10 @@ kp_err *kp_ssh_handshake_error(kp_arena *a, LIBSSH2_SESSION *s, const kp_host *h
 static kp_err *unknown_key(kp_arena *a, const kp_host *h, const char *shown, bool authority)
 {
     const char *file = file_to_write(a, h);
-    kp_err *e = kp_err_new(KP_HOST, "-",
-                           "unknown host key: %s shows %s, and %s has no key for it%s",
-                           written_name(a, h), shown, file,
-                           authority ? " (only an @cert-authority, which libssh2 can not check)"
-                                     : "");
+    kp_err *e = kp_err_new(
+        KP_HOST, "-", "unknown host key: %s shows %s, and %s has no key for it%s",
+        written_name(a, h), shown, file,
+        authority ? " (only an @cert-authority, which libssh2 cannot check)" : "");
     const char *port = h->spec.port == 22 ? "" : kp_printf(a, "-p %d ", h->spec.port);
     return kp_err_next(e,
                        "compare that fingerprint with the host's own (on its console: ssh-keygen "

@@ -296,7 +296,7 @@ static kp_err *stopped(const kp_journal *j)
     if (j->lost)
         return kp_err_at(
             kp_err_new(KP_PAUSED,
-                       "look at what it has done: kplay cluster check; it can not be "
+                       "look at what it has done: kplay cluster check; it cannot be "
                        "resumed, a new run can begin",
                        "the journal of run %s %s: nothing was done after record %" PRId64, j->run,
                        j->lost, j->n),

@@ -2,7 +2,7 @@
  * belongs.
  *
  * ApiVersions is asked anew each time, because finalized features change under an open connection;
- * the versions themselves can not, a process keeps its binary.  The cluster comes from the node's
+ * the versions themselves cannot, a process keeps its binary.  The cluster comes from the node's
  * other face: a broker's Metadata (without topics), a controller's DescribeCluster for controllers
  * (KIP-919, 3.7+; older controllers do not say).  Both are asked at once.
  */

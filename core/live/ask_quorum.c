@@ -4,7 +4,7 @@
  * controllers are asked at once and the leader's answer ends it: one round trip, whoever leads by
  * now.  DescribeCluster for controllers would name the leader too, but only from 3.7 on, and then
  * it would still have to be asked.  When none of those that can be reached leads and another one
- * can not be, a broker is asked, which forwards the question to the leader it knows.  When all say
+ * cannot be, a broker is asked, which forwards the question to the leader it knows.  When all say
  * that they do not lead there is no leader, and that is the answer.
  *
  * How far a voter is behind in time is the leader's clock alone: the leader's own "last caught up",
@@ -150,7 +150,7 @@ static void ask_brokers(kp_task *t)
     t->deadline = deadline;
 }
 
-/* One that does not answer, or can not be reached from here, may lead all the same, and brokers
+/* One that does not answer, or cannot be reached from here, may lead all the same, and brokers
  * know it. */
 static void on_patience(void *ud)
 {

@@ -4,7 +4,7 @@
  * unclean.leader.election.enable are effective values of the topic, as the broker that is asked
  * merges them (DescribeConfigs TOPIC), read in batches and by these two keys only.  They are
  * remembered by topic id, so that the views of a wait need not read them again.  A topic whose
- * configuration can not be read has min_isr 0, which is "not known".
+ * configuration cannot be read has min_isr 0, which is "not known".
  *
  * A topic that the broker answers with an error is one bad topic of the view, not the end of it.
  *

@@ -12,9 +12,9 @@
  *   - The answer to an action has no value, and nothing of it is in the arena that was given to
  *     send, which may be gone by then: its reply is valid until the next wait.
  *   - A question to KP_ANY_NODE goes to a node that answered before, if there is one, and to the
- *     next when the answer takes long.  An action goes to a second node only when the first can not
+ *     next when the answer takes long.  An action goes to a second node only when the first cannot
  *     be reached or hangs up; the two actions on the cluster may be carried out twice without harm.
- *   - A request that can not be carried out (an unknown node, a node of the wrong kind) is answered
+ *   - A request that cannot be carried out (an unknown node, a node of the wrong kind) is answered
  *     with an error at once.
  */
 #ifndef KP_LIVE_H
@@ -28,7 +28,7 @@
  * From here until the world's `done` SIGINT, SIGTERM and SIGHUP are counted instead of ending the
  * process.  `done` gives up what is under way; actions that reached a host go on there.  Secrets
  * are resolved here, so this may block while a secret's command runs.  KP_CONFIG for properties
- * and addresses that can not work. */
+ * and addresses that cannot work. */
 kp_err *kp_live_world(kp_arena *a, const kp_inventory *inv, kp_world **ret_w) KP_MUST_USE;
 
 /* What sudo must allow on each host, as sudoers lines below a comment that names the host; "" when

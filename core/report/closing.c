@@ -52,11 +52,13 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
     const kp_value *v = e->value, *stops = kp_get(v, "stops");
     const char *state = kp_get_text(v, "state", "?");
 
+    int64_t before = kp_get_int(v, "stops_before", 0), all = before + (int64_t)kp_len(stops);
     kp_out_styled(kp_streq(state, "done") ? KP_GOOD : KP_BAD,
-                  "%s%s   %s, %zu stop%s, %" PRId64 " records, %" PRId64 " requests", prefix, state,
-                  kp_duration_text(a, kp_get_int(v, "took_ms", 0), false), kp_len(stops),
-                  kp_len(stops) == 1 ? "" : "s", kp_get_int(v, "records", 0),
-                  kp_get_int(v, "requests", 0));
+                  "%s%s   %s, %" PRId64 " stop%s%s, %" PRId64 " records, %" PRId64 " requests",
+                  prefix, state, kp_duration_text(a, kp_get_int(v, "took_ms", 0), false), all,
+                  all == 1 ? "" : "s",
+                  before ? kp_printf(a, " (%" PRId64 " in earlier sessions)", before) : "",
+                  kp_get_int(v, "records", 0), kp_get_int(v, "requests", 0));
     int64_t idle = kp_median(a, stops, "idle_ms");
     if (idle >= 0)
         kp_out_line(
@@ -80,6 +82,8 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
     for (size_t i = 0; i < kp_len(accepted); i++)
         kp_out_line("%saccepted  %s: %s", prefix, kp_get_text(kp_at(accepted, i), "before", "?"),
                     kp_get_text(kp_at(accepted, i), "accepted", "?"));
+    if (!spec->rehearsal && kp_get(v, "journal"))
+        kp_out_line("%sjournal   %s", prefix, kp_get_text(v, "journal", ""));
     if (spec->rehearsal)
         verdict(a, e, prefix);
     if (e->err && !spec->rehearsal &&

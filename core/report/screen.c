@@ -27,6 +27,7 @@ typedef struct screen {
     int staged;     /* hosts proved so far in this step */
     bool step_open; /* something of the step was done, its line is not printed yet */
     bool skipped;   /* its node is left alone, which was told */
+    bool slept;     /* it waited for something, or for time to pass */
     bool live;      /* a live line is on the screen */
     bool replaying;
     int64_t replayed;
@@ -88,19 +89,23 @@ static void end_step(screen *s, kp_ms now)
     if (s->step_open || (*s->step && !s->skipped && took >= KP_SECOND)) {
         char *line = kp_printf(s->line_a, "  %-26s %9s   %s", *s->step ? s->step : "(no step)",
                                kp_duration_text(s->line_a, took, true),
-                               s->step_open ? kp_buf_text(&s->done) : "waited");
+                               s->step_open ? kp_buf_text(&s->done)
+                               : s->slept   ? "waited"
+                                            : "asked");
         say(s, line);
     }
     kp_buf_clear(&s->done);
     s->staged = 0;
-    s->step_open = s->skipped = false;
+    s->step_open = s->skipped = s->slept = false;
 }
 
 static void add_done(screen *s, const kp_event *e)
 {
     const char *word = short_verb(e->verb);
-    if (kp_streq(e->verb, "wait_until") || kp_streq(e->verb, "sleep"))
+    if (kp_streq(e->verb, "wait_until") || kp_streq(e->verb, "sleep")) {
+        s->slept = true;
         return;
+    }
     if (kp_streq(e->verb, "stage_release")) { /* one word for all hosts */
         s->staged++;
         kp_buf_clear(&s->done);
@@ -409,7 +414,7 @@ static void on_event(void *ud, const kp_event *e)
 }
 
 /* --yes starts a run and answers what a playbook asks; what to do with a node that failed, and what
- * can not be taken back, needs somebody here. */
+ * cannot be taken back, needs somebody here. */
 static kp_answer on_ask(void *ud, const kp_question *q, const char **ret_by)
 {
     screen *s = ud;

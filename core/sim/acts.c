@@ -374,7 +374,7 @@ static kp_err *set_config(kp_sim *sim, uint8_t kind, int32_t target, const char 
     at = at ? at : room;
     if (!at || strlen(key) >= sizeof at->key || strlen(value) >= sizeof at->value)
         return kp_err_new(KP_CLUSTER, "set fewer or shorter values",
-                          "the simulator can not keep %.60s", key);
+                          "the simulator cannot keep %.60s", key);
     at->used = 0;
     at->target = target;
     memcpy(at->key, key, strlen(key) + 1);

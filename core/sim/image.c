@@ -170,7 +170,7 @@ static const char *map_file(int fd, size_t size)
 static void store(const kp_sim *sim, const void *p, size_t n, off_t at)
 {
     if (pwrite(sim->fd, p, n, at) != (ssize_t)n)
-        kp_die("the file of the simulated cluster can not be written: %s", strerror(errno));
+        kp_die("the file of the simulated cluster cannot be written: %s", strerror(errno));
 }
 
 /* How much of a part has ever been written: the rest is as it was made, in both copies. */

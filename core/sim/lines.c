@@ -92,7 +92,7 @@ static const char *file_line(kp_arena *a, const kp_sim *sim, const kp_sim_node *
     }
 }
 
-/* Why its release can not run here. */
+/* Why its release cannot run here. */
 static const char *release_line(kp_arena *a, const kp_sim *sim, const kp_sim_node *n,
                                 const kp_sim_sign *sign)
 {

@@ -346,7 +346,7 @@ static void world_cancel(kp_world *w, uint64_t ticket)
         if (c->ticket != ticket)
             continue;
         kp_heap_remove(&sim->calls, i);
-        /* An action can not be taken back: it lands, and nobody hears of it. */
+        /* An action cannot be taken back: it lands, and nobody hears of it. */
         if (!kp_req_is_question(c->q.kind) && !c->landed && known_node(c)) {
             kp_err *lacks = kp_request_check(&c->q);
             if (!lacks && reach_of(sim, c) == ANSWERS)

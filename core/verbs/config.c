@@ -219,7 +219,7 @@ static kp_err *ibp_refuse(const void *args)
     return NULL;
 }
 
-/* Pinning or lowering is harmless; raising it can not be taken back (UPG: "no longer possible to
+/* Pinning or lowering is harmless; raising it cannot be taken back (UPG: "no longer possible to
  * downgrade"). */
 static unsigned ibp_marks(kp_seen *o, kp_arena *a, const void *args)
 {
@@ -296,7 +296,7 @@ const kp_op kp_op_set_ibp = {
     .p95 = 10 * KP_SECOND,
     .doc = "Writes inter.broker.protocol.version into a ZooKeeper-mode broker's file; it takes "
            "effect at the next start.\n"
-           "Pinning it or lowering it is harmless; raising it can not be taken back and needs "
+           "Pinning it or lowering it is harmless; raising it is irreversible and needs "
            "every broker on that release.",
     .result = "{was, already}",
     .example = "set_ibp(2, \"3.4\")",

@@ -44,7 +44,7 @@ static bool same_topics(const kp_view *own, const kp_view *others)
     return true;
 }
 
-/* Without that other broker it can not become so: the run stands still, and says for whom. */
+/* Without that other broker it cannot become so: the run stands still, and says for whom. */
 static void held_by(kp_step *s, int id, const char *how, const char *first)
 {
     s->say = kp_printf(s->a, "%sbroker %d %s; nothing is touched until it is back", first, id, how);

@@ -225,7 +225,7 @@ typedef enum kp_held { KP_HOLDS_TEXT, KP_HOLDS_SPAN, KP_HOLDS_VALUE } kp_held;
 typedef struct kp_req_field {
     kp_held holds;
     size_t offset;     /* in kp_request; 0: the list ends */
-    const char *needs; /* "a version": it can not be left out, nor be empty; NULL: it can */
+    const char *needs; /* "a version": it cannot be left out, nor be empty; NULL: it can */
 } kp_req_field;
 
 typedef struct kp_req_kind {
@@ -252,7 +252,7 @@ static inline bool kp_req_is_of_host(kp_req q)
 }
 kp_ms kp_request_within(const kp_request *q); /* its own limit, or its kind's */
 
-/* What can not be left out is there; else KP_INTERNAL, "link was asked without a version". */
+/* What cannot be left out is there; else KP_INTERNAL, "link was asked without a version". */
 kp_err *kp_request_check(const kp_request *q) KP_MUST_USE;
 /* A copy that lasts as long as `a`, but for view.seen. */
 kp_request kp_request_keep(kp_arena *a, const kp_request *q);

@@ -135,6 +135,17 @@ def test_the_journal_tells_who_began_and_who_went_on():
         expect(p.run("journal", "show", "--demo", "nosuch"), 2, "there is no run nosuch here", "kplay runs --demo lists those")
 
 
+def test_the_end_of_a_run_counts_all_its_sessions():
+    with Place() as p:
+        p.run("run", "--demo", "rolling.lua", "--yes", "--to", "3.9.1", KPLAY_CRASH="record:75")
+        said = expect(p.run("resume", "--demo"), 0, ", 6 stops (")
+        before = int(said.split(", 6 stops (")[1].split()[0])
+        assert 0 < before < 6 and f"({before} in earlier sessions)" in said, said
+        run = p.runs()[0]["run"]
+        assert f"journal   {p.dir}/state/kplay/demo/{run}/journal.jsonl" in said, said
+        assert "left      metadata.version is 3.7 (19), and 3.9.1 knows 3.9 (21)" in said, said
+
+
 def test_what_can_not_be_said_is_no_success():
     with Place() as p:
         expect(p.run("run", "--demo", "rolling.lua", "--yes", "--only", "2"), 0)

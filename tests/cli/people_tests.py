@@ -138,7 +138,7 @@ def test_approve_repeats_the_question_and_takes_the_reason():
         said = expect(p.run("run", "-c", "sub dir/kplay.yaml", "--runs", "my runs", "./raise.lua", "--yes"), 75,
                       "nobody is here to answer", "kplay approve -c 'sub dir/kplay.yaml' --runs 'my runs' ")
         approve, resume = commands(said)
-        said = expect(p.run(*approve[1:]), 2, "./raise.lua waits for an answer, asked 0 s ago", "can not be taken back. Do it?",
+        said = expect(p.run(*approve[1:]), 2, "./raise.lua waits for an answer, asked 0 s ago", "is irreversible. Do it?",
                       "means     nothing brings back the state before it", "nobody is here to say yes")
         yes = commands(said)[0]
         assert yes == [*approve, "--yes", "--reason", "TEXT"], yes
@@ -146,7 +146,7 @@ def test_approve_repeats_the_question_and_takes_the_reason():
         expect(p.run(*listed), 0, " paused ")
         run = approve[-1]
         expect(p.run(*approve[1:-1], "--yes"), 2, "--yes names the run it is for")
-        said = expect(p.run(*yes[1:-1], "all brokers run 3.5.2"), 0, "can not be taken back. Do it?", f"approved  run {run}; go on with: ")
+        said = expect(p.run(*yes[1:-1], "all brokers run 3.5.2"), 0, "is irreversible. Do it?", f"approved  run {run}; go on with: ")
         assert shlex.split(said.split("go on with: ")[1]) == resume, said
         expect(p.run(*listed), 0, " approved ")
         expect(p.run(*yes[1:]), 3, "does not wait for an answer")

@@ -56,6 +56,7 @@ def normal(text: str) -> str:
     """Without what differs from run to run: names, hashes, times."""
     text = re.sub(r"\b\d{4}-[0-9a-f]{4}\b", "RUN", text)
     text = re.sub(r"last link is [0-9a-f]+", "last link is HASH", text)
+    text = re.sub(r"journal   /\S+/state/", "journal   STATE/", text)
     return text
 
 

@@ -1,2 +1,2 @@
--- error `string` can not be changed
+-- error `string` cannot be changed
 string.format = say

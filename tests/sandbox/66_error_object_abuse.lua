@@ -1,3 +1,3 @@
--- error an error can not be changed
+-- error an error cannot be changed
 local ok, e = pcall(boom)
 e.retriable = true

@@ -9,19 +9,19 @@ held=0 holder=-
 look() {
     hold -x
     [ -e "$state/epoch" ] || return 0
-    [ -r "$state/epoch" ] || fail "$state/epoch can not be read"
+    [ -r "$state/epoch" ] || fail "$state/epoch cannot be read"
     read -r held holder <"$state/epoch" || :
     case $held in
-    '' | *[!0-9]*) fail "$state/epoch can not be understood" ;;
+    '' | *[!0-9]*) fail "$state/epoch cannot be understood" ;;
     esac
-    [ -n "$holder" ] || fail "$state/epoch can not be understood"
+    [ -n "$holder" ] || fail "$state/epoch cannot be understood"
 }
 put() {
     new=$state/epoch.new
     printf '%s %s\n%s %s\n' "$epoch" "$1" "$(date +%s)" "$who" >"$new" &&
         durable "$new" &&
         mv -T "$new" "$state/epoch" &&
-        durable "$state" || fail "$state/epoch can not be written"
+        durable "$state" || fail "$state/epoch cannot be written"
 }
 told() {
     say epoch "$epoch"

@@ -1,6 +1,6 @@
 # Takes the host; the number never goes back.
-mkdir -p "$state/op" || fail "$state can not be made"
-[ -e "$state/lock" ] || : >>"$state/lock" || fail "$state can not be written"
+mkdir -p "$state/op" || fail "$state cannot be made"
+[ -e "$state/lock" ] || : >>"$state/lock" || fail "$state cannot be written"
 look
 [ "$epoch" -ge "$held" ] || fenced
 [ "$epoch" -gt "$held" ] || [ "$me" = "$holder" ] || fenced

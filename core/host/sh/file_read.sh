@@ -2,7 +2,7 @@
 path=$(readlink -f "$path") || exit 0
 say path "$path"
 [ -e "$path" ] || exit 0
-[ -f "$path" ] && [ -r "$path" ] || fail "$path can not be read"
+[ -f "$path" ] && [ -r "$path" ] || fail "$path cannot be read"
 set -- $(stat -c '%s %a %Y' "$path")
 [ "$1" -le "$limit" ] || fail "$path has $1 bytes, more than are read at once"
 say mode "$2"

@@ -7,13 +7,13 @@ trap 'rm -f "$new" "$backup.new"' EXIT
 # A link that is cut: PIPE, at the next word.
 trap 'exit 95' HUP INT PIPE TERM
 umask 027
-cat >"$new" || fail "$new can not be written"
+cat >"$new" || fail "$new cannot be written"
 [ "$(sum_of "$new")" = "$sum" ] || fail "$new did not arrive whole"
 if [ -e "$path" ]; then
     for change in chown chgrp; do
         "$change" --reference="$path" "$new" 2>/dev/null && break
     done
-    chmod --reference="$path" "$new" || fail "$new can not be given the mode of $path"
+    chmod --reference="$path" "$new" || fail "$new cannot be given the mode of $path"
 else
     chmod 640 "$new"
 fi
@@ -25,10 +25,10 @@ if [ "$now" != "$sum" ]; then
     [ "$now" = "$expect" ] || refuse "$path is not the file that was read"
     if [ -n "$now" ] && [ ! -e "$backup" ]; then
         cp -p "$path" "$backup.new" && durable "$backup.new" &&
-            mv -T "$backup.new" "$backup" || fail "$backup can not be written"
+            mv -T "$backup.new" "$backup" || fail "$backup cannot be written"
     fi
     act file "$path"
-    mv -T "$new" "$path" || fail "$path can not be replaced"
+    mv -T "$new" "$path" || fail "$path cannot be replaced"
     durable "$(dirname "$path")"
     did='done'
 fi

@@ -13,11 +13,11 @@ if [ "$current/" -ef "$target/" ]; then
 fi
 new=$current.kplay-$opname
 rm -f "$new"
-ln -s "$target" "$new" || fail "$new can not be made"
+ln -s "$target" "$new" || fail "$new cannot be made"
 act link "$version"
 if ! mv -T "$new" "$current"; then
     rm -f "$new"
-    fail "$current can not be replaced"
+    fail "$current cannot be replaced"
 fi
 durable "$(dirname "$current")"
 say did 'done'

@@ -19,5 +19,5 @@ lock() {
 act() {
     printf '%s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$op" "$*" |
         files tee -a "$state/acts.log" >/dev/null ||
-        fail "$state/acts.log can not be written"
+        fail "$state/acts.log cannot be written"
 }

@@ -12,7 +12,7 @@ for jar in "$dir/libs/"*.jar; do
     [ -r "$jar" ] || wrong incomplete "$(id -un) may not read $jar"
     ! is_cut "$jar" || wrong incomplete "${jar##*/} in $dir/libs is cut short"
 done
-[ -r "$config" ] || unknown "$config can not be read"
+[ -r "$config" ] || unknown "$config cannot be read"
 say file_sha256 "$(sha256sum <"$config" | cut -c1-64)"
 find_process
 find_java || unknown 'no Java was found'
@@ -37,7 +37,7 @@ if [ "$pid" != 0 ]; then
         {
             cat "$config"; printf '\n\n'
             printf '%s\n' "$overrides" | sed 's/\\/&&/g'
-        } >"$file" || unknown 'the file and its overrides can not be written'
+        } >"$file" || unknown 'the file and its overrides cannot be written'
     fi
 fi
 (

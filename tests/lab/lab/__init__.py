@@ -2,7 +2,7 @@
 
 Every node of a cluster has what a host of its own would give it: a loopback address, an OpenSSH
 server with its own host key, an unprivileged user's tree of releases, configuration, data and logs,
-and a service script.  kplay reaches the nodes as it would reach hosts, and can not tell that they
+and a service script.  kplay reaches the nodes as it would reach hosts, and cannot tell that they
 share a kernel.
 
   releases.py   Kafka's jars, fetched once, laid out as release directories

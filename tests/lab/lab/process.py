@@ -40,7 +40,7 @@ class Process:
         except ProcessLookupError:
             return False
         try:
-            # The handle can not change hands; the pid behind it is checked after taking it.
+            # The handle cannot change hands; the pid behind it is checked after taking it.
             if not self.alive():
                 return False
             signal.pidfd_send_signal(handle, signum)

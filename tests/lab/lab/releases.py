@@ -113,7 +113,7 @@ def fetch(version: str) -> Path:
 
 def install(release: Path, into: Path) -> Path:
     """Another copy of a release directory, below `into`.  The jars are hard links (copies where a
-    link can not be made: another file system), the rest is small and copied."""
+    link cannot be made: another file system), the rest is small and copied."""
     def link(src: str, dst: str) -> None:
         try:
             os.link(src, dst)

@@ -2,7 +2,7 @@
 to 4.x speaks: Metadata v10, CreateTopics v4, DescribeConfigs v1, IncrementalAlterConfigs v0,
 Alter- and ListPartitionReassignments v0, and DescribeQuorum v0 (KRaft from 3.0).
 
-It shares no code with kplay, so that one mistake can not blind both.  Field orders are those of
+It shares no code with kplay, so that one mistake cannot blind both.  Field orders are those of
 Kafka's message schemas (clients/src/main/resources/common/message of each release).
 """
 from __future__ import annotations

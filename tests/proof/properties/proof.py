@@ -95,7 +95,7 @@ def run(command, text):
 
 
 def same_text(java):
-    """Java keeps half of a character; UTF-8 can not."""
+    """Java keeps half of a character; UTF-8 cannot."""
     return re.sub("[\ud800-\udfff]", "\ufffd", java)
 
 

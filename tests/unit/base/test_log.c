@@ -1,4 +1,4 @@
-/* The log: which levels are written, how a line begins, and that it can not move the cursor. */
+/* The log: which levels are written, how a line begins, and that it cannot move the cursor. */
 #include "base/base.h"
 #include "with_child.h"
 

@@ -1,4 +1,4 @@
-/* Text helpers: one table per helper, and files that can and can not be read. */
+/* Text helpers: one table per helper, and files that can and cannot be read. */
 #include "base/base.h"
 
 #include <setjmp.h>

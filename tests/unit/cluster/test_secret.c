@@ -101,8 +101,8 @@ static void from_a_file(void **state)
     }
     KP_AUTO_ARENA a = arena();
     check_failure(a, kp_map(a, "file", kp_text(a, "/nonexistent/x"), NULL),
-                  "its file can not be read");
-    check_failure(a, kp_map(a, "file", kp_text(a, "/tmp"), NULL), "its file can not be read");
+                  "its file cannot be read");
+    check_failure(a, kp_map(a, "file", kp_text(a, "/tmp"), NULL), "its file cannot be read");
 }
 
 static void from_the_environment(void **state)
@@ -143,8 +143,8 @@ static void from_a_command(void **state)
     check_failure(a, shell(a, "printf 'x\\000hunter2'"), "holds a NUL byte");
     check_failure(a, shell(a, "while :; do echo hunter2hunter2hunter2; done"),
                   "/bin/sh prints more than");
-    check_failure(a, words(a, (const char *const[]){ "/nonexistent/x", NULL }),
-                  "/nonexistent/x can not be started");
+    check_failure(a, words(a, (const char *const[]) { "/nonexistent/x", NULL }),
+                  "/nonexistent/x cannot be started");
     check_failure(a, words(a, (const char *const[]){ NULL }), "empty command");
 }
 

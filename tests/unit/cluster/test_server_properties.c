@@ -209,9 +209,10 @@ static void refuses(void **state)
     check_refusal("b=1\na=1\nc=1\n\\u0061=2\n", 24, set, "a is set twice, in lines 2 and 4");
     check_refusal("a=1\na=1\n", 8, kp_map(a, "a", kp_bool(false), NULL),
                   "a is set twice, in lines 1 and 2");
-    check_refusal("", 0, kp_map(a, "a", kp_bool(true), NULL), "a can not be set to a boolean");
-    check_refusal("", 0, kp_map(a, "a", kp_int(a, 3), NULL), "a can not be set to a integer");
-    check_refusal("", 0, kp_map(a, "a", kp_text(a, "\xff"), NULL), "a can not be set: that is no text");
+    check_refusal("", 0, kp_map(a, "a", kp_bool(true), NULL), "a cannot be set to a boolean");
+    check_refusal("", 0, kp_map(a, "a", kp_int(a, 3), NULL), "a cannot be set to a integer");
+    check_refusal("", 0, kp_map(a, "a", kp_text(a, "\xff"), NULL),
+                  "a cannot be set: that is no text");
     char *large = kp_alloc(a, KP_PROPERTIES_LIMIT + 2);
     memset(large, '#', KP_PROPERTIES_LIMIT + 1);
     check_refusal(large, KP_PROPERTIES_LIMIT + 1, set, "the file is larger than 1.0 MB");

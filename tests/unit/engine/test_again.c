@@ -101,7 +101,7 @@ static void pin_by_hand(bench *b)
 /* The second attempt finds it so, and what the first one meant to write binds nobody. */
 static void what_was_put_right_by_hand_is_gone_on_with(void **state)
 {
-    static const twist no = { KP_A_FILE, 1, "no", "/etc/kafka can not be written" };
+    static const twist no = { KP_A_FILE, 1, "no", "/etc/kafka cannot be written" };
     static const char *const calls[] = { "set_ibp [1,\"3.4\"]", "stop_broker [1]",
                                          "switch_release [1,\"3.5.2\"]", "start_broker [1]", NULL };
     bench b = { 0 };
@@ -109,7 +109,7 @@ static void what_was_put_right_by_hand_is_gone_on_with(void **state)
     begin(&b, ZOOKEEPER, goes, &no, 1);
     plan.calls = calls;
     plan.bent_from = 0;
-    fails(bench_run(&b, NULL), KP_HOST, "/etc/kafka can not be written");
+    fails(bench_run(&b, NULL), KP_HOST, "/etc/kafka cannot be written");
     plan.bent_from = -1;
     twist_on(false);
     pin_by_hand(&b);

@@ -159,8 +159,7 @@ static void a_word_that_nothing_was_done_on_ages(void **state)
     static const struct {
         const test_script *script;
         const char *spec, *what;
-    } rows[] = { { &confirming, SMALL, "Start it?" },
-                 { &raising, ZK_352, "can not be taken back" } };
+    } rows[] = { { &confirming, SMALL, "Start it?" }, { &raising, ZK_352, "is irreversible" } };
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {
         bench b = { 0 };
@@ -199,7 +198,7 @@ static void a_word_of_an_older_kplay_holds(void **state)
     kp_journal *j;
     (void)state;
     open_people(&b, &raising, ZK_352);
-    fails(bench_run(&b, NULL), KP_PAUSED, "can not be taken back. Do it?");
+    fails(bench_run(&b, NULL), KP_PAUSED, "is irreversible. Do it?");
     char *run = bench_only_run(&b);
     const kp_value *pause = newest(&b, KP_K_PAUSE);
     well(kp_journal_open(b.a, &kp_disk_real, b.runs, run, &j));
@@ -348,7 +347,7 @@ static kp_err *find_nothing(void *ud, kp_arena *a, kp_find what, const char *nam
     (void)ret_path;
     (void)ret_text;
     (void)ret_n;
-    return kp_err_new(KP_CONFIG, "mend it", "the playbook can not be read");
+    return kp_err_new(KP_CONFIG, "mend it", "the playbook cannot be read");
 }
 
 static void a_session_that_does_not_come_to_work_knows_what_was_changed(void **state)
@@ -358,7 +357,7 @@ static void a_session_that_does_not_come_to_work_knows_what_was_changed(void **s
     open_people(&b, &confirming, SMALL);
     fails(bench_run(&b, NULL), KP_PAUSED, "Start it?");
     b.spec.find = find_nothing;
-    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "the playbook can not be read");
+    fails(bench_resume(&b, bench_only_run(&b), NULL), KP_FAILED, "the playbook cannot be read");
     bench_over(&b);
 }
 

@@ -271,7 +271,7 @@ static void raising_the_protocol_version_needs_a_persons_word(void **state)
     answered = 1u << KP_ASK_START | 1u << KP_ASK_CONFIRM;
     for (int id = 1; id <= 3; id++) {
         fails(id == 1 ? bench_run(&b, NULL) : bench_resume(&b, bench_only_run(&b), NULL), KP_PAUSED,
-              "can not be taken back. Do it?");
+              "is irreversible. Do it?");
         assert_int_equal(stops(&b, id), 0);
         well(bench_approve(&b, bench_only_run(&b), "boss@desk"));
     }
@@ -303,13 +303,13 @@ static void a_word_for_one_thing_is_not_for_another(void **state)
     b.spec.sink.ask = some_ask;
     answered = 1u << KP_ASK_START;
     level = "3.5";
-    fails(bench_run(&b, NULL), KP_PAUSED, "3.5\"} can not be taken back");
+    fails(bench_run(&b, NULL), KP_PAUSED, "3.5\"} is irreversible");
     char *run = bench_only_run(&b);
     well(bench_approve(&b, run, "boss@desk"));
     level = "3.9";
     the_script = &other;
     b.spec.accept_changed_playbook = true;
-    fails(bench_resume(&b, run, NULL), KP_PAUSED, "3.9\"} can not be taken back");
+    fails(bench_resume(&b, run, NULL), KP_PAUSED, "3.9\"} is irreversible");
     well(bench_approve(&b, run, "boss@desk"));
     b.spec.accept_changed_playbook = false;
     well(bench_resume(&b, run, NULL));

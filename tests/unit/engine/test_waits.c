@@ -218,7 +218,7 @@ static void a_wait_that_failed_fails_again_without_waiting(void **state)
     bench_over(&b);
 }
 
-/* ---- a wait for what can not become so ---- */
+/* ---- a wait for what cannot become so ---- */
 
 static kp_verdict hopeless_probe(kp_step *s, const void *args)
 {

@@ -1,4 +1,4 @@
-/* What the guard finds before a start, before a switch of release and before what can not be undone,
+/* What the guard finds before a start, before a switch of release and before what cannot be undone,
  * from whatever nodes and hosts answer. */
 #include "guard/guard.h"
 
@@ -420,10 +420,10 @@ static void a_file_that_is_not_as_kplay_left_it_is_a_finding(void **state)
                         "config-unchanged: /k/s.properties on h1 was changed by someone after "
                         "kplay's edit\n");
     assert_string_equal(found(KP_BEFORE_START, gone, 1, &both, link, NULL, NULL),
-                        "config-unchanged: /k/s.properties on h1 can not be read\n");
+                        "config-unchanged: /k/s.properties on h1 cannot be read\n");
 }
 
-/* ---- what can not be undone ---- */
+/* ---- what cannot be undone ---- */
 
 #define RUNS(node, release)                                                                        \
     {                                                                                              \
@@ -489,7 +489,7 @@ static void every_node_must_run_what_it_takes(void **state)
           3,
           0,
           "ghosts: broker 8 (b8:9092) is registered, is down and is not in the cluster file: "
-          "metadata.version can not be raised past what it knew\n" },
+          "metadata.version cannot be raised past what it knew\n" },
     };
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {

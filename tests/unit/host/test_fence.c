@@ -198,7 +198,7 @@ static void test_damaged_file(void **state)
     answer r = { 0 }, effect = { 0 };
     place_write(p, "releases/.kplay/clusterA/epoch", "garbage\n");
     acquire(p, h, 5, "me", &r);
-    place_fails(p, &r, KP_HOST, "can not be understood");
+    place_fails(p, &r, KP_HOST, "cannot be understood");
     place_write(p, "releases/.kplay/clusterA/lock", "%s", "");
     kp_host_op op = { .id = "1.a~1", .cluster = "clusterA", .epoch = 5, .deadline = place_soon() };
     kp_host_link(h, p->a, &op, "3.9.1", place_answer, &effect);

@@ -76,7 +76,7 @@ static void test_reading(void **state)
 
     answer dir = { 0 }, big = { 0 };
     kp_host_file_read(h, p->a, p->dir, place_soon(), place_answer, &dir);
-    place_fails(p, &dir, KP_HOST, "can not be read");
+    place_fails(p, &dir, KP_HOST, "cannot be read");
     assert_int_equal(truncate(place_path(p, "odd"), KP_HOST_FILE_LIMIT + 1), 0);
     kp_host_file_read(h, p->a, place_path(p, "odd"), place_soon(), place_answer, &big);
     place_fails(p, &big, KP_HOST, "more than are read at once");

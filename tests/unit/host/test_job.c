@@ -294,7 +294,7 @@ static void test_claim_that_can_not_be_made(void **state)
     answer r = { 0 };
     kp_host_op o = op("1.x~1");
     kp_host_job(h, p->a, &o, "test", kp_printf(p->a, ": >%s/ran", p->dir), place_answer, &r);
-    place_fails(p, &r, KP_HOST, "can not be made");
+    place_fails(p, &r, KP_HOST, "cannot be made");
     place_turn_for(p, 100);
     assert_false(place_has(p, "ran"));
 }

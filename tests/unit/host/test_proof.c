@@ -240,7 +240,7 @@ static void test_a_release_that_is_not_whole(void **state)
     place_write(p, "releases/kafka_2.13-2.7.2/libs/kafka_2.13-2.7.2.jar", "%s", JAR);
     demand(p, "2.7.2", "unknown", "release 2.7.2 has no StorageTool");
     unlink(p->config);
-    demand(p, "3.9.1", "unknown", "server.properties can not be read");
+    demand(p, "3.9.1", "unknown", "server.properties cannot be read");
 }
 
 /* The word that started the process, looked up as its next start will be. */

@@ -472,7 +472,7 @@ static void test_wrong_key(void **state)
 
     p->spec.identity = place_path(p, "id_absent");
     ask(p, place_host(p), "echo x", &missing);
-    place_fails(p, &missing, KP_HOST, "the private key can not be read");
+    place_fails(p, &missing, KP_HOST, "the private key cannot be read");
 
     p->spec.identity = place_path(p, "id_ed25519");
     p->spec.user = "nobody-of-that-name";

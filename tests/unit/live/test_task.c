@@ -1,5 +1,5 @@
 /* A request under way: it ends in time even when nobody works on it, it keeps what its asker may
- * lose, and it finds the controller or says why it can not. */
+ * lose, and it finds the controller or says why it cannot. */
 #include "with_live.h"
 
 #include <string.h>

@@ -57,10 +57,10 @@ static void what_is_refused(void **state)
         { "echo({ [0] = 1 })", "echo: a table with a hole, or a key that is a number" },
         { "echo({ [1.5] = 1 })", "echo: a table with a hole, or a key that is a number" },
         { "echo({ [true] = 1 })", "echo: a table with a hole, or a key that is a boolean" },
-        { "echo(function() end)", "echo: a function can not be given to a verb" },
-        { "echo({ a = { print_ = echo } })", "echo: a function can not be given to a verb" },
+        { "echo(function() end)", "echo: a function cannot be given to a verb" },
+        { "echo({ a = { print_ = echo } })", "echo: a function cannot be given to a verb" },
         { "echo({ ['a\\0b'] = 1 })", "echo: a key with a zero byte" },
-        { "echo(string)", "echo: this table can not be given to a verb" },
+        { "echo(string)", "echo: this table cannot be given to a verb" },
         { "local t = {} t.t = t echo(t)", "echo: tables more than 24 deep inside each other" },
         { "local t = {} for i = 1, 100 do t = { t } end echo(t)",
           "echo: tables more than 24 deep inside each other" },
@@ -81,7 +81,7 @@ static void the_limits_themselves_are_allowed(void **state)
                                         "t = echo(t) for i = 1, 24 do t = t[1] end say(t)"),
                         "1");
     assert_string_equal(outcome(*state, "local ok, e = pcall(echo, run) say(ok) say(e.what)"),
-                        "false|echo: a function can not be given to a verb");
+                        "false|echo: a function cannot be given to a verb");
 }
 
 int main(void)

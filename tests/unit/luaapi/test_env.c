@@ -106,8 +106,8 @@ static void nothing_can_be_changed(void **state)
     } rows[] = {
         { "_ENV.say = 1", "`say` is not a local variable" },
         { "_ENV.mine = 1", "`mine` is not a local variable" },
-        { "string.format = 1", "`string` can not be changed" },
-        { "table.mine = 1", "`table` can not be changed" },
+        { "string.format = 1", "`string` cannot be changed" },
+        { "table.mine = 1", "`table` cannot be changed" },
         { "table.insert(string, 1)", "this table is not a list" },
         { "table.sort(_ENV)", "this table is not a list" },
         { "local s = 'x' s.y = 1", NULL },

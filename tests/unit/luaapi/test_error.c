@@ -1,4 +1,4 @@
-/* Errors across the boundary: nothing of them is lost, nothing leaks, and what ends the run can not
+/* Errors across the boundary: nothing of them is lost, nothing leaks, and what ends the run cannot
  * be caught.
  */
 #include "luaapi/with_engine.h"
@@ -30,7 +30,7 @@ static void an_error_of_a_text_shows_them_too(void **state)
         { "error('bad', 0)", "bad||playbook|false" },
         { "local x = nil + 1",
           "attempt to perform arithmetic on a nil value|t.lua:1|playbook|false" },
-        { "echo(run)", "echo: a function can not be given to a verb|t.lua:1|playbook|false" },
+        { "echo(run)", "echo: a function cannot be given to a verb|t.lua:1|playbook|false" },
     };
 
     for (size_t i = 0; i < KP_COUNT(rows); i++)
@@ -46,7 +46,7 @@ static void an_error_of_a_text_shows_them_too(void **state)
 static void it_can_not_be_changed_or_misread(void **state)
 {
     static const row rows[] = {
-        { "local ok, e = pcall(boom) e.what = 'x'", "t.lua:1: an error can not be changed" },
+        { "local ok, e = pcall(boom) e.what = 'x'", "t.lua:1: an error cannot be changed" },
         { "local ok, e = pcall(boom) say(e.wat)", "t.lua:1: an error has no field `wat`" },
     };
     for (size_t i = 0; i < KP_COUNT(rows); i++)

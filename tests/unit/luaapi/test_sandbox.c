@@ -168,7 +168,7 @@ static void wait_for_handler(pid_t pid)
     }
 }
 
-/* The timer over processor time: its first signal is a kill that can not be caught, a second one
+/* The timer over processor time: its first signal is a kill that cannot be caught, a second one
  * that finds the script where no hook is called ends the process. */
 static int signalled(const char *body, int signals)
 {

@@ -292,9 +292,8 @@ static void elsewhere_no_line_goes_away(void **state)
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     kp_screen_spec spec = { 0 };
     (void)state;
-    assert_string_equal(printed(a, &spec, waits),
-                        "  broker 1                       3 min   waited\n"
-                        "  waiting   orders-0 is under min ISR\n");
+    assert_string_equal(printed(a, &spec, waits), "  broker 1                       3 min   asked\n"
+                                                  "  waiting   orders-0 is under min ISR\n");
     spec.json = true;
     char *text = printed(a, &spec, waits);
     assert_null(strstr(text, "progress"));

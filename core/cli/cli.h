@@ -106,7 +106,9 @@ typedef struct kp_open_cluster {
     kp_sim *sim; /* NULL: live */
     bool simulated;
     const char *runs;  /* directory of runs */
-    const char *taken; /* where `sim` goes when it is taken; NULL: nowhere */
+    const char *image; /* where `sim` is kept as runs leave it; NULL: live */
+    const char *description; /* what it is made of */
+    bool begins;             /* `sim` goes there when a run has begun */
     kp_files files;
 } kp_open_cluster;
 
@@ -115,7 +117,7 @@ typedef struct kp_open_cluster {
 typedef enum kp_purpose {
     KP_TO_FIND,  /* where runs and playbooks are: no world */
     KP_TO_LOOK,  /* to ask */
-    KP_TO_BEGIN, /* a run: on the simulated cluster as an unfinished one left it, or a fresh one */
+    KP_TO_BEGIN, /* a run: on the simulated cluster as runs left it, or a fresh one */
     KP_TO_GO_ON, /* with a run: the simulated cluster must be there */
 } kp_purpose;
 
@@ -125,6 +127,8 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
                         kp_open_cluster *ret_c) KP_MUST_USE;
 /* The run on it has begun: its simulated cluster takes the place of the one that was there. */
 kp_err *kp_cluster_taken(void *cluster) KP_MUST_USE;
+/* The next run finds a fresh simulated cluster.  KP_REFUSED while a run on it is unfinished. */
+kp_err *kp_cluster_reset(kp_arena *a, const kp_open_cluster *c) KP_MUST_USE;
 void kp_cluster_close(kp_open_cluster *c);
 
 /* A simulated copy of a live cluster, for --dry-run. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,6 +49,11 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+static const char *described(kp_arena *a, const kp_open_cluster *c)
+{
+    return kp_printf(a, "%s.made-of", c->image);
+}
+
 static kp_err *nothing_here(void)
 {
     kp_err *e = kp_err_new(
@@ -58,42 +64,42 @@ static kp_err *nothing_here(void)
                        "describe yours in kplay.yaml (README, The cluster file)");
 }
 
-static bool unfinished(kp_arena *a, const char *runs)
+/* What it was made of, beside its image: whoever changes the description is told to reset it. */
+static kp_err *same_description(kp_arena *a, const char *beside, const char *description)
 {
-    kp_run_info *info;
+    char *kept;
     size_t n;
-    kp_err *e = kp_runs_list(a, runs, &info, &n);
-    if (e) {
-        kp_err_drop(e);
-        return false;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (!info[i].finished)
-            return true;
-    return false;
+    kp_err *e = exists(beside) ? kp_file_read(a, beside, 1 << 16, &kept, &n) : NULL;
+    if (e || !exists(beside) || kp_streq(kept, description))
+        return e;
+    return kp_err_new(KP_CONFIG, "kplay cluster reset",
+                      "the simulated cluster here was made from another description");
 }
 
-/* In <runs>/cluster.sim: kept while a run on it is unfinished. */
+/* In <runs>/cluster.sim: as runs left it, until somebody resets it. */
 static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, const kp_value *spec,
                         kp_open_cluster *c)
 {
-    const char *image = kp_printf(a, "%s/cluster.sim", c->runs);
-    bool there = exists(image), begins = what_for == KP_TO_BEGIN,
-         anew = !there || (begins && (!unfinished(a, c->runs) || kp_opt(line, "supersede")));
+    const char *mode = kp_opt(line, "mode");
+    bool there = exists(c->image);
 
     c->simulated = true;
+    c->description = spec ? kp_sha256_hex(a, kp_json_text(a, spec), strlen(kp_json_text(a, spec)))
+                          : kp_printf(a, "demo %s", mode ? mode : "kraft");
     if (!there && what_for == KP_TO_GO_ON)
         return kp_err_new(KP_USAGE, "begin one: kplay run rolling.lua --to 3.9.1",
                           "there is no simulated cluster to go on with");
-    if (anew && spec)
+    if (there && what_for != KP_TO_GO_ON && (spec || mode))
+        KP_TRY(same_description(a, described(a, c), c->description));
+    if (!there && spec)
         KP_TRY(kp_sim_from_spec(a, spec, &c->sim));
-    else if (anew)
-        KP_TRY(kp_sim_demo(a, kp_opt(line, "mode") ? kp_opt(line, "mode") : "kraft", &c->sim));
+    else if (!there)
+        KP_TRY(kp_sim_demo(a, mode ? mode : "kraft", &c->sim));
     else if (what_for == KP_TO_GO_ON)
-        KP_TRY(kp_sim_open_file(image, &c->sim));
+        KP_TRY(kp_sim_open_file(c->image, &c->sim));
     else
-        KP_TRY(kp_sim_look(image, &c->sim));
-    c->taken = begins ? image : NULL;
+        KP_TRY(kp_sim_look(c->image, &c->sim));
+    c->begins = what_for == KP_TO_BEGIN;
     kp_sim_catch_signals(c->sim);
     c->world = kp_sim_world(c->sim);
     return NULL;
@@ -102,9 +108,45 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, c
 kp_err *kp_cluster_taken(void *cluster)
 {
     kp_open_cluster *c = cluster;
-    const char *path = c->taken;
-    c->taken = NULL;
-    return path ? kp_sim_keep(c->sim, path) : NULL;
+    if (!c->begins)
+        return NULL;
+    c->begins = false;
+    KP_AUTO_ARENA a = kp_arena_new("description", 1 << 16);
+    KP_TRY(kp_sim_keep(c->sim, c->image));
+    if (exists(described(a, c)))
+        return NULL;
+    const char *path = described(a, c);
+    FILE *f = fopen(path, "we");
+    bool written = f && fputs(c->description, f) >= 0;
+    written = f && fclose(f) == 0 && written;
+    return written ? NULL
+                   : kp_err_new(KP_CONFIG, "see why it cannot be written", "%s: %s", path,
+                                strerror(errno));
+}
+
+kp_err *kp_cluster_reset(kp_arena *a, const kp_open_cluster *c)
+{
+    kp_run_info *info;
+    size_t n;
+    if (!c->image)
+        return kp_err_new(KP_USAGE, "only what `simulate:` or --demo made can be reset",
+                          "cluster %s is no simulated one", c->inventory->cluster);
+    KP_TRY(kp_runs_list(a, c->runs, &info, &n));
+    for (size_t i = 0; i < n; i++)
+        if (!info[i].finished) {
+            kp_err *e = kp_err_new(KP_REFUSED, "end it first", "run %s on it is unfinished",
+                                   info[i].run);
+            return kp_err_next(e,
+                               "kplay resume %s   |   close it for good: kplay run PLAYBOOK "
+                               "--supersede %s",
+                               info[i].run, info[i].run);
+        }
+    const char *files[] = { c->image, described(a, c) };
+    for (size_t i = 0; i < KP_COUNT(files); i++)
+        if (unlink(files[i]) != 0 && errno != ENOENT)
+            return kp_err_new(KP_CONFIG, "remove it by hand", "%s cannot be removed: %s", files[i],
+                              strerror(errno));
+    return NULL;
 }
 
 static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, kp_open_cluster *c)
@@ -113,6 +155,7 @@ static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, 
     if (!c->runs)
         return kp_err_new(KP_USAGE, "--runs DIR says where",
                           "HOME is not set: where are runs kept?");
+    c->image = kp_printf(a, "%s/cluster.sim", c->runs);
     KP_TRY(kp_files_init(a, NULL, &c->files));
     if (what_for == KP_TO_FIND)
         return NULL;
@@ -141,6 +184,8 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
     KP_TRY(kp_inventory_load(a, file, &c->inventory));
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
+    if (c->inventory->simulate)
+        c->image = kp_printf(a, "%s/cluster.sim", c->runs);
     if (what_for == KP_TO_FIND)
         return NULL;
     KP_TRY(make_dirs(c->runs));

@@ -178,9 +178,18 @@ static int cluster_main(kp_arena *a, const kp_line *line)
     const char *what = line->word[0];
     kp_open_cluster c = { 0 };
 
-    kp_err *e = kp_cluster_open(a, line, KP_TO_LOOK, &c);
-    if (e)
+    bool resets = kp_streq(what, "reset");
+    kp_err *e = kp_cluster_open(a, line, resets ? KP_TO_FIND : KP_TO_LOOK, &c);
+    if (!e && resets)
+        e = kp_cluster_reset(a, &c);
+    if (e || resets) {
+        if (!e && json)
+            puts(kp_json_text(a, kp_map(a, "reset", kp_bool(true), NULL)));
+        else if (!e)
+            kp_out_line("the next run finds a fresh simulated cluster");
+        kp_cluster_close(&c);
         return kp_cli_fail(e, json);
+    }
     kp_class worst = 0;
     if (kp_flag(line, "sudoers")) {
         const char *lines = c.simulated ? "" : kp_live_sudoers(a, c.world);
@@ -202,15 +211,17 @@ static int cluster_main(kp_arena *a, const kp_line *line)
     return 0;
 }
 
-static const char *const actions[] = { "show", "check", NULL };
+static const char *const actions[] = { "show", "check", "reset", NULL };
 
 const kp_command kp_cmd_cluster = {
     .name = "cluster",
-    .usage = "cluster show|check [options]",
+    .usage = "cluster show|check|reset [options]",
     .options = options,
     .actions = actions,
     .most_words = 1,
     .main = cluster_main,
     .doc = "Show the cluster file's nodes, or check that each answers, is who it should be, and "
-           "lets kplay work.",
+           "lets kplay work.\n\n"
+           "A simulated cluster stays as runs left it; reset makes the next run begin on a fresh "
+           "one.",
 };

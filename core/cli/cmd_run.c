@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@
         { "take-over", 0, "RUN",                                                                   \
           "take the hosts over from that run, which is gone for good; needs --reason" },           \
         { "reason", 0, "TEXT", "why, for --force and --take-over; journaled and reported" },       \
+        { "pace", 0, "N",                                                                          \
+          "of a simulated cluster: N of its seconds in one of yours (0: no wait; --demo on a "     \
+          "terminal: 5)" },                                                                        \
         KP_OPT_RUNS, KP_OPT_JSON, KP_OPT_HELP
 
 static const kp_option run_options[] = {
@@ -65,6 +69,39 @@ static kp_err *overrides(kp_arena *a, const kp_line *line, kp_run_spec *spec)
     spec->overrides = o;
     spec->n_overrides = 1;
     return NULL;
+}
+
+/* The demo on a terminal takes its time, so that a person can watch. */
+static kp_err *set_pace(const kp_line *line, const kp_open_cluster *c)
+{
+    const char *given = kp_opt(line, "pace");
+    bool watched = kp_flag(line, "demo") && kp_out_obeys(STDOUT_FILENO) && !kp_flag(line, "json") &&
+                   !kp_flag(line, "dry-run");
+    char *end = NULL;
+    long pace = given ? strtol(given, &end, 10) : watched ? 5 : 0;
+    if (given && (end == given || *end || pace < 0 || pace > 1000))
+        return kp_err_new(KP_USAGE, "give a number, like --pace 5",
+                          "--pace takes a number of seconds from 0 to 1000, got \"%s\"", given);
+    if (given && !c->sim)
+        return kp_err_new(KP_USAGE, "leave it out", "--pace is for simulated clusters");
+    if (c->sim)
+        kp_sim_pace(c->sim, (int)pace);
+    return NULL;
+}
+
+/* What somebody may do next who has just seen the demo. */
+static void try_next(kp_arena *a)
+{
+    static const char *const commands[][2] = {
+        { "kplay status", "where it stands now" },
+        { "kplay journal show RUN", "what was done, record by record" },
+        { "kplay run validate.lua --release 3.9.1", "prove the end state" },
+        { "kplay run --dry-run rolling.lua", "rehearse a restart of every node" },
+        { "kplay doc", "what a playbook can say" },
+    };
+    puts("\ntry next");
+    for (size_t i = 0; i < KP_COUNT(commands); i++)
+        kp_out_line("  %-52s %s", kp_hint(a, commands[i][0]), commands[i][1]);
 }
 
 static void fill(kp_arena *a, const kp_line *line, kp_open_cluster *c, kp_run_spec *spec)
@@ -149,6 +186,48 @@ static kp_err *help(kp_arena *a, const kp_line *line, const char *name)
     return e;
 }
 
+/* A simulated cluster has a past: what it did since then. */
+static const kp_value *acts_since(kp_arena *a, const kp_sim *sim, kp_ms begun)
+{
+    kp_builder since = kp_list_begin(a);
+    const kp_value *all = kp_sim_acts(a, sim);
+    for (size_t i = 0; i < kp_len(all); i++)
+        if (kp_get_int(kp_at(all, i), "at", 0) >= begun)
+            kp_list_add(&since, kp_at(all, i));
+    return kp_list_end(&since);
+}
+
+/* On a simulated copy, and what that cannot show judged on the cluster itself. */
+static kp_err *rehearse(kp_arena *a, const kp_open_cluster *c, kp_run_spec *spec, bool json)
+{
+    const kp_value *report = NULL;
+    kp_sim *copy = c->sim ? kp_sim_copy(c->sim) : NULL;
+    if (!copy)
+        KP_TRY(kp_cluster_rehearsal(a, c, &copy));
+    spec->inventory = kp_sim_inventory(a, copy, c->inventory);
+    spec->world = kp_sim_world(copy);
+    kp_sim_catch_signals(copy);
+    spec->simulated = true;
+    spec->runs = NULL;
+    spec->assume_yes = true;
+    kp_sim_keep_leaders(copy);
+    kp_ms begun = kp_now(spec->world);
+    kp_err *e = kp_run_first(a, spec, &report);
+    if (!e && !c->sim)
+        e = kp_cluster_judge(a, c, spec, copy);
+    kp_rehearsed r = { .report = report,
+                       .acts = acts_since(a, copy, begun),
+                       .err = e,
+                       .inventory = spec->inventory,
+                       .prefix = "sim  " };
+    if (json)
+        puts(kp_json_text(a, kp_map(a, "event", kp_text(a, "rehearsed"), "acts", r.acts, NULL)));
+    else if (report)
+        kp_verdict_lines(a, &r);
+    kp_sim_close(copy);
+    return e;
+}
+
 static int run_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json"), dry = kp_flag(line, "dry-run");
@@ -165,44 +244,23 @@ static int run_main(kp_arena *a, const kp_line *line)
     kp_err *e = kp_cluster_open(a, line, dry ? KP_TO_LOOK : KP_TO_BEGIN, &c);
     if (!e)
         e = kp_files_known(a, &c.files, line->word[0]);
-    if (e) {
-        kp_cluster_close(&c);
-        return kp_cli_fail(e, json);
+    if (!e) {
+        fill(a, line, &c, &spec);
+        e = overrides(a, line, &spec);
     }
-    fill(a, line, &c, &spec);
-    e = overrides(a, line, &spec);
+    if (!e)
+        e = set_pace(line, &c);
     spec.playbook = line->word[0];
     spec.given = (kp_given_args) { .value = line->extra, .also = kp_option_names(a, &kp_cmd_run) };
     spec.supersede = kp_opt(line, "supersede");
     spec.taken = kp_cluster_taken;
     spec.taken_ud = &c;
-    if (!e && dry) {
-        kp_sim *copy;
-        if (c.sim)
-            copy = kp_sim_copy(c.sim);
-        else
-            e = kp_cluster_rehearsal(a, &c, &copy);
-        if (!e) {
-            spec.inventory = kp_sim_inventory(a, copy, c.inventory);
-            spec.world = kp_sim_world(copy);
-            kp_sim_catch_signals(copy);
-            spec.simulated = true;
-            spec.runs = NULL;
-            spec.assume_yes = true;
-            kp_sim_keep_leaders(copy);
-            e = kp_run_first(a, &spec, NULL);
-            if (!e && !c.sim)
-                e = kp_cluster_judge(a, &c, &spec, copy);
-            if (json)
-                puts(kp_json_text(a, kp_map(a, "event", kp_text(a, "rehearsed"), "acts",
-                                            kp_sim_acts(a, copy), NULL)));
-            kp_sim_close(copy);
-        }
-    } else if (!e) {
-        e = kp_run_first(a, &spec, NULL);
-    }
+    if (!e)
+        e = dry ? rehearse(a, &c, &spec, json) : kp_run_first(a, &spec, NULL);
     if (spec.sink.ud)
         kp_screen_done(spec.sink);
+    if (!e && !json && !dry && kp_flag(line, "demo") && kp_out_obeys(STDOUT_FILENO))
+        try_next(a);
     kp_cluster_close(&c);
     return kp_cli_fail(e, json);
 }
@@ -248,6 +306,8 @@ static int resume_main(kp_arena *a, const kp_line *line)
         kp_hint_run(run, true);
         fill(a, line, &c, &spec);
         e = overrides(a, line, &spec);
+        if (!e)
+            e = set_pace(line, &c);
         spec.accept_changed_playbook = kp_flag(line, "accept-changed-playbook");
         spec.accept_new_kplay = kp_flag(line, "accept-new-kplay");
         if (!e)
@@ -257,6 +317,8 @@ static int resume_main(kp_arena *a, const kp_line *line)
     }
     if (spec.sink.ud)
         kp_screen_done(spec.sink);
+    if (!e && !json && kp_flag(line, "demo") && kp_out_obeys(STDOUT_FILENO))
+        try_next(a);
     kp_cluster_close(&c);
     return kp_cli_fail(e, json);
 }

@@ -126,9 +126,9 @@ static void add_options(kp_buf *b, const kp_command *c, const char *rest)
 /* The command c, of which `p` is what stands after its name; gives back what is left. */
 static const char *add_command(kp_buf *b, const kp_command *c, const char *p)
 {
-    bool resume = c == &kp_cmd_resume, journal = c == &kp_cmd_journal;
+    bool resume = c == &kp_cmd_resume;
     bool of_run = resume || c == &kp_cmd_approve || c == &kp_cmd_settle;
-    size_t sub = journal && *p == ' ' ? 1 + strcspn(p + 1, " ") : 0;
+    size_t sub = c->actions && *p == ' ' ? 1 + strcspn(p + 1, " |;,:\n") : 0;
     size_t n = p[sub] == ' ' ? run_at(p + sub + 1) : 0;
     bool named = n > 3, other = named && strncmp(p + sub + 1, here.run, n) != 0;
 

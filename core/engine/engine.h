@@ -189,8 +189,9 @@ typedef struct kp_run_spec {
 
 /* Runs a playbook to its end.  ret_report (in `a`, may be NULL) is set in every case:
  *   {run, state = "done"|"paused"|"failed"|"refused", records, journal, requests, took_ms,
- * stops = [...], stops_before, assumed = [...], unused_effects = [...], idle = {...}, overrides = [...],
- *    accepted = [{before, accepted}], warnings, closed (for good: it cannot be resumed)} */
+ *    stops = [...], stops_before, assumed = [...], irreversible = [...], unused_effects = [...],
+ *    overrides = [...], accepted = [{before, accepted}], warnings, closed (for good: it cannot be
+ *    resumed)} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
 /* Goes on with the run that wrote the journal `j`, which was opened to be written and is the run's
  * from now on. */

@@ -90,7 +90,8 @@ static kp_answer put(kp_run *r, const kp_question *q, const char **ret_by)
     if (r->spec->assume_yes) {
         *ret_by = q->kind == KP_ASK_START ? "" : "assumed";
         if (q->kind != KP_ASK_START)
-            kp_list_add(&r->tally.assumed, kp_text(r->a, q->text));
+            kp_list_add(q->kind == KP_ASK_IRREVERSIBLE ? &r->tally.irreversible : &r->tally.assumed,
+                        kp_text(r->a, q->text));
         return KP_ANSWER_YES;
     }
     if (!r->spec->sink.ask)

@@ -2,8 +2,9 @@
  *
  * {run, state = "done"|"paused"|"failed"|"refused", records, head, journal = its path, requests,
  * took_ms, stops = [{node, at, idle_ms, idle_requests, idle_polls}], stops_before = a count, down =
- * [names], assumed, warnings, overrides, accepted, unused_effects, used_effects, replayed, acted,
- * closed}: requests, took_ms and stops are of this session
+ * [names], assumed, irreversible = [what a rehearsal said yes to], warnings, overrides, accepted,
+ * unused_effects, used_effects, replayed, acted, closed}: requests, took_ms and stops are of this
+ * session
  */
 #include "engine/run.h"
 
@@ -72,7 +73,8 @@ const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed)
                   "requests", kp_int(a, r->w->n_requests), "took_ms",
                   kp_int(a, kp_mono(r->w) - r->tally.began), "stops", kp_list_end(&r->tally.stops),
                   "stops_before", r->tally.stops_before ? kp_int(a, r->tally.stops_before) : NULL,
-                  "down", kp_left_down(r), "assumed", kp_list_end(&r->tally.assumed), "warnings",
+                  "down", kp_left_down(r), "assumed", kp_list_end(&r->tally.assumed),
+                  "irreversible", kp_list_end(&r->tally.irreversible), "warnings",
                   kp_list_end(&r->tally.warnings), "overrides", kp_list_end(&r->tally.overridden),
                   "accepted", kp_list_end(&r->tally.accepted), "unused_effects",
                   kp_effects_value(a, unused), "used_effects", kp_effects_value(a, r->used),

@@ -31,6 +31,7 @@ kp_run *kp_run_new(kp_arena *a, const kp_run_spec *spec)
     r->tally.confirmed_at = -1;
     r->tally.stops = kp_list_begin(a);
     r->tally.assumed = kp_list_begin(a);
+    r->tally.irreversible = kp_list_begin(a);
     r->tally.warnings = kp_list_begin(a);
     r->tally.overridden = kp_list_begin(a);
     r->tally.accepted = kp_list_begin(a);

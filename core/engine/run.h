@@ -79,7 +79,7 @@ typedef struct kp_people {
 } kp_people;
 
 typedef struct kp_tally { /* for the report */
-    kp_builder stops, assumed, warnings, overridden, accepted;
+    kp_builder stops, assumed, irreversible, warnings, overridden, accepted;
     int stops_before; /* in earlier sessions of the run */
     kp_ms began;
     kp_ms confirmed_at; /* monotonic: the last node was confirmed in sync; -1: none since the last

@@ -24,28 +24,6 @@ int64_t kp_median(kp_arena *a, const kp_value *list, const char *key)
     return v[n / 2];
 }
 
-static void verdict(kp_arena *a, const kp_event *e, const char *prefix)
-{
-    const kp_value *assumed = kp_get(e->value, "assumed"), *warnings = kp_get(e->value, "warnings");
-
-    if (e->err)
-        kp_out_styled(KP_BAD, "%sverdict   no-go", prefix);
-    else if (kp_len(warnings))
-        kp_out_styled(KP_CARE, "%sverdict   go, with %zu warning%s", prefix, kp_len(warnings),
-                      kp_len(warnings) == 1 ? "" : "s");
-    else
-        kp_out_styled(KP_GOOD, "%sverdict   go: %zu stops, about %s", prefix,
-                      kp_len(kp_get(e->value, "stops")),
-                      kp_duration_text(a, kp_get_int(e->value, "took_ms", 0), false));
-    for (size_t i = 0; i < kp_len(assumed); i++)
-        kp_out_line("%sassumed   yes to: %s", prefix, kp_as_text(kp_at(assumed, i), "?"));
-    kp_out_line(
-        "%sassumed   the order of things is exact, times are estimates; log recovery after an "
-        "unclean stop, client retries and garbage "
-        "collection are not known",
-        prefix);
-}
-
 void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec,
                       const char *prefix)
 {
@@ -84,8 +62,6 @@ void kp_closing_lines(kp_arena *a, const kp_event *e, const kp_screen_spec *spec
                     kp_get_text(kp_at(accepted, i), "accepted", "?"));
     if (!spec->rehearsal && kp_get(v, "journal"))
         kp_out_line("%sjournal   %s", prefix, kp_get_text(v, "journal", ""));
-    if (spec->rehearsal)
-        verdict(a, e, prefix);
     if (e->err && !spec->rehearsal &&
         (kp_streq(state, "paused") || kp_streq(state, "refused") || kp_streq(state, "failed")))
         kp_out_line("%sstopped   run %s; the journal's last link is %.8s", prefix,

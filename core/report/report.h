@@ -3,6 +3,7 @@
  * screen.c   the events of a run as lines: one per node, past lines never change, one live line on
  *            a terminal, plain lines with their time elsewhere; or one JSON object per event
  * closing.c  the run's report: what was done, idle times, warnings, what to do next
+ * verdict.c  what a rehearsal says of the real run
  * asking.c   a question to the person at the terminal
  *
  * A simulated run's lines begin with "sim".
@@ -17,7 +18,7 @@ typedef struct kp_screen_spec {
     bool terminal; /* a person looks: a live line; else every line has its time */
     bool simulated;
     bool yes;       /* --yes: start and asks are answered yes */
-    bool rehearsal; /* --dry-run: ends with the verdict and the assumptions */
+    bool rehearsal; /* --dry-run: its verdict comes later (verdict.c) */
     kp_world *world; /* waits for what a person types; NULL: nobody is asked */
     const char *who;
     /* A text with the commands in it completed; `about`: the run's summary or report, or NULL.
@@ -45,6 +46,16 @@ bool kp_out_colours(int fd);
 size_t kp_out_columns(void);
 /* The bytes of the first `columns` characters of a UTF-8 text; each is taken for one column. */
 size_t kp_out_cut(const char *text, size_t columns);
+
+/* ---- verdict.c ---- */
+typedef struct kp_rehearsed {
+    const kp_value *report; /* of the run on the copy */
+    const kp_value *acts;   /* what it did there, as kp_sim_acts gives it */
+    const kp_err *err;      /* why it would not go; NULL */
+    const kp_inventory *inventory;
+    const char *prefix;
+} kp_rehearsed;
+void kp_verdict_lines(kp_arena *a, const kp_rehearsed *r);
 
 /* An error as the last words on stderr (or one JSON object on stdout). */
 void kp_screen_error(const kp_err *e, bool json);

@@ -115,6 +115,9 @@ const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_in
 
 /* Count SIGINT, SIGTERM and SIGHUP of this process as interrupts from now on. */
 void kp_sim_catch_signals(kp_sim *sim);
+/* From now on time passes for whoever waits on this world, too: `pace` seconds of its clock in one
+ * real second, and no wait longer than a second; 0: none passes. */
+void kp_sim_pace(kp_sim *sim, int pace);
 void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been pressed */
 
 /* Plan a fault, a map {fault = NAME, ...}:

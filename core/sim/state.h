@@ -417,7 +417,8 @@ struct kp_sim {
     kp_heap calls; /* requests under way, by due and ticket */
     uint64_t ticket;
     int interrupts, interrupts_told;
-    kp_loop *loop; /* signals only */
+    kp_loop *loop; /* signals, and pauses of real time */
+    int pace;      /* seconds of the virtual clock in one of the real one; 0: no pauses */
 };
 
 /* ---- timers ---- */

@@ -16,6 +16,7 @@
 #define HOST_TAKES (40 * KP_SIM_MS)
 #define LANDS (2 * KP_SIM_MS)
 #define PROOF_TAKES (2700 * KP_SIM_MS)
+#define PAUSE_MOST KP_SECOND         /* of real time, for one wait of a paced simulation */
 #define LOST_SSH (5 * KP_SIM_SECOND) /* until a lost connection is given up */
 
 static kp_sim *sim_of(kp_world *w)
@@ -315,6 +316,19 @@ static bool interrupted(kp_sim *sim)
     return true;
 }
 
+/* With a pace real time passes, too, so that a person can watch; a signal ends it early. */
+static void advance(kp_sim *sim, kp_us to)
+{
+    if (sim->pace && sim->loop && to > sim->h->now) {
+        kp_ms real = (to - sim->h->now) / KP_SIM_MS / sim->pace;
+        kp_ms until = kp_mono_now() + (real < PAUSE_MOST ? real : PAUSE_MOST);
+        int n = kp_loop_signals(sim->loop);
+        while (kp_mono_now() < until && kp_loop_signals(sim->loop) == n)
+            kp_loop_turn(sim->loop, until);
+    }
+    kp_sim_advance(sim, to);
+}
+
 static kp_reply *world_wait(kp_world *w, kp_ms until)
 {
     kp_sim *sim = sim_of(w);
@@ -324,13 +338,15 @@ static kp_reply *world_wait(kp_world *w, kp_ms until)
     if (interrupted(sim))
         return NULL;
     while (!reply) {
+        if (sim->pace && interrupted(sim))
+            break;
         kp_us due = sim->calls.n > 0 ? sim->calls.item[0].due : KP_SIM_NEVER;
         if (due > limit || due == KP_SIM_NEVER) {
             if (limit != KP_SIM_NEVER) /* nothing under way and no limit: nothing would ever come */
-                kp_sim_advance(sim, limit);
+                advance(sim, limit);
             break;
         }
-        kp_sim_advance(sim, due);
+        advance(sim, due);
         reply = arrive(sim, kp_heap_take_first(&sim->calls).of);
     }
     kp_sim_commit(sim);
@@ -410,6 +426,11 @@ void kp_sim_catch_signals(kp_sim *sim)
     if (!sim->loop)
         sim->loop = kp_loop_new();
     kp_loop_catch_signals(sim->loop);
+}
+
+void kp_sim_pace(kp_sim *sim, int pace)
+{
+    sim->pace = pace;
 }
 
 void kp_sim_interrupt(kp_sim *sim)

@@ -321,6 +321,8 @@ def test_replication_factor_one_is_refused_and_may_be_accepted():
         p.write("kplay.yaml", simulated("[ { name: audit, partitions: 3, rf: 1 } ]"))
         expect(p.run("run", "rolling.lua", "--yes"), 3, "no leader", "audit")
         p.write("kplay.yaml", simulated("[ { name: audit, partitions: 3, rf: 1 } ]", "  accept: [ audit ]\npolicy:\n  accept: [ { topic: audit, why: by design } ]\n"))
+        expect(p.run("run", "rolling.lua", "--yes"), 2, "made from another description", "kplay cluster reset")
+        expect(p.run("cluster", "reset"), 0, "fresh")
         expect(p.run("run", "rolling.lua", "--yes"), 0, "done")
 
 

@@ -42,7 +42,7 @@ def test_a_slip_gets_a_suggestion():
         expect(p.run("run", "--demo", "rollin.lua"), 2, 'there is no playbook "rollin.lua"; did you mean rolling.lua?')
         p.write("playbooks/nightly.lua", CONFIRM)
         expect(p.run("check", "nightli"), 2, "did you mean nightly.lua?")
-        expect(p.run("cluster", "shoe", "--demo"), 2, 'cluster takes show or check, got "shoe"; did you mean show?')
+        expect(p.run("cluster", "shoe", "--demo"), 2, 'cluster takes show, check or reset, got "shoe"; did you mean show?')
         expect(p.run("journal", "verfy", "x"), 2, "did you mean verify?")
         expect(p.run("statsu"), 2, "did you mean `status`?")
 
@@ -133,6 +133,35 @@ def test_the_journal_tells_who_began_and_who_went_on():
         expect(p.run("journal", "show", "--demo", run), 0, 'rolling.lua {"only":[2],', "on cluster demo, by ", ", kplay 0.",
                "takes the hosts with epoch 1", "goes on after: ")
         expect(p.run("journal", "show", "--demo", "nosuch"), 2, "there is no run nosuch here", "kplay runs --demo lists those")
+
+
+def test_a_simulated_cluster_stays_as_runs_left_it_until_it_is_reset():
+    with Place() as p:
+        expect(p.run("run", "--demo", "--dry-run", "rolling.lua"), 0, "verdict   go")  # of one that never ran
+        expect(p.run("run", "--demo", "rolling.lua", "--to", "3.9.1", "--yes"), 0, "6 stops")
+        for words in (["cluster", "show"], ["runs"], ["status"], ["cluster", "check"]):
+            p.run(*words, "--demo")
+        expect(p.run("run", "--demo", "validate.lua", "--release", "3.9.1"), 0, "done")
+        expect(p.run("run", "--demo", "--dry-run", "rolling.lua", "--to", "3.9.1"), 0, "already on 3.9.1", "verdict   go: 0 stops")
+        expect(p.run("run", "--demo", "rolling.lua", "--to", "3.9.1", "--yes"), 0, "0 stops")
+        expect(p.run("run", "--demo", "--mode", "zookeeper", "rolling.lua", "--yes"), 2, "made from another description",
+               "kplay cluster reset --demo")
+        expect(p.run("cluster", "reset", "--demo"), 0, "fresh")
+        expect(p.run("run", "--demo", "validate.lua", "--release", "3.9.1"), 3)
+        expect(p.run("cluster", "reset", "--demo"), 0)
+        expect(p.run("run", "--demo", "--mode", "zookeeper", "rolling.lua", "--yes"), 0, "ZooKeeper 3.4")
+
+
+def test_a_simulated_cluster_with_an_unfinished_run_is_not_reset():
+    with Place() as p:
+        p.run("run", "--demo", "rolling.lua", "--yes", KPLAY_CRASH="record:60")
+        run = p.runs()[0]["run"]
+        expect(p.run("cluster", "reset", "--demo"), 3, f"run {run} on it is unfinished", f"kplay resume --demo {run}")
+        expect(p.run("resume", "--demo"), 0, "done")
+        expect(p.run("cluster", "reset", "--demo"), 0)
+        p.write("real.yaml", "cluster: real\nkafka: { bootstrap.servers: \"127.0.0.1:9\" }\nbrokers: [ { id: 1, host: 127.0.0.1, kafka: \"127.0.0.1:9\" } ]\n")
+        said = p.run("cluster", "reset", "-c", "real.yaml")
+        assert said.returncode == 2, said
 
 
 def test_the_end_of_a_run_counts_all_its_sessions():

@@ -27,6 +27,8 @@ class Terminal:
 
     def __init__(self, place: Place, *words: str) -> None:
         self.said = ""
+        if "--demo" in words and words[0] in ("run", "resume") and "--pace" not in words:
+            words = (words[0], "--pace", "0", *words[1:])  # nobody watches
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(place.dir)

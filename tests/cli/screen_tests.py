@@ -145,3 +145,15 @@ def test_what_holds_a_run_is_said_when_it_changes():
         held = [line for line in out.stdout.splitlines() if '"event":"held"' in line]
         texts = [re.search(r'"text":"([^"]*)"', line).group(1) for line in held]
         assert held and all(a != b for a, b in zip(texts, texts[1:])) and len(held) < 20, (out.returncode, len(held), texts[:5], out.stdout[-2000:])
+
+
+def test_the_demo_on_a_terminal_takes_its_time_and_says_what_to_try_next():
+    with Place() as p:
+        t = Terminal(p, "run", "--demo", "--pace", "5", "rolling.lua", "--yes", "--only", "2")
+        said = t.ends(0, "try next")
+        assert said.count("> sim  broker 2") > 2, said
+        run = p.runs()[0]["run"]
+        assert f"kplay journal show --demo {run} " in said and "kplay status --demo " in said, said
+        for words in re.findall(r"^  kplay (.*?)  ", said.replace("\r", ""), re.M):
+            expect(p.run(*words.split()), 3 if "validate" in words else 0)  # only one node was restarted
+        expect(p.run("run", "--demo", "--pace", "x", "rolling.lua"), 2, "--pace takes a number of seconds")

@@ -13,12 +13,24 @@ typedef struct closing {
     kp_event e;
     kp_screen_spec spec;
     const char *prefix;
+    const kp_value *acts;
 } closing;
+
+static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
+                                 { .id = 2, .roles = KP_BROKER },
+                                 { .id = 3001, .roles = KP_CONTROLLER } };
+static const kp_inventory inventory = { .path = "t", .cluster = "t", .n_nodes = 3, .nodes = nodes };
 
 static void print(void *ud)
 {
     closing *c = ud;
     kp_closing_lines(c->a, &c->e, &c->spec, c->prefix);
+    if (c->spec.rehearsal)
+        kp_verdict_lines(c->a, &(kp_rehearsed) { .report = c->e.value,
+                                                 .acts = c->acts,
+                                                 .err = c->e.err,
+                                                 .inventory = &inventory,
+                                                 .prefix = c->prefix });
 }
 
 /* The lines of a run that ended with this report (JSON with ' for ") and error (may be NULL). */
@@ -33,6 +45,7 @@ static char *lines(kp_arena *a, const char *report, kp_err *err, bool rehearsal)
         *p = *p == '\'' ? '"' : *p;
     kp_err *e = kp_json_read(a, json, strlen(json), &c.e.value);
     assert_null(e);
+    c.acts = kp_get(c.e.value, "acts");
     char *text = written_to(a, STDOUT_FILENO, print, &c);
     kp_err_drop(err);
     return text;
@@ -107,9 +120,17 @@ static void a_rehearsal_that_went_well_says_go(void **state)
 {
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     (void)state;
-    const char *report = "{'state':'done','took_ms':120000,'stops':[{},{},{}]}";
+    const char *report = "{'state':'done','took_ms':120000,'stops':[{},{},{}],'acts':["
+                         "{'act':'fence','node':1},{'act':'stop','node':3001},{'act':'stop',"
+                         "'node':1,'leaders_moved':9,'peak_urp':40,'peak_at_min_isr':12},{'act':"
+                         "'stop','node':2,'leaders_moved':1,'peak_urp':2,'peak_at_min_isr':0}]}";
     char *text = lines(a, report, NULL, true);
-    assert_says(text, "\nsim  verdict   go: 3 stops, about 2 min\n");
+    assert_says(text, "\nsim  verdict   go: 3 stops, about 2 min\n"
+                      "sim  order     controller 3001, broker 1, broker 2\n"
+                      "sim  stop      broker 1: 9 leaders move; at most 40 partitions "
+                      "under-replicated, 12 at min.insync.replicas\n"
+                      "sim  stop      broker 2: 1 leader moves; at most 2 partitions "
+                      "under-replicated, 0 at min.insync.replicas\n");
     assert_says(text, "\nsim  assumed   the order of things is exact, times are estimates");
     for (char *p = text; *p; p = strchr(p, '\n') + 1)
         assert_true(kp_starts_with(p, "sim  "));
@@ -121,9 +142,9 @@ static void warnings_stand_beside_the_go(void **state)
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     (void)state;
     assert_says(lines(a, "{'state':'done','warnings':['w']}", NULL, true),
-                "verdict   go, with 1 warning\n");
+                "verdict   go, with 1 warning: 0 stops, about 0 s\n");
     assert_says(lines(a, "{'state':'done','warnings':['w','x']}", NULL, true),
-                "verdict   go, with 2 warnings\n");
+                "verdict   go, with 2 warnings: 0 stops, about 0 s\n");
 }
 
 static void a_rehearsal_that_failed_says_no_go(void **state)
@@ -133,6 +154,32 @@ static void a_rehearsal_that_failed_says_no_go(void **state)
     char *text = lines(a, "{'state':'failed','warnings':['w']}", an_error(KP_FAILED), true);
     assert_says(text, "verdict   no-go\n");
     assert_null(strstr(text, "verdict   go"));
+}
+
+static void of_many_stops_the_worst_are_shown(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    KP_AUTO_BUF b = KP_BUF_INIT(64 << 10);
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        kp_buf_fmt(&b, "%s{'act':'stop','node':2,'leaders_moved':1,'peak_at_min_isr':%d}",
+                   i ? "," : "", i == 7 || i == 30 ? 90 : 5);
+    char *text = lines(a, kp_printf(a, "{'state':'done','acts':[%s]}", kp_buf_text(&b)), NULL,
+                       true);
+    int shown = 0;
+    for (char *p = text; (p = strstr(p, "sim  stop      broker")) != NULL; p++)
+        shown++;
+    assert_int_equal(shown, 2);
+    assert_says(text, "\nsim  stop      38 more, none of them worse; --json tells each\n");
+}
+
+static void what_is_irreversible_is_told(void **state)
+{
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    (void)state;
+    assert_says(lines(a, "{'state':'done','irreversible':['set_ibp{} is irreversible. Do it?']}",
+                      NULL, true),
+                "\nsim  no way back: set_ibp{} is irreversible. Do it?\n");
 }
 
 static void every_question_that_was_answered_for_a_person_is_listed(void **state)
@@ -155,6 +202,8 @@ int main(void)
         cmocka_unit_test(a_rehearsal_that_went_well_says_go),
         cmocka_unit_test(warnings_stand_beside_the_go),
         cmocka_unit_test(a_rehearsal_that_failed_says_no_go),
+        cmocka_unit_test(of_many_stops_the_worst_are_shown),
+        cmocka_unit_test(what_is_irreversible_is_told),
         cmocka_unit_test(every_question_that_was_answered_for_a_person_is_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

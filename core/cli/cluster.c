@@ -76,6 +76,12 @@ static kp_err *same_description(kp_arena *a, const char *beside, const char *des
                       "the simulated cluster here was made from another description");
 }
 
+/* The simulator knows keys by their path; the file knows where that stands. */
+static kp_err *at_its_line(kp_arena *a, const kp_open_cluster *c, kp_err *e)
+{
+    return e ? kp_err_at(e, "%s", kp_inventory_where(a, c->inventory, e->where)) : NULL;
+}
+
 /* In <runs>/cluster.sim: as runs left it, until somebody resets it. */
 static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, const kp_value *spec,
                         kp_open_cluster *c)
@@ -92,7 +98,7 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, c
     if (there && what_for != KP_TO_GO_ON && (spec || mode))
         KP_TRY(same_description(a, described(a, c), c->description));
     if (!there && spec)
-        KP_TRY(kp_sim_from_spec(a, spec, &c->sim));
+        KP_TRY(at_its_line(a, c, kp_sim_from_spec(a, spec, &c->sim)));
     else if (!there)
         KP_TRY(kp_sim_demo(a, mode ? mode : "kraft", &c->sim));
     else if (what_for == KP_TO_GO_ON)
@@ -149,6 +155,22 @@ kp_err *kp_cluster_reset(kp_arena *a, const kp_open_cluster *c)
     return NULL;
 }
 
+/* Arguments for a playbook that there is not are a slip of its name. */
+static kp_err *check_playbooks(kp_arena *a, const kp_open_cluster *c)
+{
+    const kp_value *all = c->inventory->playbooks;
+    for (uint32_t i = 0; i < kp_len(all); i++) {
+        kp_err *e = kp_files_known(a, &c->files, all->keys[i]);
+        if (e)
+            return kp_err_class(
+                kp_err_at(e, "%s",
+                          kp_inventory_where(a, c->inventory,
+                                             kp_printf(a, "playbooks.%s", all->keys[i]))),
+                KP_CONFIG);
+    }
+    return NULL;
+}
+
 static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, kp_open_cluster *c)
 {
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : kp_state_dir(a, "demo");
@@ -184,6 +206,7 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
     KP_TRY(kp_inventory_load(a, file, &c->inventory));
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
+    KP_TRY(check_playbooks(a, c));
     if (c->inventory->simulate)
         c->image = kp_printf(a, "%s/cluster.sim", c->runs);
     if (what_for == KP_TO_FIND)

@@ -101,6 +101,9 @@ kp_err *kp_inventory_load(kp_arena *a, const char *path, const kp_inventory **re
 kp_err *kp_inventory_parse(kp_arena *a, const char *path, const char *text, size_t n,
                            const kp_inventory **ret_inv) KP_MUST_USE;
 
+/* "kplay.yaml:31:20" of a path in the file, or of the nearest one above it that stands there. */
+const char *kp_inventory_where(kp_arena *a, const kp_inventory *inv, const char *path);
+
 /* Where a cluster's runs are kept unless its file says: below $XDG_STATE_HOME when that is absolute
  * (XDG Base Directory Specification), else ~/.local/state; NULL: there is no HOME. */
 const char *kp_state_dir(kp_arena *a, const char *cluster);

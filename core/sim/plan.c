@@ -175,6 +175,10 @@ static kp_err *describe_topic(kp_plan *p, const kp_spec *s, uint32_t brokers)
                              "%d replicas do not fit on %u broker%s", (int)rf, brokers,
                              brokers == 1 ? "" : "s");
     KP_TRY(kp_spec_int(s, "min_isr", rf < 3 ? 1 : 2, 1, KP_VIEW_MIN_ISR_CAP, &min_isr));
+    if (min_isr > rf) /* Kafka takes it, and then no acks=all producer can write */
+        return kp_spec_wrong(s, "min_isr", "lower min_isr, or raise rf",
+                             "min_isr %d is more than the %d replica%s there are", (int)min_isr,
+                             (int)rf, rf == 1 ? "" : "s");
     KP_TRY(kp_spec_bytes(s, "size", 1000000 * n, &size));
     KP_TRY(kp_spec_bytes(s, "rate", 10000 * n, &rate));
     KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));

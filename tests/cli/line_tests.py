@@ -183,3 +183,18 @@ def test_what_can_not_be_said_is_no_success():
             with open("/dev/full", "w") as full:
                 out = subprocess.run([str(KPLAY), *words], cwd=p.dir, env=p.env, stdout=full, stderr=subprocess.PIPE, text=True)
             assert out.returncode == 1 and "could not be written: No space left" in out.stderr, (words, out)
+
+
+def test_a_mistake_in_the_cluster_file_has_its_line():
+    rows = [
+        ("simulate: { brokers: 3 }\nbrokers: [ { id: 1, host: h, kafka: \"h:1\" } ]\n", "3:1", "`brokers` beside `simulate`"),
+        ("simulate:\n  brokers: 3\n  topics:\n    - { name: a, partitions: 3 }\n    - { name: b, rf: 2, min_isr: 3 }\n", "6:25",
+         "min_isr 3 is more than the 2 replicas there are"),
+        ("simulate: { brokers: 3 }\nplaybooks: { rollin: { settle: 1m } }\n", "3:14", "did you mean rolling.lua?"),
+        ("simulate: { brokrs: 3 }\n", "2:13", "unknown word `brokrs`; did you mean `brokers`?"),
+        ("simulate:\n  brokers: 3\n  faults: [ { fault: crash, nod: 2, at: 1m } ]\n", "4:29", "did you mean `node`?"),
+    ]
+    for text, place, words in rows:
+        with Place() as p:
+            p.write("kplay.yaml", f"cluster: c\n{text}")
+            expect(p.run("run", "--dry-run", "rolling.lua"), 2, f"kplay.yaml:{place}: ", words)

@@ -43,15 +43,13 @@ typedef struct hearing {
 
 static void hear(void *ud, const kp_event *e)
 {
-    static const char *const kinds[] = { "opened", "resumed", "step",  "begin", "progress", "done",
-                                         "note",   "warn",    "doubt", "held",  "closed" };
     hearing *h = ud;
     if (e->kind == KP_E_PROGRESS || e->kind == KP_E_PHASE)
         return;
     kp_list_add(&h->events,
-                kp_map(h->a, "event", kp_text(h->a, kinds[e->kind]), "verb", kp_text(h->a, e->verb),
-                       "node", e->node.is ? kp_int(h->a, e->node.id) : NULL, "step",
-                       kp_text(h->a, e->step), "text", kp_text(h->a, e->text), "failed",
+                kp_map(h->a, "event", kp_text(h->a, kp_event_name(e->kind)), "verb",
+                       kp_text(h->a, e->verb), "node", e->node.is ? kp_int(h->a, e->node.id) : NULL,
+                       "step", kp_text(h->a, e->step), "text", kp_text(h->a, e->text), "failed",
                        e->err ? kp_bool(true) : NULL, NULL));
 }
 
@@ -66,15 +64,13 @@ static kp_answer answer(void *ud, const kp_question *q, const char **ret_by)
 static kp_err *inventory(kp_arena *a, kp_sim *sim, const kp_value *policy,
                          const kp_inventory **ret_inv)
 {
-    static const char *const guards[] = { "strict", "healthy", "available" };
-    static const char *const failures[] = { "ask", "stop", "back_out" };
     kp_inventory *inv = kp_memdup(a, kp_sim_inventory(a, sim, NULL), sizeof *inv);
 
     inv->on_failure = KP_ON_FAILURE_STOP;
     for (int i = 0; i < 3; i++) {
-        if (kp_streq(kp_get_text(policy, "guard", ""), guards[i]))
+        if (kp_streq(kp_get_text(policy, "guard", ""), kp_guard_levels[i]))
             inv->guard = (kp_guard_level)i;
-        if (kp_streq(kp_get_text(policy, "on_failure", ""), failures[i]))
+        if (kp_streq(kp_get_text(policy, "on_failure", ""), kp_on_failures[i]))
             inv->on_failure = (kp_on_failure)i;
     }
     if (kp_get(policy, "accept"))

@@ -145,8 +145,8 @@ static const kp_field zookeeper_fields[] = {
 static const kp_level zookeeper_table = { zookeeper_fields, KP_COUNT(zookeeper_fields) };
 
 /* In the order of kp_guard_level and kp_on_failure. */
-static const char *const guards[] = { "strict", "healthy", "available", NULL };
-static const char *const on_failures[] = { "ask", "stop", "back_out", NULL };
+const char *const kp_guard_levels[] = { "strict", "healthy", "available", NULL };
+const char *const kp_on_failures[] = { "ask", "stop", "back_out", NULL };
 
 typedef struct policy_level {
     const char *guard, *on_failure;
@@ -154,9 +154,9 @@ typedef struct policy_level {
 } policy_level;
 
 static const kp_field policy_fields[] = {
-    { "guard", KP_FIELD_CHOICE, offsetof(policy_level, guard), "strict", guards,
+    { "guard", KP_FIELD_CHOICE, offsetof(policy_level, guard), "strict", kp_guard_levels,
       "what the guard allows while a node is down" },
-    { "on_failure", KP_FIELD_CHOICE, offsetof(policy_level, on_failure), "ask", on_failures,
+    { "on_failure", KP_FIELD_CHOICE, offsetof(policy_level, on_failure), "ask", kp_on_failures,
       "what happens when a node fails" },
     { "accept", KP_FIELD_LIST, offsetof(policy_level, accept), NULL, NULL,
       "topics and partitions that may be unavailable: { topic: NAME, why: REASON }" },
@@ -559,8 +559,8 @@ static kp_err *read_policy(const kp_reading *in, const kp_value *map, kp_invento
     KP_TRY(kp_level_read(in, &policy_table, "policy", map, &p));
     for (size_t i = 0; i < kp_len(p.accept); i++)
         KP_TRY(check_accept(in, kp_printf(in->a, "policy.accept[%zu]", i), kp_at(p.accept, i)));
-    inv->guard = (kp_guard_level)position_in(guards, p.guard);
-    inv->on_failure = (kp_on_failure)position_in(on_failures, p.on_failure);
+    inv->guard = (kp_guard_level)position_in(kp_guard_levels, p.guard);
+    inv->on_failure = (kp_on_failure)position_in(kp_on_failures, p.on_failure);
     kp_builder none = kp_list_begin(in->a);
     inv->accept = p.accept ? p.accept : kp_list_end(&none);
     return NULL;

@@ -70,11 +70,13 @@ typedef enum kp_guard_level {
     KP_GUARD_HEALTHY,
     KP_GUARD_AVAILABLE
 } kp_guard_level;
+extern const char *const kp_guard_levels[]; /* their names; ends with NULL */
 typedef enum kp_on_failure {
     KP_ON_FAILURE_ASK,
     KP_ON_FAILURE_STOP,
     KP_ON_FAILURE_BACK_OUT
 } kp_on_failure;
+extern const char *const kp_on_failures[]; /* their names; ends with NULL */
 
 typedef struct kp_inventory {
     const char *path;      /* of the file, as given */

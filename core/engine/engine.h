@@ -103,6 +103,7 @@ typedef enum kp_event_kind {
     KP_E_CLOSED,   /* value: the run's report (see run.c); err: why it did not end well */
     KP_E_PHASE,    /* text: "checking"; for the live line only */
 } kp_event_kind;
+const char *kp_event_name(kp_event_kind k); /* "opened", "held", ... */
 
 typedef struct kp_event {
     kp_event_kind kind;

@@ -22,6 +22,17 @@ static void keep_waits_for(kp_run *r, const kp_event *e)
                  e->verb ? e->verb : "waiting", *e->text ? ": " : "", e->text);
 }
 
+const char *kp_event_name(kp_event_kind k)
+{
+    static const char *const names[] = {
+        [KP_E_OPENED] = "opened", [KP_E_RESUMED] = "resumed",   [KP_E_STEP] = "step",
+        [KP_E_BEGIN] = "begin",   [KP_E_PROGRESS] = "progress", [KP_E_DONE] = "done",
+        [KP_E_NOTE] = "note",     [KP_E_WARN] = "warn",         [KP_E_DOUBT] = "doubt",
+        [KP_E_HELD] = "held",     [KP_E_CLOSED] = "closed",     [KP_E_PHASE] = "phase",
+    };
+    return names[k];
+}
+
 void kp_tell(kp_run *r, kp_event e)
 {
     keep_waits_for(r, &e);

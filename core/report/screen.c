@@ -251,8 +251,6 @@ static const char *hinted(screen *s, const kp_value *about, const char *text)
 
 static void as_json(screen *s, const kp_event *e)
 {
-    static const char *const kinds[] = { "opened", "resumed", "step",  "begin", "progress", "done",
-                                         "note",   "warn",    "doubt", "held",  "closed" };
     if (e->kind == KP_E_PROGRESS || e->kind == KP_E_PHASE ||
         (e->kind == KP_E_HELD && kp_streq(e->text, s->held_text)))
         return;
@@ -262,15 +260,14 @@ static void as_json(screen *s, const kp_event *e)
     }
     kp_arena *a = s->line_a;
     const kp_value *v = kp_map(
-        a, "event", kp_text(a, kinds[e->kind]), "t", kp_text(a, kp_time_text(a, e->t)), "path",
-        e->path && *e->path ? kp_text(a, e->path) : NULL, "step",
+        a, "event", kp_text(a, kp_event_name(e->kind)), "t", kp_text(a, kp_time_text(a, e->t)),
+        "path", e->path && *e->path ? kp_text(a, e->path) : NULL, "step",
         e->step && *e->step ? kp_text(a, e->step) : NULL, "verb", kp_text(a, e->verb), "text",
         kp_text(a, e->text), "node", e->node.is ? kp_int(a, e->node.id) : NULL, "took_ms",
         e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
         e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what",
-                        kp_text(a, e->err->what), "next",
-                        kp_text(a, hinted(s, NULL, e->err->next)), "where",
-                        *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
+                        kp_text(a, e->err->what), "next", kp_text(a, hinted(s, NULL, e->err->next)),
+                        "where", *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
                         *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit",
                         kp_int(a, kp_err_exit_code(e->err)), NULL)
                : NULL,

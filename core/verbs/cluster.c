@@ -34,9 +34,8 @@ static kp_err *controllers_read(kp_step *s, const void *args, const kp_value **r
 
 static kp_err *cluster_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
-    static const char *const levels[] = { "strict", "healthy", "available" };
     (void)args;
-    *ret_v = kp_map(s->a, "guard", kp_text(s->a, levels[s->seen->inv->guard]), "id",
+    *ret_v = kp_map(s->a, "guard", kp_text(s->a, kp_guard_levels[s->seen->inv->guard]), "id",
                     kp_text(s->a, s->seen->cluster_id), "name",
                     kp_text(s->a, s->seen->inv->cluster), "mode",
                     kp_text(s->a, s->seen->zookeeper ? "zookeeper" : "kraft"), "simulated",

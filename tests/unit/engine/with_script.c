@@ -89,13 +89,11 @@ kp_err *call(kp_run *r, const char *verb, const char *json_args, const kp_value 
 
 static void on_event(void *ud, const kp_event *e)
 {
-    static const char *const kinds[] = { "opened", "resumed", "step",  "begin", "progress", "done",
-                                         "note",   "warn",    "doubt", "held",  "closed" };
     bench *b = ud;
-    if (e->kind == KP_E_PROGRESS || e->kind == KP_E_CLOSED || e->kind == KP_E_OPENED ||
-        e->kind == KP_E_RESUMED)
+    if (e->kind == KP_E_PROGRESS || e->kind == KP_E_PHASE || e->kind == KP_E_CLOSED ||
+        e->kind == KP_E_OPENED || e->kind == KP_E_RESUMED)
         return;
-    kp_buf_fmt(&b->said, "%s %s %d %s%s%s\n", kinds[e->kind], e->verb ? e->verb : "-",
+    kp_buf_fmt(&b->said, "%s %s %d %s%s%s\n", kp_event_name(e->kind), e->verb ? e->verb : "-",
                e->node.is ? e->node.id : 0, e->text ? e->text : "", e->err ? "!" : "",
                e->replayed ? "*" : "");
 }

@@ -207,6 +207,11 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
     c->runs = kp_opt(line, "runs") ? kp_opt(line, "runs") : c->inventory->runs;
     KP_TRY(kp_files_init(a, file, &c->files));
     KP_TRY(check_playbooks(a, c));
+    if (c->inventory->simulate && c->inventory->n_nodes > 0)
+        return kp_err_at(kp_err_new(KP_CONFIG, "remove one of the two",
+                                    "nodes beside `simulate`: the cluster is a real one or a "
+                                    "simulated one"),
+                         "%s", c->inventory->nodes[0].where);
     if (c->inventory->simulate)
         c->image = kp_printf(a, "%s/cluster.sim", c->runs);
     if (what_for == KP_TO_FIND)

@@ -600,31 +600,12 @@ static kp_err *read_runs(const kp_reading *in, const char *runs, kp_inventory *i
                : missing(in, "", "runs", "give the directory where runs are kept; HOME is not set");
 }
 
-/* A simulated cluster is described whole by `simulate:`. */
-static kp_err *check_simulated(const kp_reading *in, const top_level *t)
-{
-    const struct {
-        const char *key;
-        const kp_value *v;
-    } others[] = { { "kafka", t->kafka },        { "ssh", t->ssh },
-                   { "service", t->service },    { "layout", t->layout },
-                   { "brokers", t->brokers },    { "controllers", t->controllers },
-                   { "zookeeper", t->zookeeper } };
-    for (size_t i = 0; i < KP_COUNT(others); i++)
-        if (others[i].v)
-            return kp_reading_error(in, others[i].key, "remove one of the two",
-                                    "`%s` beside `simulate`: the cluster is a real one or a "
-                                    "simulated one",
-                                    others[i].key);
-    return NULL;
-}
-
 static kp_err *check_top(const kp_reading *in, const top_level *t)
 {
     if (!t->cluster)
         return missing(in, "", "cluster", "give the cluster a name: cluster: orders-prod");
     if (t->simulate)
-        return check_simulated(in, t);
+        return NULL;
     if (!t->kafka)
         return missing(in, "", "kafka",
                        "say how to connect: kafka: { bootstrap.servers: \"broker1:9092\" }");

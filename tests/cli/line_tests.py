@@ -187,7 +187,7 @@ def test_what_can_not_be_said_is_no_success():
 
 def test_a_mistake_in_the_cluster_file_has_its_line():
     rows = [
-        ("simulate: { brokers: 3 }\nbrokers: [ { id: 1, host: h, kafka: \"h:1\" } ]\n", "3:1", "`brokers` beside `simulate`"),
+        ("simulate: { brokers: 3 }\nbrokers: [ { id: 1, host: h, kafka: \"h:1\" } ]\n", "3:12", "nodes beside `simulate`"),
         ("simulate:\n  brokers: 3\n  topics:\n    - { name: a, partitions: 3 }\n    - { name: b, rf: 2, min_isr: 3 }\n", "6:25",
          "min_isr 3 is more than the 2 replicas there are"),
         ("simulate: { brokers: 3 }\nplaybooks: { rollin: { settle: 1m } }\n", "3:14", "did you mean rolling.lua?"),

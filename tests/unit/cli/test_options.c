@@ -18,9 +18,12 @@ static const kp_option options[] = { { "cluster", 'c', "FILE", "d" },
 static const kp_command strict = {
     .name = "strict", .usage = "strict", .doc = "d", .options = options
 };
-static const kp_command loose = {
-    .name = "loose", .usage = "loose", .doc = "d", .options = options, .takes_extra = true
-};
+static const kp_command loose = { .name = "loose",
+                                  .usage = "loose",
+                                  .doc = "d",
+                                  .options = options,
+                                  .takes_extra = true,
+                                  .most_words = 2 };
 
 static kp_err *read_line(kp_arena *a, const kp_command *c, const char *text, kp_line *ret_line)
 {
@@ -42,7 +45,8 @@ static void lines_are_read(void **state)
         { "--cluster=f -y", "{\"cluster\":\"f\",\"yes\":true}", "{}", "" },
         { "a --to 3.9.1 --yes", "{\"yes\":true}", "{\"to\":\"3.9.1\"}", "a" },
         { "a --to=3.9.1", "{}", "{\"to\":\"3.9.1\"}", "a" },
-        { "a --flag --to 3", "{}", "{\"flag\":\"true\",\"to\":\"3\"}", "a" },
+        { "a --flag --to 3", "{}", "{\"flag\":true,\"to\":\"3\"}", "a" },
+        { "a --skip 1 --skip=2", "{}", "{\"skip\":[\"1\",\"2\"]}", "a" },
         { "-- --to", "{}", "{}", "--to" },
     };
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
@@ -69,6 +73,8 @@ static void wrong_lines_are_said(void **state)
         { "-x", "unknown option -x" },
         { "--cluster", "--cluster needs a value (FILE)" },
         { "--yes=no", "--yes takes no value" },
+        { "-c f --cluster g", "--cluster is given twice" },
+        { "a", "strict: \"a\" is one word too many" },
     };
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     (void)state;

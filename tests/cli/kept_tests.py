@@ -300,7 +300,9 @@ def test_errors_do_not_depend_on_the_order_of_a_table():
         for _ in range(12):
             one = p.run("run", "--demo", "./bad.lua", "--yes")
             assert one.returncode == 0, one
-            said.add("\n".join(line for line in one.stdout.splitlines() if line.startswith("sim    ")))
+            lines = [line for line in one.stdout.splitlines() if "  sim    " in line]
+            assert len(lines) >= 5, one
+            said.add("\n".join(lines))
         assert len(said) == 1, said
 
 

@@ -17,7 +17,9 @@ def the_test_bed_says_how_far_it_is_and_ends_with_ctrl_c(ctx: Context) -> None:
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o755)  # the lab's user passes through
         child = subprocess.Popen([str(UP), "kraft", "--release", "3.7.2"], env={**os.environ, "TMPDIR": place},
-                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 # a background job is begun with Ctrl-C ignored
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         assert child.stdout
         said = []
         for line in child.stdout:

@@ -13,7 +13,7 @@ return {
   summary = "Make the controllers forget a broker that is gone for good.",
   effects = { "broker.unregister" },
 
-  args = { id = { "int", doc = "the broker's id; it is in no cluster file" } },
+  args = { id = { "int", required = true, doc = "the broker's id; it is in no cluster file" } },
 
   run = function(args)
     step("registration")

@@ -76,10 +76,11 @@ static kp_err *same_description(kp_arena *a, const char *beside, const char *des
                       "the simulated cluster here was made from another description");
 }
 
-/* The simulator knows keys by their path; the file knows where that stands. */
-static kp_err *at_its_line(kp_arena *a, const kp_open_cluster *c, kp_err *e)
+kp_err *kp_cluster_described(kp_arena *a, const kp_inventory *inv, kp_sim **ret_sim)
 {
-    return e ? kp_err_at(e, "%s", kp_inventory_where(a, c->inventory, e->where)) : NULL;
+    /* The simulator knows keys by their path; the file knows where that stands. */
+    kp_err *e = kp_sim_from_spec(a, inv->simulate, ret_sim);
+    return e ? kp_err_at(e, "%s", kp_inventory_where(a, inv, e->where)) : NULL;
 }
 
 /* In <runs>/cluster.sim: as runs left it, until somebody resets it. */
@@ -98,7 +99,7 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, c
     if (there && what_for != KP_TO_GO_ON && (spec || mode))
         KP_TRY(same_description(a, described(a, c), c->description));
     if (!there && spec)
-        KP_TRY(at_its_line(a, c, kp_sim_from_spec(a, spec, &c->sim)));
+        KP_TRY(kp_cluster_described(a, c->inventory, &c->sim));
     else if (!there)
         KP_TRY(kp_sim_demo(a, mode ? mode : "kraft", &c->sim));
     else if (what_for == KP_TO_GO_ON)
@@ -187,19 +188,31 @@ static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, 
     return NULL;
 }
 
+/* NULL: none is named and none is here. */
+static const char *cluster_file(const kp_line *line)
+{
+    const char *file = kp_opt(line, "cluster");
+    if (!file)
+        file = getenv("KPLAY_CLUSTER");
+    if (file && *file)
+        return file;
+    return exists("kplay.yaml") ? "kplay.yaml" : NULL;
+}
+
+bool kp_cluster_is_named(const kp_line *line)
+{
+    return cluster_file(line) != NULL;
+}
+
 kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
                         kp_open_cluster *ret_c)
 {
     kp_open_cluster *c = ret_c;
-    const char *file = kp_opt(line, "cluster");
+    const char *file = cluster_file(line);
 
     *c = (kp_open_cluster) { 0 };
     if (kp_flag(line, "demo"))
         return open_demo(a, line, what_for, c);
-    if (!file)
-        file = getenv("KPLAY_CLUSTER");
-    if (!file || !*file)
-        file = exists("kplay.yaml") ? "kplay.yaml" : NULL;
     if (!file)
         return nothing_here();
 

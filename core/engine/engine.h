@@ -214,6 +214,8 @@ kp_err *kp_run_replay(kp_arena *a, const kp_op *const *verbs, kp_journal *j,
 kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv,
                     const kp_given_args *from_line, const kp_value **ret_args,
                     const kp_value **ret_origin) KP_MUST_USE;
+/* What the cluster file gives it, name -> value as it stands there; NULL: nothing. */
+const kp_value *kp_team_args(kp_arena *a, const kp_header *h, const kp_inventory *inv);
 
 /* What the guard's rows find of these nodes (list of int; NULL: of every node), before anything is
  * touched, as findings() gives it (kplay doc findings).  to: the release that is to come; NULL:

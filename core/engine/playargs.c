@@ -196,6 +196,20 @@ static kp_err *unknown(kp_arena *a, const kp_header *h, const char *const *also,
     return *where ? kp_err_at(e, "%s", where) : e;
 }
 
+/* "rolling" of playbooks/rolling.lua. */
+static const char *key_of(kp_arena *a, const kp_header *h)
+{
+    size_t stem = kp_ends_with(h->name, ".lua") ? strlen(h->name) - 4 : strlen(h->name);
+    const char *slash = strrchr(h->name, '/');
+    const char *base = slash ? slash + 1 : h->name;
+    return kp_strndup(a, base, stem - (size_t)(base - h->name));
+}
+
+const kp_value *kp_team_args(kp_arena *a, const kp_header *h, const kp_inventory *inv)
+{
+    return kp_get(inv->playbooks, key_of(a, h));
+}
+
 kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv,
                     const kp_given_args *from_line, const kp_value **ret_args,
                     const kp_value **ret_origin)
@@ -203,11 +217,8 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv,
     const kp_value *given = from_line->value;
     kp_err *missing = NULL;
     kp_builder args = kp_map_begin(a), origin = kp_map_begin(a);
-    size_t stem = kp_ends_with(h->name, ".lua") ? strlen(h->name) - 4 : strlen(h->name);
-    const char *slash = strrchr(h->name, '/');
-    const char *base = slash ? slash + 1 : h->name;
-    char *key = kp_strndup(a, base, stem - (size_t)(base - h->name));
-    const kp_value *team = kp_get(inv->playbooks, key);
+    const char *key = key_of(a, h);
+    const kp_value *team = kp_team_args(a, h, inv);
 
     for (uint32_t i = 0; given && given->type == KP_MAP && i < given->n; i++)
         if (!declared(h, given->keys[i]))

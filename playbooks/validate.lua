@@ -23,7 +23,8 @@ return {
     step("health")
     gate.healthy()
     step("releases")
-    gate.all_on(nodes, args.release or version(nodes[1]))
+    local first = nodes[1]
+    gate.all_on(nodes, args.release or first and version(first))
     step("leaders")
     for _, id in ipairs(order.brokers(args.skip)) do
       local b = broker(id)

@@ -12,12 +12,15 @@ local gate = {}
 local lead = { offline = "without ", ["min-isr"] = "without " }
 
 --- One finding in one line.
+---@param f kplay.finding
+---@return string
 function gate.line(f)
-  if not f.node or f.text:find(f.who, 1, true) then return f.text end
+  if not f.who or f.text:find(f.who, 1, true) then return f.text end
   return (lead[f.row] or "") .. f.who .. ": " .. f.text
 end
 
 --- Of these findings those that refuse; the others are told.
+---@param found kplay.finding[]
 local function refusing(found)
   local left = {}
   for _, f in ipairs(found) do
@@ -33,6 +36,7 @@ local function refusing(found)
 end
 
 --- What is wrong with the cluster as it is.
+---@return kplay.finding[]
 function gate.health_findings()
   local found = findings{ nodes = {} } -- the rows about the cluster, whoever is to be taken
   if not controller() then
@@ -43,18 +47,25 @@ function gate.health_findings()
 end
 
 --- What would stand in the way of taking each of these nodes, alone: its stop, its switch, its start and the way back.
+---@param nodes integer[]
+---@param release? string
+---@return kplay.finding[]
 function gate.node_findings(nodes, release)
   return findings{ nodes = nodes, to = release }
 end
 
 --- Fails with the first of these findings, and tells the others.
+---@param found kplay.finding[]
 local function require_none(found)
   local left = refusing(found)
-  if #left == 0 then return end
-  local more = { left[1].detail or "" }
-  for i = 2, math.min(#left, 20) do more[i] = ("also  %s\n%s"):format(gate.line(left[i]), left[i].detail or "") end
-  if #left > 20 then more[#more + 1] = ("and %d more\n"):format(#left - 20) end
-  fail(gate.line(left[1]), { next = left[1].next, detail = table.concat(more) })
+  local first = table.remove(left, 1)
+  if not first then return end
+  local more = { first.detail or "" }
+  for i, f in ipairs(left) do
+    if i < 20 then more[#more + 1] = ("also  %s\n%s"):format(gate.line(f), f.detail or "") end
+  end
+  if #left > 19 then more[#more + 1] = ("and %d more\n"):format(#left - 19) end
+  fail(gate.line(first), { next = first.next, detail = table.concat(more) })
 end
 
 --- Fails unless all brokers are up, every partition is led and in sync, and nothing is being moved.
@@ -63,22 +74,27 @@ function gate.healthy()
 end
 
 --- Fails unless each of these nodes could be taken alone: stopped, switched, started, and put back.
+---@param nodes integer[]
+---@param release? string
 function gate.can_take(nodes, release)
   require_none(gate.node_findings(nodes, release))
 end
 
 --- Fails unless each node runs the release.
+---@param nodes integer[]
+---@param release? string
 function gate.all_on(nodes, release)
   for _, id in ipairs(nodes) do
     local runs = version(id)
     if runs ~= release then
-      fail(("node %d runs %s, not %s"):format(id, runs or "nothing", release),
+      fail(("node %d runs %s, not %s"):format(id, runs or "nothing", release or "nothing"),
         { next = "look at it; kplay run rolling.lua --to brings it there" })
     end
   end
 end
 
 --- Says what the team still has to decide when every node runs the release: the level that ends the way back.
+---@param release string
 function gate.left_undone(release)
   local row = versions.row(release)
   if cluster().mode == "kraft" then
@@ -90,22 +106,24 @@ function gate.left_undone(release)
     return
   end
   local id = brokers()[1]
-  local now = ibp(id)
-  if row and row.ibp and now:match("^%d+%.%d+") ~= row.ibp then
+  local now = id and ibp(id)
+  if row and row.ibp and now and now:match("^%d+%.%d+") ~= row.ibp then
     log(("left      inter.broker.protocol.version is %s, and %s speaks %s: set_ibp raises it when nobody needs the way back; "
       .. "that is irreversible"):format(now, release, row.ibp))
   end
 end
 
 --- Waits until nothing is under-replicated that the guard would not accept, before a node is taken.
+---@param id integer
+---@param settle? string without progress for this long it fails
 function gate.before(id, settle)
   wait_until(function()
-    local found = findings{ nodes = {}, rows = { "under-replicated" } }
-    if #found == 0 or found[1].covered then return true end
+    local found = findings{ nodes = {}, rows = { "under-replicated" } }[1]
+    if not found or found.covered then return true end
     for _, other in ipairs(brokers()) do
-      if not broker(other).up then return false, ("%s, and broker %d is down: start it"):format(found[1].text, other) end
+      if not broker(other).up then return false, ("%s, and broker %d is down: start it"):format(found.text, other) end
     end
-    return false, ("node %d waits: %s"):format(id, found[1].text)
+    return false, ("node %d waits: %s"):format(id, found.text)
   end, { stall = settle })
 end
 

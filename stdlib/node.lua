@@ -21,6 +21,8 @@ local function is_broker(id)
 end
 
 --- "broker 3", "controller 3001"
+---@param id integer
+---@return string
 function node.name(id)
   return (is_broker(id) and "broker " or "controller ") .. id
 end
@@ -29,6 +31,9 @@ end
 local seen = {}
 
 --- Does the running process of a node have this release?
+---@param id integer
+---@param release string
+---@return boolean
 function node.is_on(id, release)
   seen[id] = releases(id)
   return seen[id].running == release
@@ -46,11 +51,16 @@ end
 
 --- ZooKeeper mode: write down the protocol version the broker speaks now.
 local function pin(id, mode)
-  if mode ~= "kraft" and is_broker(id) then set_ibp(id, ibp(id)) end
+  if mode == "kraft" or not is_broker(id) then return end
+  local now = ibp(id) or fail(node.name(id) .. " does not say which protocol version it speaks")
+  set_ibp(id, now)
 end
 
 --- What was started runs something else: what, and what to do about it.
 -- Asked and not taken from the start's answer: a resumed run asks again, when someone has mended it.
+---@param id integer
+---@param to string
+---@return { what: string, next: string }?
 local function runs_another(id, to)
   local is, said = releases(id), api_versions(id)
   local own_word = said.mode ~= "zookeeper" and said.mode ~= "hybrid" -- there it is only inferred
@@ -86,12 +96,15 @@ end
 --- Roll one node: restart it, or bring it to the release `to`.
 -- When that fails, policy.on_failure decides: the run stops there, or this node is
 -- put back on its old release first.
+---@param id integer
+---@param to? string
+---@param settle? string how long it may go without progress
 function node.roll(id, to, settle)
   local was = to and (seen[id] or releases(id)) or {}
   local from = was.current
   gate.before(id, settle)
   if to then pin(id, was.mode) end
-  local ok, err = pcall(forward, id, to, settle)
+  local ok, err = pcall(forward --[[@as function]], id, to, settle)
   if ok and not err then return end
   if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what, err.detail) == "back_out" then
     back_out(id, from, settle)

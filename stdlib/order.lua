@@ -15,6 +15,10 @@ local function has(ids, id)
 end
 
 -- `only`: these and no others; left out, or empty: all.
+---@param ids integer[]
+---@param skip? integer[]
+---@param only? integer[]
+---@return integer[]
 local function chosen(ids, skip, only)
   local left = {}
   for _, id in ipairs(ids) do
@@ -25,14 +29,23 @@ local function chosen(ids, skip, only)
 end
 
 --- The brokers but the skipped ones, by id; of `only` these, when it names any.
+---@param skip? integer[]
+---@param only? integer[]
+---@return integer[]
 function order.brokers(skip, only) return chosen(brokers(), skip, only) end
 
 --- Pure controllers, likewise: a combined node counts as a broker.
+---@param skip? integer[]
+---@param only? integer[]
+---@return integer[]
 function order.controllers(skip, only)
   return chosen(chosen(controllers(), brokers()), skip, only)
 end
 
 --- Every node, likewise: controllers, then brokers.
+---@param skip? integer[]
+---@param only? integer[]
+---@return integer[]
 function order.all(skip, only)
   local all = order.controllers(skip, only)
   for _, id in ipairs(order.brokers(skip, only)) do all[#all + 1] = id end
@@ -40,6 +53,9 @@ function order.all(skip, only)
 end
 
 --- Takes the next node out of `left`: the first that is not `last`, which is taken when it is alone.
+---@param left integer[]
+---@param last? integer
+---@return integer?
 local function take(left, last)
   for i, id in ipairs(left) do
     if id ~= last or #left == 1 then return table.remove(left, i) end
@@ -47,6 +63,9 @@ local function take(left, last)
 end
 
 --- An iterator over the nodes in rolling order: id, which one it is, of how many.
+---@param skip? integer[]
+---@param only? integer[]
+---@return fun(): integer?, integer?, integer?
 function order.rolling(skip, only)
   local first, second = order.controllers(skip, only), order.brokers(skip, only)
   local at, of = 0, #first + #second

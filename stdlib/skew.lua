@@ -14,18 +14,21 @@ local versions = require "versions"
 local skew = {}
 
 -- The last line of each major that leads to the next one.
+---@type table<number, string?>
 local bridge = { [2] = "2.8", [3] = "3.9" }
 
+---@alias kplay.hops fun(from: string, to: string): string[]?, string?
+
+---@type table<string, kplay.hops?>
 local hops = {}
 
 function hops.conservative(from, to)
   local path, at = { from }, versions.parse(from)
   local target = versions.parse(to)
   while at.major < target.major do
-    local last = bridge[at.major]
-    if not last then return nil, ("no way is known from %d.x to %d.x"):format(at.major, at.major + 1) end
+    local last, next_line = bridge[at.major], versions.ends(at.major + 1)
+    if not last or not next_line then return nil, ("no way is known from %d.x to %d.x"):format(at.major, at.major + 1) end
     if at.line ~= last then path[#path + 1] = versions.newest(last) end
-    local next_line = versions.ends(at.major + 1)
     if next_line ~= target.line then path[#path + 1] = versions.newest(next_line) end
     at = versions.parse(versions.newest(next_line))
   end
@@ -42,6 +45,11 @@ function hops.documented(from, to)
 end
 
 --- The releases to go through, from and to included: skew.path("2.8.2", "3.5.2") -> { "2.8.2", "3.0.2", "3.5.2" }
+--- nil, and why, when there is no way.
+---@param from string
+---@param to string
+---@param rules? "conservative"|"documented"
+---@return string[]?, string?
 function skew.path(from, to, rules)
   local find = hops[rules or "conservative"]
   if not find then fail(("unknown rules \"%s\""):format(rules), { next = "conservative or documented" }) end
@@ -49,6 +57,7 @@ function skew.path(from, to, rules)
 end
 
 --- The lowest release that runs now, over all nodes; and the node that runs it.
+---@return string?, integer?
 function skew.running()
   local lowest, who
   local ids = brokers()
@@ -68,6 +77,9 @@ local function in_zookeeper_mode()
 end
 
 --- What speaks against installing `to`; empty when nothing does.
+---@param to string
+---@param rules? "conservative"|"documented"
+---@return string[]
 function skew.findings(to, rules)
   local row = versions.row(to)
   if not row then
@@ -99,10 +111,12 @@ function skew.findings(to, rules)
 end
 
 --- Fails when `to` must not be installed now.
+---@param to string
+---@param rules? "conservative"|"documented"
 function skew.allows(to, rules)
-  local found = skew.findings(to, rules)
-  if #found > 0 then
-    fail(found[1], { next = "choose another release, or other rules: --rules documented" })
+  local first = skew.findings(to, rules)[1]
+  if first then
+    fail(first, { next = "choose another release, or other rules: --rules documented" })
   end
 end
 

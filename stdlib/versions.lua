@@ -7,6 +7,7 @@
 
 local versions = {}
 
+---@type kplay.line[]
 versions.lines = {
   { line = "2.0", patch = 1, ibp = "2.0" },
   { line = "2.1", patch = 1, ibp = "2.1" },
@@ -34,6 +35,7 @@ versions.lines = {
 }
 
 --- Releases with a known fault in a rolling upgrade, and the issue that tells.
+---@type table<string, string?>
 versions.bad = {
   ["3.3.0"] = "was never announced; use 3.3.1 or later",
   ["3.5.0"] = "KAFKA-15353: an empty ISR may be returned during a rolling upgrade; use 3.5.2",
@@ -43,15 +45,33 @@ versions.bad = {
   ["4.2.0"] = "KAFKA-20322: transactional producers fail while releases are mixed; use 4.2.1",
 }
 
---- "3.9.1" -> { major = 3, minor = 9, patch = 1, line = "3.9" }; nil when it is no release.
+---@class (exact) kplay.line One release line.
+---@field line string "3.9"
+---@field patch integer newest patch known here
+---@field ibp? string what its newest inter.broker.protocol.version is called
+---@field level? integer highest metadata.version
+---@field java? integer oldest Java its brokers run on
+
+---@class (exact) kplay.release A release, taken apart.
+---@field major number
+---@field minor number
+---@field patch number
+---@field line string "3.9"
+
+local function number(digits) return tonumber(digits) or 0 end
+
+--- "3.9.1" -> { major = 3, minor = 9, patch = 1, line = "3.9" }; fails when it is no release.
+---@param text string
+---@return kplay.release
 function versions.parse(text)
-  local major, minor, rest = tostring(text):match("^(%d+)%.(%d+)(.*)$")
-  if not major then return nil end
-  local patch = rest:match("^%.(%d+)") or "0"
-  return { major = tonumber(major), minor = tonumber(minor), patch = tonumber(patch), line = major .. "." .. minor }
+  local major, minor, rest = text:match("^(%d+)%.(%d+)(.*)$")
+  if not major or not minor or not rest then fail(("\"%s\" is no Kafka release"):format(text)) end
+  return { major = number(major), minor = number(minor), patch = number(rest:match("^%.(%d+)")), line = major .. "." .. minor }
 end
 
 --- "3.7 (19)": a level of metadata.version, and the line that brought it.
+---@param level integer
+---@return string
 function versions.level_name(level)
   for _, row in ipairs(versions.lines) do
     if row.level and level <= row.level then return ("%s (%d)"):format(row.line, level) end
@@ -60,15 +80,19 @@ function versions.level_name(level)
 end
 
 --- The row of a release's line, and its place in the table; nil when it is not known.
+---@param release string
+---@return kplay.line?, integer?
 function versions.row(release)
   local v = versions.parse(release)
-  if not v then return nil end
   for i, row in ipairs(versions.lines) do
     if row.line == v.line then return row, i end
   end
 end
 
 --- -1, 0 or 1.
+---@param a string
+---@param b string
+---@return integer
 function versions.compare(a, b)
   local x, y = versions.parse(a), versions.parse(b)
   for _, k in ipairs { "major", "minor", "patch" } do
@@ -78,13 +102,16 @@ function versions.compare(a, b)
 end
 
 --- The newest release of a line that is known here: "3.9" -> "3.9.2".
+---@param line string
+---@return string
 function versions.newest(line)
-  for _, row in ipairs(versions.lines) do
-    if row.line == line then return line .. "." .. row.patch end
-  end
+  local row = versions.row(line) or fail(("%s is no release line that kplay knows"):format(line))
+  return line .. "." .. row.patch
 end
 
 --- The first and last line of a major.
+---@param major number
+---@return string?, string?
 function versions.ends(major)
   local first, last
   for _, row in ipairs(versions.lines) do

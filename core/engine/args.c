@@ -205,16 +205,23 @@ static given_args sort_given(const kp_op *op, const kp_value *list)
     return g;
 }
 
+static bool is_function(const kp_arg *arg)
+{
+    return kp_streq(arg->type, "function");
+}
+
 static kp_err *check_names(kp_arena *a, const kp_op *op, const kp_value *named)
 {
     const char **known = KP_NEW_ARRAY(a, op->n_args + 1, const char *);
+    size_t n = 0;
     for (size_t k = 0; k < op->n_args; k++)
-        known[k] = op->args[k].name;
+        if (!is_function(&op->args[k]))
+            known[n++] = op->args[k].name;
     for (uint32_t i = 0; named && i < named->n; i++) {
         size_t k = 0;
-        while (k < op->n_args && !kp_streq(known[k], named->keys[i]))
+        while (k < n && !kp_streq(known[k], named->keys[i]))
             k++;
-        if (k < op->n_args)
+        if (k < n)
             continue;
         const char *near = kp_did_you_mean(named->keys[i], known);
         return see_doc(op, kp_err_new(KP_PLAYBOOK, "", "%s has no argument `%s`%s%s%s", op->name,
@@ -258,6 +265,8 @@ kp_err *kp_args_decode(kp_run *r, kp_arena *a, const kp_op *op, const kp_value *
     for (size_t i = 0; i < op->n_args; i++) {
         const kp_arg *arg = &op->args[i];
         const kp_value *v = NULL;
+        if (is_function(arg))
+            continue;
         KP_TRY(pick(op, i, &g, &v));
         if (v)
             kp_map_add(&canonical, arg->name, kp_value_copy(a, v));

@@ -228,7 +228,7 @@ typedef struct baseline_args {
 } baseline_args;
 static const kp_arg save_arg[] = {
     KP_ARG(baseline_args, name, "text", NULL, "under which name"),
-    KP_ARG(baseline_args, value, "any", NULL, "any value"),
+    KP_ARG_AS(baseline_args, value, "any", "kplay.value", NULL, "any value"),
 };
 static const kp_arg load_arg[] = { KP_ARG(baseline_args, name, "text", NULL,
                                           "the name it was saved under") };
@@ -307,7 +307,7 @@ const kp_op kp_op_fail = {
     .rev = 1,
     .cls = KP_OP_FLOW,
     .doc = "Ends the run: what is wrong and what to do about it.",
-    .result = "never returns",
+    .result = "never",
     .example = "fail(\"no rack has two brokers\", { next = \"add one\" })",
     KP_TAKES(fail_arg, fail_args),
     .read = fail_read,
@@ -342,7 +342,7 @@ const kp_op kp_op_now = { .name = "now",
                           .rev = 1,
                           .cls = KP_OP_READ,
                           .doc = "The time, UTC.",
-                          .result = "\"2026-11-22T05:00:00.012Z\"",
+                          .result = "string",
                           .example = "now()",
                           .read = now_read };
 const kp_op kp_op_on_failure = {
@@ -353,7 +353,7 @@ const kp_op kp_op_on_failure = {
     KP_TAKES(failure_arg, failure_args),
     .doc = "What to do with a node that failed: policy.on_failure of the cluster file, or a "
            "person's answer.",
-    .result = "\"stop\" or \"back_out\"",
+    .result = "\"stop\"|\"back_out\"",
     .example = "on_failure(\"broker 2 did not come back\")",
     .read = on_failure_read,
 };
@@ -374,11 +374,33 @@ const kp_op kp_op_baseline_load = {
     .rev = 1,
     .cls = KP_OP_FLOW,
     .doc = "Gives back what baseline_save kept; nil when nothing was.",
-    .result = "value or nil",
+    .result = "kplay.value?",
     .example = "baseline_load(\"urp\")",
     KP_TAKES(load_arg, baseline_args),
     .read = load_read,
     .unrecorded = true,
+};
+
+/* ---- what the script host carries out ---- */
+
+static const kp_arg until_arg[] = {
+    { .name = "fn",
+      .type = "function",
+      .lua = "fun(): boolean?, string?",
+      .doc = "answers whether it is so, and a text for the live line" },
+    KP_ARG(kp_until_args, stall, "duration", "15m", "give up after this long without progress"),
+    KP_ARG(kp_until_args, limit, "duration", "24h", "give up after this long in any case"),
+    KP_ARG(kp_until_args, every, "duration", "0s",
+           "ask again after this long; left out, at a pace of what the asking costs"),
+};
+
+typedef struct play_args {
+    const char *name;
+    const kp_value *args;
+} play_args;
+static const kp_arg play_arg[] = {
+    KP_ARG(play_args, name, "text", NULL, "the playbook, as kplay run takes it"),
+    KP_ARG_AS(play_args, args, "map", "table<string, kplay.value>", "nil", "its arguments"),
 };
 
 const kp_op kp_op_wait_until = {
@@ -387,9 +409,8 @@ const kp_op kp_op_wait_until = {
     .rev = 1,
     .cls = KP_OP_SCRIPT,
     .doc = "Waits until a function returns true.  It may only ask, and may not change variables "
-           "outside of it.\n"
-           "Options: stall (no progress for this long fails, default 15m), limit (default 24h), "
-           "every (shortest pause).",
+           "outside of it.  Progress is when it sees something else than before.",
+    KP_TAKES(until_arg, kp_until_args),
     .result = "true",
     .example = "wait_until(function() return urp() == 0 end, { stall = \"10m\" })",
 };
@@ -400,6 +421,7 @@ const kp_op kp_op_play = {
     .cls = KP_OP_SCRIPT,
     .doc = "Runs another playbook inside this run: its check, run and verify.  Its effects must be "
            "among the caller's.",
+    KP_TAKES(play_arg, play_args),
     .result = "nil",
     .example = "play(\"preflight.lua\", { to = args.to })",
 };

@@ -51,18 +51,30 @@ typedef struct kp_step kp_step;
  *   inventory)
  *   nodes, brokers, controllers -> kp_nodes (an id or a list of ids)
  *   any, list, map -> const kp_value * (NULL when nil)
+ *   function -> nothing: the script host takes it; only of KP_OP_SCRIPT, and first
  * `otherwise` is the default as text; NULL: required; "nil": optional, zero or NULL. */
 typedef struct kp_arg {
     const char *name, *type, *otherwise, *doc;
     size_t offset;
+    const char *lua; /* its type as LuaCATS writes it, where `type` does not say it all; or NULL */
 } kp_arg;
 #define KP_ARG(type_, field, kind, otherwise_, doc_)                                               \
+    KP_ARG_AS(type_, field, kind, NULL, otherwise_, doc_)
+#define KP_ARG_AS(type_, field, kind, lua_, otherwise_, doc_)                                      \
     {                                                                                              \
-#field, kind, otherwise_, doc_, offsetof(type_, field)                                     \
+        .name = #field, .type = kind, .otherwise = otherwise_, .doc = doc_,                        \
+        .offset = offsetof(type_, field), .lua = lua_                                              \
     }
 
 /* Of a verb: its arguments, and the struct that they are decoded into. */
 #define KP_TAKES(rows, type_) .args = rows, .n_args = KP_COUNT(rows), .args_size = sizeof(type_)
+
+/* One field of a table that a verb answers with; its type as LuaCATS writes it, "string?" where it
+ * may be nil. */
+typedef struct kp_answer_field {
+    const char *name, *type, *doc;
+} kp_answer_field;
+#define KP_ANSWERS(rows) .fields = rows, .n_fields = KP_COUNT(rows)
 
 /* One field of what a verb remembers before it acts: int64_t, const char * (NULL: absent) or
  * const kp_value * (NULL: absent).  It stands in the intent, by its name. */
@@ -93,7 +105,12 @@ typedef struct kp_op {
     kp_grant grant;      /* what it needs; KP_G_NONE for questions */
     unsigned marks;      /* marks it always has; `marks_of` may add some by its arguments */
     const char *doc;     /* first line: what it does or answers; more lines: details */
-    const char *result;  /* shape of what it returns */
+    const char *result;  /* type of what it answers, as LuaCATS writes it: "integer?",
+                            "kplay.broker", "kplay.partition[]"; given a list, a verb that fans out
+                            answers by node, the id as text */
+    const kp_answer_field
+        *fields; /* of the class that `result` names; several verbs may share it */
+    size_t n_fields;
     const char *example; /* one line of Lua */
     const char *doing;   /* of a node: "stopping"; NULL: its name */
     bool starts;         /* a node, or chooses what it starts with: the rows before a start */

@@ -272,6 +272,9 @@ const kp_value *kp_eta_of(kp_run *r, const kp_op *op);
 void kp_eta_learn(kp_run *r, const kp_op *op, kp_ms took);
 
 /* ---- wait.c ---- */
+typedef struct kp_until_args {
+    kp_ms stall, limit, every;
+} kp_until_args;
 kp_err *kp_wait_verb(kp_run *r, const kp_op *op, void *args, const kp_value *canonical,
                      const char *path, const kp_call_record *old,
                      const kp_value **ret_v) KP_MUST_USE;

@@ -225,28 +225,17 @@ static int64_t digest(const kp_value *reads)
     return (int64_t)d;
 }
 
-typedef struct limits {
-    kp_ms stall, limit, every;
-} limits;
-
-static kp_err *read_limits(const kp_value *options, limits *ret)
+/* The options stand behind the function, which the script host has taken. */
+static kp_err *decode_options(kp_run *r, const kp_value *options, kp_until_args **ret_args,
+                              const kp_value **ret_canonical)
 {
-    struct {
-        const char *name;
-        kp_ms *ms;
-    } known[] = { { "stall", &ret->stall }, { "limit", &ret->limit }, { "every", &ret->every } };
-
-    for (size_t i = 0; kp_is(options, KP_MAP) && i < options->n; i++) {
-        size_t k = 0;
-        while (k < KP_COUNT(known) && !kp_streq(known[k].name, options->keys[i]))
-            k++;
-        if (k == KP_COUNT(known))
-            return kp_err_new(KP_PLAYBOOK, "it takes stall, limit and every",
-                              "wait_until has no option `%s`", options->keys[i]);
-        kp_err *e = kp_duration_parse(kp_as_text(options->u.items[i], "?"), known[k].ms);
-        if (e)
-            return kp_err_class(e, KP_PLAYBOOK);
-    }
+    kp_builder given = kp_list_begin(r->call);
+    void *args;
+    kp_list_add(&given, kp_nil());
+    kp_list_add(&given, kp_is(options, KP_MAP) ? options : kp_nil());
+    KP_TRY(
+        kp_args_decode(r, r->call, &kp_op_wait_until, kp_list_end(&given), &args, ret_canonical));
+    *ret_args = args;
     return NULL;
 }
 
@@ -317,7 +306,8 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
 {
     const kp_op *op = &kp_op_wait_until;
     const kp_call_record *old;
-    limits l = { STALL_DEFAULT, LIMIT_DEFAULT, 0 };
+    kp_until_args *l;
+    const kp_value *canonical;
 
     if (r->over)
         return kp_err_copy(r->over);
@@ -326,12 +316,10 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         return kp_err_at(kp_err_new(KP_PLAYBOOK, "wait in run", "wait_until inside %s",
                                     r->predicate.on ? "wait_until" : "check, which never waits"),
                          "%s", at);
-    kp_err *e = read_limits(options, &l);
+    kp_err *e = decode_options(r, options, &l, &canonical);
     if (e)
         return kp_err_at(e, "%s", at);
-    const kp_value *canonical = kp_is(options, KP_MAP) ? kp_value_copy(r->call, options)
-                                                       : kp_map(r->call, NULL);
-    waiting w = { .op = op, .path = kp_path_next(r), .canonical = canonical, .stall = l.stall };
+    waiting w = { .op = op, .path = kp_path_next(r), .canonical = canonical, .stall = l->stall };
     snprintf(r->last_path, sizeof r->last_path, "%s", w.path);
     e = kp_replay_take(r, w.path, op, canonical, at, &old);
     if (e)
@@ -340,9 +328,9 @@ kp_err *kp_run_wait_until(kp_run *r, const kp_value *options, kp_predicate fn, v
         return true_again(r, old->done->body, fn, ud, at, ret_v);
     if (r->replay.shadow)
         return kp_shadow_end(r);
-    KP_TRY(begin(r, &w, l.limit, old));
+    KP_TRY(begin(r, &w, l->limit, old));
     kp_tell(r, (kp_event) { .kind = KP_E_BEGIN, .verb = "wait_until", .path = w.path, .text = at });
-    return until_true(r, &w, fn, ud, at, l.every, ret_v);
+    return until_true(r, &w, fn, ud, at, l->every, ret_v);
 }
 
 kp_err *kp_wait_sleep(kp_step *s, kp_ms d)

@@ -215,7 +215,8 @@ static kp_err *groups_read(kp_step *s, const void *args, const kp_value **ret_v)
 typedef struct lag_args {
     const kp_value *groups;
 } lag_args;
-static const kp_arg lag_arg[] = { KP_ARG(lag_args, groups, "list", NULL, "group names") };
+static const kp_arg lag_arg[] = { KP_ARG_AS(lag_args, groups, "list", "string[]", NULL,
+                                            "group names") };
 
 static kp_err *lag_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
@@ -237,7 +238,7 @@ const kp_op kp_op_brokers = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "The ids of the brokers in the cluster file.",
-    .result = "{1, 2, 3}",
+    .result = "integer[]",
     .example = "for _, id in ipairs(brokers()) do ... end",
     .read = brokers_read,
 };
@@ -247,9 +248,16 @@ const kp_op kp_op_controllers = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "The ids of the KRaft controllers in the cluster file.",
-    .result = "{3001, 3002, 3003}",
+    .result = "integer[]",
     .example = "#controllers()",
     .read = controllers_read,
+};
+static const kp_answer_field cluster_answer[] = {
+    { "id", "string", "Kafka's cluster id" },
+    { "name", "string", "its name in the cluster file" },
+    { "mode", "\"zookeeper\"|\"kraft\"", "how its brokers keep metadata" },
+    { "guard", "\"strict\"|\"healthy\"|\"available\"", "policy.guard" },
+    { "simulated", "boolean", "a simulated cluster, or a rehearsal's copy" },
 };
 const kp_op kp_op_cluster = {
     .name = "cluster",
@@ -258,9 +266,20 @@ const kp_op kp_op_cluster = {
     .cls = KP_OP_READ,
     .doc = "The cluster: id, name, mode (\"zookeeper\" or \"kraft\"), the guard's level, and "
            "whether it is simulated.",
-    .result = "{id, name, mode, guard, simulated}",
+    .result = "kplay.cluster",
+    KP_ANSWERS(cluster_answer),
     .example = "cluster().mode",
     .read = cluster_read,
+};
+static const kp_answer_field broker_answer[] = {
+    { "id", "integer", "the node's id" },
+    { "host", "string", "as the cluster file has it" },
+    { "rack", "string?", "as the cluster file has it" },
+    { "up", "boolean", "the other brokers list it" },
+    { "leads", "integer", "partitions it leads" },
+    { "replicas", "integer", "replicas it holds" },
+    { "out_of_sync", "integer", "of them those not in sync" },
+    { "combined", "boolean", "it is a controller as well" },
 };
 const kp_op kp_op_broker = {
     .name = "broker",
@@ -268,7 +287,8 @@ const kp_op kp_op_broker = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "One node: host, rack, whether the others list it, what it leads and holds.",
-    .result = "{id, host, rack, up, leads, replicas, out_of_sync, combined}",
+    .result = "kplay.broker",
+    KP_ANSWERS(broker_answer),
     .example = "broker(2).up",
     KP_TAKES(broker_arg, broker_args),
     .read = broker_read,
@@ -280,9 +300,19 @@ const kp_op kp_op_controller = {
     .cls = KP_OP_READ,
     .doc = "The active controller: in KRaft the quorum's leader, in ZooKeeper mode the controller "
            "broker; nil when there is none.",
-    .result = "id or nil",
+    .result = "integer?",
     .example = "controller()",
     .read = controller_read,
+};
+static const kp_answer_field quorum_answer[] = {
+    { "leader", "integer", "the active controller's id; -1: none" },
+    { "epoch", "integer", "the leader's epoch" },
+    { "high_watermark", "integer", "offset that a majority has" },
+    { "voters",
+      "{ id: integer, end_offset: integer, behind: integer, caught_up_ms: integer, fetched_ms: "
+      "integer }[]",
+      "behind: records; caught_up_ms: before the leader's clock, -1: never" },
+    { "observers", "integer[]", "ids of the brokers that follow" },
 };
 const kp_op kp_op_quorum = {
     .name = "quorum",
@@ -290,7 +320,8 @@ const kp_op kp_op_quorum = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "The controller quorum as its leader sees it (DescribeQuorum).",
-    .result = "{leader, epoch, high_watermark, voters = {{id, behind, caught_up_ms}, ...}}",
+    .result = "kplay.quorum",
+    KP_ANSWERS(quorum_answer),
     .example = "quorum().leader",
     .read = quorum_read,
 };
@@ -300,7 +331,7 @@ const kp_op kp_op_urp = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "How many partitions are under-replicated: |ISR| < |replicas|.",
-    .result = "count",
+    .result = "integer",
     .example = "urp() == 0",
     .read = urp_read,
 };
@@ -310,7 +341,7 @@ const kp_op kp_op_offline = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "How many partitions have no leader.",
-    .result = "count",
+    .result = "integer",
     .example = "offline() == 0",
     .read = offline_read,
 };
@@ -320,7 +351,7 @@ const kp_op kp_op_under_min_isr = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "How many partitions are below min.insync.replicas.",
-    .result = "count",
+    .result = "integer",
     .example = "under_min_isr() == 0",
     .read = under_min_isr_read,
 };
@@ -331,9 +362,17 @@ const kp_op kp_op_at_min_isr = {
     .cls = KP_OP_READ,
     .doc =
         "How many partitions are at min.insync.replicas: one more lost and they refuse acks=all.",
-    .result = "count",
+    .result = "integer",
     .example = "at_min_isr()",
     .read = at_min_isr_read,
+};
+static const kp_answer_field partition_answer[] = {
+    { "topic", "string", "its topic" },
+    { "partition", "integer", "its number in the topic" },
+    { "leader", "integer", "the leader's id; -1: none" },
+    { "replicas", "integer[]", "ids, the preferred leader first" },
+    { "isr", "integer[]", "ids of the replicas that are in sync" },
+    { "min_isr", "integer?", "min.insync.replicas, where the question read it" },
 };
 const kp_op kp_op_partitions = {
     .name = "partitions",
@@ -341,10 +380,20 @@ const kp_op kp_op_partitions = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "A list of partitions, narrowed by what is asked for.",
-    .result = "{{topic, partition, leader, replicas, isr, min_isr}, ...}",
+    .result = "kplay.partition[]",
+    KP_ANSWERS(partition_answer),
     .example = "partitions{ under_replicated = true }",
     KP_TAKES(partitions_arg, partitions_args),
     .read = partitions_read,
+};
+static const kp_answer_field risk_answer[] = {
+    { "offline", "integer", "partitions that would have no leader" },
+    { "below_min_isr", "integer", "... fall below min.insync.replicas" },
+    { "at_min_isr", "integer", "... be at it" },
+    { "under_replicated", "integer", "... be under-replicated" },
+    { "unclean", "integer", "... elect a replica that lacks records" },
+    { "leaders", "integer", "partitions these brokers lead now" },
+    { "partitions", "kplay.partition[]", "the first of those that would be offline or below" },
 };
 const kp_op kp_op_risk = {
     .name = "risk",
@@ -352,10 +401,18 @@ const kp_op kp_op_risk = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "What would remain without those brokers.",
-    .result = "{offline, below_min_isr, at_min_isr, under_replicated, leaders, partitions}",
+    .result = "kplay.risk",
+    KP_ANSWERS(risk_answer),
     .example = "risk(2).offline",
     KP_TAKES(risk_arg, risk_args),
     .read = risk_read,
+};
+static const kp_answer_field reassignment_answer[] = {
+    { "topic", "string", "its topic" },
+    { "partition", "integer", "its number" },
+    { "replicas", "integer[]", "ids, old and new" },
+    { "adding", "integer[]", "ids of those that come" },
+    { "removing", "integer[]", "ids of those that go" },
 };
 const kp_op kp_op_reassignments = {
     .name = "reassignments",
@@ -363,9 +420,15 @@ const kp_op kp_op_reassignments = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "Partition reassignments that are running.",
-    .result = "{{topic, partition, adding, removing}, ...}",
+    .result = "kplay.reassignment[]",
+    KP_ANSWERS(reassignment_answer),
     .example = "#reassignments()",
     .read = reassignments_read,
+};
+static const kp_answer_field group_answer[] = {
+    { "group", "string", "its id" },
+    { "state", "string", "as Kafka names it: Stable, Empty ..." },
+    { "protocol", "string?", "consumer, connect ..." },
 };
 const kp_op kp_op_groups = {
     .name = "groups",
@@ -373,7 +436,8 @@ const kp_op kp_op_groups = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "Consumer groups and their states.",
-    .result = "{{group, state, protocol}, ...}",
+    .result = "kplay.group[]",
+    KP_ANSWERS(group_answer),
     .example = "#groups()",
     .read = groups_read,
 };
@@ -383,10 +447,20 @@ const kp_op kp_op_lag = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "Committed offsets of consumer groups.",
-    .result = "{group = {[\"topic:partition\"] = offset}}",
+    .result = "table<string, table<string, integer>>",
     .example = "lag{ groups = { \"billing\" } }",
     KP_TAKES(lag_arg, lag_args),
     .read = lag_read,
+};
+static const kp_answer_field log_dir_answer[] = {
+    { "path", "string", "on its host" },
+    { "error", "string?", "Kafka's error of it; nil: it is well" },
+    { "total", "integer", "bytes of its volume; -1: not told" },
+    { "usable", "integer", "bytes left; -1: not told" },
+    { "size", "integer", "bytes of its replicas" },
+    { "replicas", "integer", "how many it holds" },
+    { "behind", "integer", "records its replicas lack, together" },
+    { "catching_up", "integer", "replicas that lack some" },
 };
 const kp_op kp_op_log_dirs = {
     .name = "log_dirs",
@@ -394,7 +468,8 @@ const kp_op kp_op_log_dirs = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "A broker's log dirs: errors, sizes, how far its replicas are behind.",
-    .result = "{{path, error, total, usable, size, replicas, behind}, ...}",
+    .result = "kplay.log_dir[]",
+    KP_ANSWERS(log_dir_answer),
     .example = "log_dirs(2)[1].error",
     KP_TAKES(broker_arg, broker_args),
     .read = log_dirs_read,

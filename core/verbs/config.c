@@ -124,7 +124,8 @@ typedef struct set_args {
 } set_args;
 static const kp_arg set_arg[] = {
     KP_ARG(set_args, nodes, "nodes", NULL, "a node's id, or a list of ids"),
-    KP_ARG(set_args, properties, "map", NULL, "name = text; false removes the line"),
+    KP_ARG_AS(set_args, properties, "map", "table<string, string|false>", NULL,
+              "name = text; false removes the line"),
 };
 
 static kp_err *set_refuse(const void *args)
@@ -173,6 +174,11 @@ static kp_verdict set_probe(kp_step *s, const void *args)
     return file_probe(s);
 }
 
+static const kp_answer_field edited_answer[] = {
+    { "was", "table<string, string>", "the lines that it changed, as they were; no secrets" },
+    { "already", "boolean?", "the file had all of it" },
+    { "sha256", "string", "of the file as it is now" },
+};
 const kp_op kp_op_set_properties = {
     .name = "set_properties",
     .since = 1,
@@ -184,7 +190,8 @@ const kp_op kp_op_set_properties = {
     .p95 = 10 * KP_SECOND,
     .doc = "Sets lines of a node's server.properties, keeping comments and order; they take effect "
            "at its next start.",
-    .result = "{was, already}",
+    .result = "kplay.edited",
+    KP_ANSWERS(edited_answer),
     .example = "set_properties(2, { [\"num.io.threads\"] = \"16\" })",
     .landing = 20 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
@@ -298,7 +305,8 @@ const kp_op kp_op_set_ibp = {
            "effect at the next start.\n"
            "Pinning it or lowering it is harmless; raising it is irreversible and needs "
            "every broker on that release.",
-    .result = "{was, already}",
+    .result = "kplay.edited",
+    KP_ANSWERS(edited_answer),
     .example = "set_ibp(2, \"3.4\")",
     .landing = 20 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
@@ -324,7 +332,8 @@ typedef struct alter_args {
 static const kp_arg alter_arg[] = {
     KP_ARG(alter_args, topic, "text", "nil", "a topic's name"),
     KP_ARG(alter_args, broker, "broker", "nil", "or a broker's id"),
-    KP_ARG(alter_args, set, "map", NULL, "name = text; false goes back to the default"),
+    KP_ARG_AS(alter_args, set, "map", "table<string, string|false>", NULL,
+              "name = text; false goes back to the default"),
 };
 
 typedef struct alter_pre {
@@ -408,6 +417,10 @@ static kp_verdict alter_probe(kp_step *s, const void *args)
     return KP_SO;
 }
 
+static const kp_answer_field altered_answer[] = {
+    { "was", "table<string, { value: string?, source: integer, default: string? }>?",
+      "what it changed, as it was; source: Kafka's ConfigSource" },
+};
 const kp_op kp_op_alter_config = {
     .name = "alter_config",
     .since = 1,
@@ -416,7 +429,8 @@ const kp_op kp_op_alter_config = {
     .grant = KP_G_CONFIG_DYNAMIC,
     .doc = "Alters dynamic configuration of a topic or broker (IncrementalAlterConfigs); nothing "
            "else of it is touched.",
-    .result = "{was}",
+    .result = "kplay.altered",
+    KP_ANSWERS(altered_answer),
     .example = "alter_config{ topic = \"orders\", set = { [\"min.insync.replicas\"] = \"2\" } }",
     .landing = 30 * KP_SECOND,
     .stall = 2 * KP_MINUTE,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define DOC_LIMIT (256u * 1024)
+#define TYPE_WIDTH 10 /* a wider type has its line */
 
 static const char *group_of(const kp_op *op)
 {
@@ -24,11 +25,6 @@ static const char *group_of(const kp_op *op)
 
 static const char *const classes[] = { "read", "want", "once", "wait", "flow", "script" };
 
-static int first_line(const char *s)
-{
-    return (int)strcspn(s, "\n");
-}
-
 char *kp_doc_verbs(kp_arena *a)
 {
     static const char *const groups[] = { "questions", "actions", "flow" };
@@ -38,8 +34,8 @@ char *kp_doc_verbs(kp_arena *a)
         kp_buf_fmt(&b, "%s%s\n", g ? "\n" : "", groups[g]);
         for (size_t i = 0; kp_verbs[i]; i++)
             if (kp_streq(group_of(kp_verbs[i]), groups[g]))
-                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_verbs[i]->name, first_line(kp_verbs[i]->doc),
-                           kp_verbs[i]->doc);
+                kp_buf_fmt(&b, "  %-18s %.*s\n", kp_verbs[i]->name,
+                           (int)strcspn(kp_verbs[i]->doc, "\n"), kp_verbs[i]->doc);
     }
     return kp_strdup(a, kp_buf_text(&b));
 }
@@ -52,6 +48,19 @@ static void effects_line(kp_buf *b, const kp_op *op)
                    op->marks & KP_DISRUPTIVE ? "; disruptive: the guard judges it first"
                    : op->marks_of            ? "; irreversible for some arguments"
                                              : "");
+}
+
+static void answers_lines(kp_buf *b, const kp_op *op)
+{
+    kp_buf_fmt(b, "answers   %s\n", op->result);
+    for (size_t i = 0; i < op->n_fields; i++) {
+        const kp_answer_field *f = &op->fields[i];
+        bool wide = strlen(f->type) > TYPE_WIDTH;
+        kp_buf_fmt(b, "  %-18s %-*s%s%s\n", f->name, TYPE_WIDTH, f->type,
+                   wide ? "\n                                " : " ", f->doc);
+    }
+    if (op->fan_out && op->n_fields)
+        kp_buf_str(b, "          given a list of ids: one of these for each, by the id as text\n");
 }
 
 static kp_err *unknown_verb(const char *name)
@@ -90,7 +99,7 @@ kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
     }
     if (op->n_args)
         kp_buf_chr(&b, '\n');
-    kp_buf_fmt(&b, "answers   %s\n", op->result);
+    answers_lines(&b, op);
     effects_line(&b, op);
     if (op->landing)
         kp_buf_fmt(&b, "landing   no effect within %s is a failure\n",
@@ -101,55 +110,6 @@ kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text)
     kp_buf_fmt(&b, "example   %s\n", op->example);
     *ret_text = kp_strdup(a, kp_buf_text(&b));
     return NULL;
-}
-
-static const char *lua_type(const char *type)
-{
-    static const struct {
-        const char *ours, *lua;
-    } types[] = {
-        { "int", "integer" },
-        { "bool", "boolean" },
-        { "text", "string" },
-        { "version", "string" },
-        { "duration", "string" },
-        { "node", "integer" },
-        { "broker", "integer" },
-        { "controller", "integer" },
-        { "nodes", "integer|integer[]" },
-        { "brokers", "integer|integer[]" },
-        { "controllers", "integer|integer[]" },
-        { "list", "table" },
-        { "map", "table" },
-    };
-    for (size_t i = 0; i < KP_COUNT(types); i++)
-        if (kp_streq(types[i].ours, type))
-            return types[i].lua;
-    return "any";
-}
-
-char *kp_doc_stubs(kp_arena *a)
-{
-    KP_AUTO_BUF b = KP_BUF_INIT(DOC_LIMIT);
-
-    kp_buf_str(
-        &b, "---@meta\n-- The verbs of kplay for editors (LuaCATS).  Made by: kplay doc --stubs\n");
-    for (size_t i = 0; kp_verbs[i]; i++) {
-        const kp_op *op = kp_verbs[i];
-        kp_buf_chr(&b, '\n');
-        for (const char *line = op->doc; line;
-             line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-            kp_buf_fmt(&b, "--- %.*s\n", first_line(line), line);
-        for (size_t k = 0; k < op->n_args; k++)
-            kp_buf_fmt(&b, "---@param %s%s %s %s\n", op->args[k].name,
-                       op->args[k].otherwise ? "?" : "", lua_type(op->args[k].type),
-                       op->args[k].doc);
-        kp_buf_fmt(&b, "---@return any # %s\nfunction %s(", op->result, op->name);
-        for (size_t k = 0; k < op->n_args; k++)
-            kp_buf_fmt(&b, "%s%s", k ? ", " : "", op->args[k].name);
-        kp_buf_str(&b, ") end\n");
-    }
-    return kp_strdup(a, kp_buf_text(&b));
 }
 
 char *kp_doc_baseline(kp_arena *a)
@@ -244,11 +204,16 @@ static const kp_value *verb_value(kp_arena *a, const kp_op *op)
                            kp_text(a, arg->doc), "required", kp_bool(!arg->otherwise), "default",
                            arg->otherwise && !optional ? kp_text(a, arg->otherwise) : NULL, NULL));
     }
+    kp_builder fields = kp_list_begin(a);
+    for (size_t i = 0; i < op->n_fields; i++)
+        kp_list_add(&fields, kp_map(a, "name", kp_text(a, op->fields[i].name), "type",
+                                    kp_text(a, op->fields[i].type), "doc",
+                                    kp_text(a, op->fields[i].doc), NULL));
     return kp_map(a, "verb", kp_text(a, op->name), "group", kp_text(a, group_of(op)), "class",
                   kp_text(a, classes[op->cls]), "since", kp_int(a, op->since), "doc",
                   kp_text(a, op->doc), "args", kp_list_end(&args), "answers",
-                  kp_text(a, op->result), "effect",
-                  op->grant ? kp_text(a, kp_grant_name(op->grant)) : NULL, "disruptive",
+                  kp_text(a, op->result), "fields", op->n_fields ? kp_list_end(&fields) : NULL,
+                  "effect", op->grant ? kp_text(a, kp_grant_name(op->grant)) : NULL, "disruptive",
                   kp_bool(op->marks & KP_DISRUPTIVE), "landing", duration(a, op->landing), "stall",
                   duration(a, op->stall), "example", kp_text(a, op->example), NULL);
 }

@@ -14,8 +14,8 @@ static const kp_arg findings_arg[] = {
            "out"),
     KP_ARG(findings_args, to, "version", "nil",
            "the release that is to come; left out, they are only restarted"),
-    KP_ARG(findings_args, rows, "list", "nil",
-           "names of rows (kplay doc guard); all when left out"),
+    KP_ARG_AS(findings_args, rows, "list", "string[]", "nil",
+              "names of rows (kplay doc guard); all when left out"),
 };
 
 static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -30,6 +30,17 @@ static kp_err *findings_read(kp_step *s, const void *args, const kp_value **ret_
     return kp_guard_list(s->r, s->a, x->nodes.id ? &x->nodes : NULL, x->to, x->rows, ret_v);
 }
 
+static const kp_answer_field finding_answer[] = {
+    { "row", "string", "the guard's row (kplay doc guard)" },
+    { "node", "integer?", "whom it is about; nil: the cluster" },
+    { "who", "string?", "\"broker 2\"" },
+    { "text", "string", "what is found, one line" },
+    { "detail", "string?", "the evidence, lines" },
+    { "next", "string", "what to do about it" },
+    { "severity", "\"refuse\"|\"warn\"", "would the guard say no?" },
+    { "hard", "boolean?", "no --force covers it" },
+    { "covered", "string?", "the reason of the --force that covers it" },
+};
 const kp_op kp_op_findings = {
     .name = "findings",
     .since = 1,
@@ -42,7 +53,8 @@ const kp_op kp_op_findings = {
            "known.\n"
            "covered: the reason of the --force that covers it.  What policy.accept names is left "
            "out.",
-    .result = "{{row, node, who, text, detail, next, severity, hard, covered}, ...}",
+    .result = "kplay.finding[]",
+    KP_ANSWERS(finding_answer),
     .example = "#findings{ to = \"3.9.1\" }",
     KP_TAKES(findings_arg, findings_args),
     .read = findings_read,

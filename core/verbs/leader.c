@@ -9,8 +9,8 @@ typedef struct elect_args {
     const kp_value *partitions;
 } elect_args;
 static const kp_arg elect_arg[] = {
-    KP_ARG(elect_args, partitions, "list", "nil",
-           "a list of {topic, partition}; all when left out"),
+    KP_ARG_AS(elect_args, partitions, "list", "{ topic: string, partition: integer }[]", "nil",
+              "a list of {topic, partition}; all when left out"),
 };
 
 typedef struct elect_pre {
@@ -83,6 +83,9 @@ static kp_verdict probe(kp_step *s, const void *args)
     return s->asked && left < (uint64_t)were ? KP_UNDER_WAY : KP_NOT_YET;
 }
 
+static const kp_answer_field elected_answer[] = {
+    { "moved", "integer", "partitions that were not led by their first replica" },
+};
 const kp_op kp_op_elect_preferred = {
     .name = "elect_preferred",
     .since = 1,
@@ -93,7 +96,8 @@ const kp_op kp_op_elect_preferred = {
     .p95 = 30 * KP_SECOND,
     .doc = "Gives each partition's leadership back to its preferred (first) replica, where that "
            "one is in sync.",
-    .result = "{moved}",
+    .result = "kplay.elected",
+    KP_ANSWERS(elected_answer),
     .example = "elect_preferred()",
     .landing = KP_MINUTE,
     .stall = 2 * KP_MINUTE,

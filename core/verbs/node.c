@@ -138,7 +138,8 @@ typedef struct config_args {
 static const kp_arg config_arg[] = {
     KP_ARG(config_args, topic, "text", "nil", "a topic's name"),
     KP_ARG(config_args, broker, "broker", "nil", "or a broker's id: that very broker is asked"),
-    KP_ARG(config_args, keys, "list", "nil", "configuration names; all when left out"),
+    KP_ARG_AS(config_args, keys, "list", "string[]", "nil",
+              "configuration names; all when left out"),
 };
 
 static kp_err *config_read(kp_step *s, const void *args, const kp_value **ret_v)
@@ -176,10 +177,21 @@ const kp_op kp_op_version = {
     .doc =
         "The release a node runs, with its patch level: from the jar of the running process; nil "
         "when it is down.",
-    .result = "\"3.7.2\" or nil",
+    .result = "string?",
     .example = "version(2)",
     KP_TAKES(node_arg, node_args),
     .read = version_read,
+};
+static const kp_answer_field api_versions_answer[] = {
+    { "mode", "\"zookeeper\"|\"kraft\"|\"controller\"|\"hybrid\"", "what it is" },
+    { "release", "string?", "the line, \"3.9\"; nil: its answer fits none that is known" },
+    { "cluster_id", "string?", "its cluster's id" },
+    { "controller", "integer?", "the controller's id as it says" },
+    { "metadata_version", "integer?", "the finalised level" },
+    { "metadata_version_min", "integer?", "the lowest its binary supports" },
+    { "metadata_version_max", "integer?", "the highest its binary supports" },
+    { "features", "table<string, integer>?", "finalised features and their levels" },
+    { "zk_migration_ready", "boolean?", "it is ready for the migration" },
 };
 const kp_op kp_op_api_versions = {
     .name = "api_versions",
@@ -187,10 +199,19 @@ const kp_op kp_op_api_versions = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "What a node says of itself over the wire (ApiVersions).",
-    .result = "{release, mode, metadata_version, features, cluster_id, ...}",
+    .result = "kplay.api_versions",
+    KP_ANSWERS(api_versions_answer),
     .example = "api_versions(2).mode",
     KP_TAKES(node_arg, node_args),
     .read = api_read,
+};
+static const kp_answer_field identity_answer[] = {
+    { "pid", "integer", "0: no process runs" },
+    { "host", "string", "as the cluster file has it" },
+    { "process", "{ node_id: integer?, cluster_id: string?, roles: string?, mode: string? }?",
+      "what its process was started with; nil: none runs" },
+    { "config", "{ node_id: integer?, cluster_id: string?, roles: string?, mode: string? }?",
+      "what the file says that the cluster file names" },
 };
 const kp_op kp_op_identity = {
     .name = "identity",
@@ -198,10 +219,15 @@ const kp_op kp_op_identity = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "Which process, host, node id and cluster id answer for a node.",
-    .result = "{pid, host, process, config}",
+    .result = "kplay.identity",
+    KP_ANSWERS(identity_answer),
     .example = "identity(2).process.node_id",
     KP_TAKES(node_arg, node_args),
     .read = identity_read,
+};
+static const kp_answer_field disk_answer[] = {
+    { "free", "integer", "bytes, of the fullest log dir" },
+    { "dirs", "integer", "how many log dirs" },
 };
 const kp_op kp_op_disk = {
     .name = "disk",
@@ -209,10 +235,19 @@ const kp_op kp_op_disk = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "Free bytes of a node's fullest log dir, and how many log dirs it has.",
-    .result = "{free, dirs}",
+    .result = "kplay.disk",
+    KP_ANSWERS(disk_answer),
     .example = "disk(2).free",
     KP_TAKES(node_arg, node_args),
     .read = disk_read,
+};
+static const kp_answer_field releases_answer[] = {
+    { "running", "string?", "what its process runs; nil: it is down" },
+    { "current", "string?", "what layout.current points to" },
+    { "staged", "string[]", "whole releases on its host" },
+    { "partial", "table<string, string>?", "staged in part: release = what is missing" },
+    { "jars", "string[]?", "of the process's class path: more than one is a fault" },
+    { "mode", "\"zookeeper\"|\"kraft\"|nil", "by the file that its process runs on" },
 };
 const kp_op kp_op_releases = {
     .name = "releases",
@@ -222,7 +257,8 @@ const kp_op kp_op_releases = {
     .doc =
         "The release a node runs, the one its link names, those staged on its host, and the mode "
         "its file gives it (zookeeper or kraft).",
-    .result = "{running, current, staged, partial, jars, mode}",
+    .result = "kplay.releases",
+    KP_ANSWERS(releases_answer),
     .example = "releases(2).staged",
     KP_TAKES(node_arg, node_args),
     .read = releases_read,
@@ -233,7 +269,7 @@ const kp_op kp_op_properties = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "A node's server.properties; secrets are blanked.",
-    .result = "map of name to text",
+    .result = "table<string, string>",
     .example = "properties(2)[\"log.dirs\"]",
     KP_TAKES(node_arg, node_args),
     .read = properties_read,
@@ -245,10 +281,14 @@ const kp_op kp_op_ibp = {
     .cls = KP_OP_READ,
     .doc = "The inter.broker.protocol.version a broker effectively speaks (DescribeConfigs of that "
            "broker).",
-    .result = "\"3.4\"",
+    .result = "string?",
     .example = "ibp(2)",
     KP_TAKES(node_arg, node_args),
     .read = ibp_read,
+};
+static const kp_answer_field features_answer[] = {
+    { "metadata_version", "integer?", "the finalised level; nil in ZooKeeper mode" },
+    { "features", "table<string, integer>?", "finalised features and their levels" },
 };
 const kp_op kp_op_features = {
     .name = "features",
@@ -256,7 +296,8 @@ const kp_op kp_op_features = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "The finalised features of a KRaft cluster, metadata.version first.",
-    .result = "{metadata_version, features}",
+    .result = "kplay.features",
+    KP_ANSWERS(features_answer),
     .example = "features().metadata_version",
     .read = features_read
 };
@@ -266,7 +307,7 @@ const kp_op kp_op_config = {
     .rev = 1,
     .cls = KP_OP_READ,
     .doc = "Effective configuration of a topic or a broker (DescribeConfigs).",
-    .result = "map of name to text",
+    .result = "table<string, string>",
     .example = "config{ topic = \"orders\" }[\"retention.ms\"]",
     KP_TAKES(config_arg, config_args),
     .read = config_read,

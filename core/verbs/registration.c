@@ -112,6 +112,9 @@ static kp_verdict probe(kp_step *s, const void *args)
     return KP_SO;
 }
 
+static const kp_answer_field unregistered_answer[] = {
+    { "already", "boolean?", "it was not registered" },
+};
 const kp_op kp_op_unregister_broker = {
     .name = "unregister_broker",
     .since = 1,
@@ -127,7 +130,8 @@ const kp_op kp_op_unregister_broker = {
            "Refused for a broker of the cluster file, for one that is alive, and for one that "
            "alone has the newest records\n"
            "of a partition.  Started again, it registers again.",
-    .result = "{already}",
+    .result = "kplay.unregistered",
+    KP_ANSWERS(unregistered_answer),
     .example = "unregister_broker(9)",
     KP_TAKES(unregister_arg, unregister_args),
     KP_KEEPS(unregister_keep, unregister_pre),

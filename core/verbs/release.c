@@ -111,6 +111,9 @@ const kp_op kp_op_stage_release = {
     .probe = stage_probe,
 };
 
+static const kp_answer_field switched_answer[] = {
+    { "from", "string?", "the release that the link named before" },
+};
 const kp_op kp_op_switch_release = {
     .name = "switch_release",
     .since = 1,
@@ -123,7 +126,8 @@ const kp_op kp_op_switch_release = {
     .p95 = 10 * KP_SECOND,
     .doc = "Points a stopped node's release link at a staged release, atomically.\n"
            "The guard first looks whether the release can run with what the cluster speaks.",
-    .result = "{from}",
+    .result = "kplay.switched",
+    KP_ANSWERS(switched_answer),
     .example = "switch_release(2, \"3.9.1\")",
     .landing = 20 * KP_SECOND,
     .stall = 2 * KP_MINUTE,

@@ -405,6 +405,11 @@ static void start_after(kp_step *s, const void *args)
         s->seen->last_started = s->node;
 }
 
+static const kp_answer_field stopped_answer[] = {
+    { "clean", "boolean?", "a broker: clean marks were in every log dir" },
+    { "leaders", "integer?", "how many partitions it led before" },
+    { "already", "boolean?", "it was down before" },
+};
 const kp_op kp_op_stop_broker = {
     .name = "stop_broker",
     .since = 1,
@@ -419,7 +424,8 @@ const kp_op kp_op_stop_broker = {
            "The guard judges the set first.  Proof: the process is gone, clean marks in every log "
            "dir, the others no longer\n"
            "list it.  Stopping a stopped broker succeeds and says so.  Never kills.",
-    .result = "{clean, leaders, already}",
+    .result = "kplay.stopped",
+    KP_ANSWERS(stopped_answer),
     .example = "stop_broker(2)",
     .landing = 20 * KP_SECOND,
     .stall = 6 * KP_MINUTE,
@@ -431,6 +437,11 @@ const kp_op kp_op_stop_broker = {
     .ask = stop_ask,
     .probe = stop_probe,
     .after = stop_after,
+};
+static const kp_answer_field started_answer[] = {
+    { "release", "string?", "what its process runs" },
+    { "releases", "string[]?", "all of Kafka in its class path: more than one is a fault" },
+    { "already", "boolean?", "it was up before" },
 };
 const kp_op kp_op_start_broker = {
     .name = "start_broker",
@@ -444,7 +455,8 @@ const kp_op kp_op_start_broker = {
     .p95 = 2 * KP_MINUTE,
     .doc = "Starts a broker's service and waits until the other brokers list it.\n"
            "The guard first looks whether the binary supports what the cluster speaks.",
-    .result = "{release, releases, already}",
+    .result = "kplay.started",
+    KP_ANSWERS(started_answer),
     .example = "start_broker(2)",
     .landing = 20 * KP_SECOND,
     .stall = 10 * KP_MINUTE,
@@ -468,7 +480,8 @@ const kp_op kp_op_stop_controller = {
     .p50 = 2 * KP_SECOND,
     .p95 = 15 * KP_SECOND,
     .doc = "Stops a KRaft controller.  Without it a caught-up majority of the quorum must remain.",
-    .result = "{already}",
+    .result = "kplay.stopped",
+    KP_ANSWERS(stopped_answer),
     .example = "stop_controller(3001)",
     .landing = 20 * KP_SECOND,
     .stall = 2 * KP_MINUTE,
@@ -493,7 +506,8 @@ const kp_op kp_op_start_controller = {
     .p95 = KP_MINUTE,
     .doc = "Starts a KRaft controller's service and waits until it answers and the quorum has a "
            "leader.",
-    .result = "{release, releases, already}",
+    .result = "kplay.started",
+    KP_ANSWERS(started_answer),
     .example = "start_controller(3001)",
     .landing = 20 * KP_SECOND,
     .stall = 3 * KP_MINUTE,

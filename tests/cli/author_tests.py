@@ -2,7 +2,7 @@
 
 import json
 
-from place import Place, expect, simulated
+from place import ROOT, Place, expect, simulated
 
 ROLL_BROKERS = """return {
   api = 1, summary = "restart the brokers", effects = { "broker.restart" },
@@ -105,3 +105,126 @@ def test_check_places_an_error_of_the_simulation():
     with Place() as p:
         p.write("kplay.yaml", simulated("[ { name: orders, rf: 4 } ]"))
         expect(p.run("check", "rolling.lua"), 2, "kplay.yaml:7:", "4 replicas do not fit on 3 brokers")
+
+
+# ---- answers are what the documentation says ----
+
+def split_at(text: str, mark: str) -> list[str]:
+    """At every `mark` outside of brackets and quotes."""
+    parts, depth, quoted = [""], 0, False
+    for c in text:
+        quoted ^= c == '"'
+        depth += 0 if quoted else (c in "{<(") - (c in "}>)")
+        if c == mark and depth == 0 and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [p.strip() for p in parts if p.strip()]
+
+
+def fits(value, kind: str, classes: dict) -> str:
+    """Empty when the value is of that LuaCATS type; else where and how it is not."""
+    kind = kind.strip()
+    if kind.endswith("?"):
+        return "" if value is None else fits(value, kind[:-1], classes)
+    ways = split_at(kind, "|")
+    if len(ways) > 1:
+        return "" if any(not fits(value, way, classes) for way in ways) else f"{value!r} is no {kind}"
+    if kind.endswith("[]"):
+        if not isinstance(value, list):
+            return f"{value!r} is no list"
+        return next((f"[{i}] {why}" for i, one in enumerate(value) if (why := fits(one, kind[:-2], classes))), "")
+    if kind.startswith("table<"):
+        of = split_at(kind[6:-1], ",")[1]
+        if value == []:  # an empty table
+            return ""
+        return next((f"[{k}] {why}" for k, one in value.items() if (why := fits(one, of, classes))), "") if isinstance(value, dict) else "no table"
+    if kind.startswith("{") or kind in classes:
+        fields = classes[kind] if kind in classes else {k.strip(): v.strip() for k, v in (f.split(":", 1) for f in split_at(kind[1:-1], ","))}
+        if not isinstance(value, dict):
+            return f"{value!r} is no {kind}"
+        if kind in classes and (more := set(value) - set(fields)):
+            return f"{kind} has no field {sorted(more)}"
+        return next((f".{k} {why}" for k, of in fields.items() if (why := fits(value.get(k), of, classes))), "")
+    if kind.startswith('"'):
+        return "" if value == kind.strip('"') else f"{value!r} is not {kind}"
+    simple = {"integer": lambda v: isinstance(v, int) and not isinstance(v, bool), "string": lambda v: isinstance(v, str),
+              "boolean": lambda v: isinstance(v, bool), "true": lambda v: v is True, "nil": lambda v: v is None, "kplay.value": lambda v: True}
+    return "" if simple[kind](value) else f"{value!r} is no {kind}"
+
+
+def documented(p: Place) -> tuple[dict, dict]:
+    verbs = {v["verb"]: v for v in checked(expect(p.run("doc", "--json"), 0))}
+    classes = {v["answers"].rstrip("?").removesuffix("[]"): {f["name"]: f["type"] for f in v["fields"]} for v in verbs.values() if "fields" in v}
+    return verbs, classes
+
+
+def answers_of(records: list[dict]) -> list[tuple[str, object]]:
+    """The verb and the answer of each question, and of each action on one node."""
+    asked, answers = {}, []
+    for r in records:
+        if r["k"] == "intent":
+            asked[r["i"]] = r["fn"]
+        if r["k"] == "read" and "err" not in r:
+            answers.append((r["fn"], r.get("r")))
+        elif r["k"] == "done" and r.get("ok") and r["i"] in asked:
+            answers.append((asked[r["i"]], r.get("r")))
+    return answers
+
+
+ASK_ALL = """return { api = 1, summary = "ask everything", effects = {}, run = function()
+  step("cluster")
+  cluster() brokers() controllers() controller() urp() offline() under_min_isr() at_min_isr() partitions{ limit = 5 }
+  risk(1) reassignments() groups() lag{ groups = { "billing" } } features() findings{} findings{ to = "9.9.9" } now()
+  config{ topic = "orders" } config{ broker = 1, keys = { "log.dirs" } }
+  if cluster().mode == "kraft" then quorum() end
+  step("nodes")
+  for _, id in ipairs(brokers()) do broker(id) log_dirs(id) ibp(id) end
+  for _, list in ipairs{ brokers(), controllers() } do
+    for _, id in ipairs(list) do version(id) releases(id) api_versions(id) identity(id) properties(id) disk(id) end
+  end
+end }
+"""
+ACT_ALL = """return { api = 1, summary = "do everything", effects = { "broker.restart", "release.stage", "release.switch", "config.file",
+  "config.dynamic", "leader.elect" }, run = function()
+  local first = brokers()[1]
+  step("act") stage_release(first, "3.9.1") set_properties(first, { ["num.io.threads"] = "9", ["zz"] = false })
+  alter_config{ topic = "orders", set = { ["retention.ms"] = "1000" } }
+  if cluster().mode == "zookeeper" then set_ibp(first, ibp(first)) end
+  stop_broker(first) switch_release(first, "3.9.1") start_broker(first) start_broker(first) wait_in_sync(first) elect_preferred()
+end }
+"""
+
+
+def test_answers_are_of_the_types_that_are_documented():
+    with Place() as p:
+        verbs, classes = documented(p)
+        p.write("ask.lua", ASK_ALL)
+        p.write("act.lua", ACT_ALL)
+        seen = set()
+        for mode, release in (("kraft", "3.7.2"), ("combined", "4.0.1"), ("zookeeper", "3.4.1")):
+            p.write("kplay.yaml", f"cluster: {mode}\nsimulate:\n  mode: {mode}\n  release: {release}\n  racks: [ a, b ]\n  groups: [ billing ]\n"
+                                  "  topics: [ { name: orders, partitions: 6 } ]\n")
+            for playbook in ("ask.lua",) if mode == "combined" else ("ask.lua", "act.lua"):
+                expect(p.run("run", "--yes", f"./{playbook}"), 0, "done")
+                run = json.loads(p.run("runs", "--json").stdout.splitlines()[0])["run"]
+                for verb, value in answers_of(checked(expect(p.run("journal", "show", run, "--json"), 0))):
+                    why = fits(value, verbs[verb]["answers"], classes)
+                    assert not why, f"{mode}: {verb} answered {value}\nis not {verbs[verb]['answers']}: {why}"
+                    seen.add(verb)
+        questions = {v for v, told in verbs.items() if told["class"] == "read" and v != "on_failure"}
+        assert questions <= seen, f"not asked: {questions - seen}"
+
+
+def test_answers_of_real_clusters_are_of_the_types_that_are_documented():
+    with Place() as p:
+        verbs, classes = documented(p)
+        checked_answers = 0
+        for journal in sorted((ROOT / "tests/journals").glob("lab-*/*/journal.jsonl")):
+            for verb, value in answers_of([json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]):
+                if isinstance(value, dict) and "sha256" in value and "bytes" in value and verb not in ("set_properties", "set_ibp"):
+                    continue  # kept beside the journal
+                why = fits(value, verbs[verb]["answers"], classes)
+                assert not why, f"{journal.parent.parent.name}: {verb} answered {value}\nis not {verbs[verb]['answers']}: {why}"
+                checked_answers += 1
+        assert checked_answers > 200, checked_answers

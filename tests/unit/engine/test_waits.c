@@ -102,7 +102,7 @@ static void limits(void **state)
     assert_in_range(kp_mono(b.spec.world) - from, 20 * KP_SECOND, 50 * KP_SECOND);
     bench_over(&b);
     begin(&b, "{\"sometime\":\"20s\"}", 1);
-    fails(bench_run(&b, NULL), KP_PLAYBOOK, "has no option `sometime`");
+    fails(bench_run(&b, NULL), KP_PLAYBOOK, "has no argument `sometime`");
     bench_over(&b);
     static const char *const wrong[] = { "{\"stall\":5}", "{\"every\":\"soon\"}" };
     for (size_t i = 0; i < KP_COUNT(wrong); i++) {

@@ -1,0 +1,166 @@
+/* The verbs for editors, as LuaCATS: arguments in each of the ways that a call takes them, answers
+ * as classes.
+ *
+ * A call takes its first arguments by place and the others by name in a last table.  So a stub has
+ * the required ones in front and one table of what is optional; that everything may also go by
+ * place is an overload.
+ */
+#include "verbs/verbs.h"
+
+#include <string.h>
+
+#define STUBS_LIMIT (256u * 1024)
+
+static const char *lua_type(const kp_arg *arg)
+{
+    static const struct {
+        const char *ours, *lua;
+    } types[] = {
+        { "int", "integer" },
+        { "bool", "boolean" },
+        { "text", "string" },
+        { "version", "string" },
+        { "duration", "string" },
+        { "node", "integer" },
+        { "broker", "integer" },
+        { "controller", "integer" },
+        { "nodes", "integer|integer[]" },
+        { "brokers", "integer|integer[]" },
+        { "controllers", "integer|integer[]" },
+    };
+    if (arg->lua)
+        return arg->lua;
+    for (size_t i = 0; i < KP_COUNT(types); i++)
+        if (kp_streq(types[i].ours, arg->type))
+            return types[i].lua;
+    kp_die("argument %s: the type %s has no name in Lua (a bug in kplay)", arg->name, arg->type);
+}
+
+static bool is_required(const kp_arg *arg)
+{
+    return arg->otherwise == NULL;
+}
+
+/* A table in its place is the argument itself: no other can be named in it. */
+static bool takes_map(const kp_arg *arg)
+{
+    return kp_streq(arg->type, "map") || kp_streq(arg->type, "any");
+}
+
+/* How many arguments go by place: those in front of the first that can be left out, and that one
+ * too where it is a table itself. */
+static size_t in_front(const kp_op *op)
+{
+    size_t n = 0;
+    while (n < op->n_args && is_required(&op->args[n]))
+        n++;
+    return n + (n < op->n_args && takes_map(&op->args[n]));
+}
+
+/* Of an argument over which the verb fans out, one of its two types. */
+static const char *type_for(const kp_op *op, const kp_arg *arg, bool list)
+{
+    if (!op->fan_out || !kp_streq(op->fan_out, arg->name) || !op->n_fields)
+        return lua_type(arg);
+    return list ? "integer[]" : "integer";
+}
+
+static void doc_lines(kp_buf *b, const char *doc)
+{
+    for (const char *line = doc; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        kp_buf_fmt(b, "--- %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
+static void one_class(kp_buf *b, const kp_op *op)
+{
+    kp_buf_fmt(b, "\n---@class (exact) %.*s\n", (int)strcspn(op->result, "[]?"), op->result);
+    for (size_t i = 0; i < op->n_fields; i++) {
+        const kp_answer_field *f = &op->fields[i];
+        size_t n = strlen(f->type);
+        bool maybe = n > 0 && f->type[n - 1] == '?';
+        kp_buf_fmt(b, "---@field %s%s %.*s %s\n", f->name, maybe ? "?" : "",
+                   (int)(maybe ? n - 1 : n), f->type, f->doc);
+    }
+}
+
+static void answer_classes(kp_buf *b)
+{
+    for (size_t i = 0; kp_verbs[i]; i++) {
+        bool told = kp_verbs[i]->n_fields == 0;
+        for (size_t k = 0; k < i; k++)
+            told = told || kp_verbs[k]->fields == kp_verbs[i]->fields;
+        if (!told)
+            one_class(b, kp_verbs[i]);
+    }
+}
+
+static void options_class(kp_buf *b, const kp_op *op, size_t from)
+{
+    kp_buf_fmt(b, "\n---@class (exact) kplay.%s.options\n", op->name);
+    for (size_t i = from; i < op->n_args; i++)
+        kp_buf_fmt(b, "---@field %s%s %s %s\n", op->args[i].name,
+                   is_required(&op->args[i]) ? "" : "?", lua_type(&op->args[i]), op->args[i].doc);
+}
+
+/* "(id: integer, stall?: string): kplay.stopped" */
+static void signature(kp_buf *b, const kp_op *op, size_t n, bool list, bool options)
+{
+    for (size_t i = 0; i < n; i++)
+        kp_buf_fmt(b, "%s%s%s: %s", i ? ", " : "", op->args[i].name,
+                   is_required(&op->args[i]) ? "" : "?", type_for(op, &op->args[i], list));
+    if (options)
+        kp_buf_fmt(b, "%soptions?: kplay.%s.options", n ? ", " : "", op->name);
+    kp_buf_chr(b, ')');
+    if (list)
+        kp_buf_fmt(b, ": table<string, %s>", op->result);
+    else if (!kp_streq(op->result, "nil"))
+        kp_buf_fmt(b, ": %s", op->result);
+    kp_buf_chr(b, '\n');
+}
+
+static void overload(kp_buf *b, const kp_op *op, size_t n, bool list, bool options)
+{
+    kp_buf_str(b, "---@overload fun(");
+    signature(b, op, n, list, options);
+}
+
+static void one_verb(kp_buf *b, const kp_op *op)
+{
+    size_t front = in_front(op), left = op->n_args - front;
+    bool fans_out = op->fan_out && op->n_fields, must = false;
+
+    for (size_t i = front; i < op->n_args; i++)
+        must = must || is_required(&op->args[i]);
+    if (left)
+        options_class(b, op, front);
+    kp_buf_chr(b, '\n');
+    doc_lines(b, op->doc);
+    for (size_t i = 0; i < front; i++)
+        kp_buf_fmt(b, "---@param %s%s %s %s\n", op->args[i].name,
+                   is_required(&op->args[i]) ? "" : "?", type_for(op, &op->args[i], false),
+                   op->args[i].doc);
+    if (left)
+        kp_buf_fmt(b, "---@param options%s kplay.%s.options\n", must ? "" : "?", op->name);
+    if (!kp_streq(op->result, "nil"))
+        kp_buf_fmt(b, "---@return %s\n", op->result);
+    if (fans_out)
+        overload(b, op, front, true, left > 0);
+    if (left && !must && op->cls != KP_OP_SCRIPT)
+        overload(b, op, op->n_args, false, false);
+    kp_buf_fmt(b, "function %s(", op->name);
+    for (size_t i = 0; i < front; i++)
+        kp_buf_fmt(b, "%s%s", i ? ", " : "", op->args[i].name);
+    kp_buf_fmt(b, "%s%s) end\n", front && left ? ", " : "", left ? "options" : "");
+}
+
+char *kp_doc_stubs(kp_arena *a)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(STUBS_LIMIT);
+
+    kp_buf_str(&b, "-- Any value that a verb takes or gives.\n"
+                   "---@alias kplay.value boolean|number|string|table\n");
+    answer_classes(&b);
+    for (size_t i = 0; kp_verbs[i]; i++)
+        one_verb(&b, kp_verbs[i]);
+    return kp_strdup(a, kp_buf_text(&b));
+}

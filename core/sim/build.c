@@ -260,34 +260,31 @@ typedef struct commons {
 
 static kp_err *read_commons(const kp_plan *p, commons *c)
 {
-    static const char *const keys[] = { "boot",     "boot_per_1000", "stop_per_1000",
-                                        "recovery", "link",          NULL };
-    const kp_spec *s = p->spec, t = kp_spec_of(s, "timing");
-    kp_ms boot, boot_per, stop_per;
-    int64_t recovery, link;
+    const kp_spec *s = p->spec, t = kp_spec_of(s, "timing"), b = kp_spec_of(s, "breaking");
+    kp_ms boot = 0, boot_per = 0, stop_per = p->mode == KP_SIM_ZOOKEEPER ? 1000 : 8000;
+    int64_t recovery = 0, link = 0;
 
-    KP_TRY(kp_spec_keys(&t, keys));
-    KP_TRY(kp_spec_duration(&t, "boot", 3000, &boot));
-    KP_TRY(kp_spec_duration(&t, "boot_per_1000", 2500, &boot_per));
-    KP_TRY(kp_spec_duration(&t, "stop_per_1000", p->mode == KP_SIM_ZOOKEEPER ? 1000 : 8000,
-                            &stop_per));
-    KP_TRY(kp_spec_bytes(&t, "recovery", 100000000, &recovery));
-    KP_TRY(kp_spec_bytes(&t, "link", 100000000, &link));
+    KP_TRY(kp_spec_keys(&t));
+    KP_TRY(kp_spec_duration(&t, "boot", &boot));
+    KP_TRY(kp_spec_duration(&t, "boot_per_1000", &boot_per));
+    KP_TRY(kp_spec_duration(&t, "stop_per_1000", &stop_per));
+    KP_TRY(kp_spec_bytes(&t, "recovery", &recovery));
+    KP_TRY(kp_spec_bytes(&t, "link", &link));
     c->timing = (kp_sim_timing) { .boot = (boot > 0 ? boot : 1) * KP_SIM_MS,
                                   .boot_per_1000 = boot_per * KP_SIM_MS,
                                   .stop_per_1000 = stop_per * KP_SIM_MS,
                                   .recovery = recovery > 0 ? (double)recovery : 1,
                                   .link = link > 0 ? (double)link : 1 };
-    KP_TRY(kp_spec_bool(s, "auto_leader_rebalance", false, &c->auto_rebalance));
-    KP_TRY(kp_spec_list(s, "groups", true, &c->groups));
-    KP_TRY(kp_spec_list(s, "accept", true, &c->accept));
-    KP_TRY(kp_spec_list(s, "allow", true, &c->allow));
-    KP_TRY(kp_spec_list(s, "faults", false, &c->faults));
-    c->breaking = kp_get(s->v, "breaking");
-    const kp_spec b = kp_spec_of(s, "breaking");
-    for (uint32_t i = 0; c->breaking && c->breaking->type == KP_MAP && i < c->breaking->n; i++) {
+    KP_TRY(kp_spec_bool(s, "auto_leader_rebalance", &c->auto_rebalance));
+    KP_TRY(kp_spec_list(s, "groups", &c->groups));
+    KP_TRY(kp_spec_list(s, "accept", &c->accept));
+    KP_TRY(kp_spec_list(s, "allow", &c->allow));
+    KP_TRY(kp_spec_list(s, "faults", &c->faults));
+    KP_TRY(kp_spec_keys(&b));
+    c->breaking = b.v;
+    for (uint32_t i = 0; i < kp_len(b.v); i++) {
         const kp_value *list;
-        KP_TRY(kp_spec_list(&b, c->breaking->keys[i], true, &list));
+        KP_TRY(kp_spec_list(&b, b.v->keys[i], &list));
         c->n_breaking += (uint32_t)kp_len(list);
     }
     return NULL;

@@ -8,20 +8,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[KP_SIM_F_NAMES + 1] = {
-    [KP_SIM_F_CRASH] = "crash",
-    [KP_SIM_F_UNCLEAN_STOP] = "unclean_stop",
-    [KP_SIM_F_SLOW_DISK] = "slow_disk",
-    [KP_SIM_F_RACK_LOSS] = "rack_loss",
-    [KP_SIM_F_LOST_SSH] = "lost_ssh",
-    [KP_SIM_F_CONTROLLER_FAILOVER] = "controller_failover",
-    [KP_SIM_F_STALE_METADATA] = "stale_metadata",
-    [KP_SIM_F_CONFIG_BREAKS_START] = "config_breaks_start",
-    [KP_SIM_F_DOES_NOT_STOP] = "does_not_stop",
-    [KP_SIM_F_DOES_NOT_REJOIN] = "does_not_rejoin",
-    [KP_SIM_F_CRASH_LOOP] = "crash_loop",
-    [KP_SIM_F_REGISTERED_ELSEWHERE] = "registered_elsewhere",
-    [KP_SIM_F_STARTS_OLD_RELEASE] = "starts_old_release",
+/* Whom a fault strikes: the `kind` of its word. */
+typedef enum victim { OF_NODE, OF_BROKER, OF_RACK, OF_NOBODY } victim;
+
+const kp_spec_word kp_sim_fault_words[KP_SIM_F_NAMES + 1] = {
+    [KP_SIM_F_CRASH] = { "crash", "the process of a node is killed; nobody's hand.  Needs a node",
+                         OF_NODE },
+    [KP_SIM_F_UNCLEAN_STOP] = { "unclean_stop",
+                                "the next stop of a node ends by a kill: its leaders have moved, "
+                                "its logs are not closed.  Needs a node",
+                                OF_NODE },
+    [KP_SIM_F_SLOW_DISK] = { "slow_disk",
+                             "catch-up, start and log recovery of a node take 10 times as long.  "
+                             "Needs a node",
+                             OF_NODE },
+    [KP_SIM_F_RACK_LOSS] = { "rack_loss",
+                             "every node of a rack is killed, and its hosts do not answer.  Needs "
+                             "a rack",
+                             OF_RACK },
+    [KP_SIM_F_LOST_SSH] = { "lost_ssh",
+                            "requests to the host of a node fail; one that triggers it still acts. "
+                            " "
+                            "Needs a node",
+                            OF_NODE },
+    [KP_SIM_F_CONTROLLER_FAILOVER] = { "controller_failover",
+                                       "another controller becomes the active one.  Needs neither "
+                                       "node nor rack",
+                                       OF_NOBODY },
+    [KP_SIM_F_STALE_METADATA] = { "stale_metadata",
+                                  "a node goes on answering with the metadata it has now.  Needs a "
+                                  "node",
+                                  OF_NODE },
+    [KP_SIM_F_CONFIG_BREAKS_START] = { "config_breaks_start",
+                                       "a node does not start with the file and release that it "
+                                       "has at its next start.  Needs a node",
+                                       OF_NODE },
+    [KP_SIM_F_DOES_NOT_STOP] = { "does_not_stop",
+                                 "the process of a node stays when it is asked to stop.  Needs a "
+                                 "node",
+                                 OF_NODE },
+    [KP_SIM_F_DOES_NOT_REJOIN] = { "does_not_rejoin",
+                                   "a broker starts and never gets back into an ISR.  Needs a "
+                                   "node, "
+                                   "a broker",
+                                   OF_BROKER },
+    [KP_SIM_F_CRASH_LOOP] = { "crash_loop",
+                              "the process of a node dies in start-up, and its supervisor starts "
+                              "it again, until it is stopped or the fault ends.  Needs a node",
+                              OF_NODE },
+    [KP_SIM_F_REGISTERED_ELSEWHERE] = { "registered_elsewhere",
+                                        "KRaft: another process registers as a broker while it is "
+                                        "down, and stays: the others list it, and the broker's own "
+                                        "registration is refused.  Needs a node, a broker",
+                                        OF_BROKER },
+    [KP_SIM_F_STARTS_OLD_RELEASE] = { "starts_old_release",
+                                      "the start script of a node names the release it last ran, "
+                                      "whatever the link says.  Needs a node",
+                                      OF_NODE },
+    { .word = NULL },
 };
 
 /* ---- stale metadata: a view of its own, beside the block ---- */
@@ -241,18 +285,14 @@ bool kp_sim_faults_count(kp_sim *sim, kp_sim_when when, int32_t node, uint64_t c
 
 static kp_err *parse_name(const kp_spec *s, uint8_t *ret_name)
 {
-    const char *name;
+    int name = -1;
 
-    KP_TRY(kp_spec_text(s, "fault", NULL, &name));
-    if (!name)
+    KP_TRY(kp_spec_word_of(s, "fault", &name));
+    if (name < 0)
         return kp_spec_wrong(s, "fault", "name the fault, as in {fault: crash, node: 2}",
                              "a fault has no name");
-    for (uint8_t i = 0; i < KP_SIM_F_NAMES; i++)
-        if (strcmp(names[i], name) == 0) {
-            *ret_name = i;
-            return NULL;
-        }
-    return kp_spec_unknown(s, "fault", name, names);
+    *ret_name = (uint8_t)name;
+    return NULL;
 }
 
 static kp_err *find_rack(const kp_sim *sim, const kp_spec *s, const char *rack, uint32_t *ret_rack)
@@ -272,29 +312,26 @@ static kp_err *find_rack(const kp_sim *sim, const kp_spec *s, const char *rack, 
 /* Whom it strikes: a node, a rack or nobody, as its name demands. */
 static kp_err *parse_victim(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
 {
-    bool of_rack = f->name == KP_SIM_F_RACK_LOSS,
-         of_nobody = f->name == KP_SIM_F_CONTROLLER_FAILOVER,
-         of_broker = f->name == KP_SIM_F_DOES_NOT_REJOIN ||
-                     f->name == KP_SIM_F_REGISTERED_ELSEWHERE;
-    const char *rack;
-    int64_t node;
+    const kp_spec_word *name = &kp_sim_fault_words[f->name];
+    bool of_rack = name->kind == OF_RACK;
+    const char *rack = NULL;
+    int64_t node = -1;
 
-    KP_TRY(kp_spec_int(s, "node", -1, 0, INT32_MAX, &node));
-    KP_TRY(kp_spec_text(s, "rack", NULL, &rack));
+    KP_TRY(kp_spec_int(s, "node", &node));
+    KP_TRY(kp_spec_text(s, "rack", &rack));
     f->node = node < 0 ? KP_SIM_NO_NODE : kp_sim_node_find(sim, (int)node);
     if (node >= 0 && f->node == KP_SIM_NO_NODE)
         return kp_spec_wrong(s, "node", "give the id of a simulated node", "there is no node %d",
                              (int)node);
-    if (!of_rack && !of_nobody && f->node == KP_SIM_NO_NODE)
-        return kp_spec_wrong(s, "node", "add node: ID", "the fault %s needs a node",
-                             names[f->name]);
+    if (!of_rack && name->kind != OF_NOBODY && f->node == KP_SIM_NO_NODE)
+        return kp_spec_wrong(s, "node", "add node: ID", "the fault %s needs a node", name->word);
     if (of_rack != (rack != NULL))
         return kp_spec_wrong(s, "rack", "give a rack to rack_loss, and to no other fault",
-                             "the fault %s %s", names[f->name],
+                             "the fault %s %s", name->word,
                              of_rack ? "needs a rack" : "has no rack");
     if (rack)
         KP_TRY(find_rack(sim, s, rack, &f->rack));
-    if (of_broker && !kp_sim_is_broker(&sim->node[f->node]))
+    if (name->kind == OF_BROKER && !kp_sim_is_broker(&sim->node[f->node]))
         return kp_spec_wrong(s, "node", "give the id of a broker", "node %d is no broker",
                              (int)node);
     return NULL;
@@ -311,15 +348,15 @@ static kp_err *parse_moment(const kp_spec *s, kp_sim_fault_plan *f)
         { "start", KP_SIM_ON_START },
         { "requests", KP_SIM_ON_REQUEST },
     };
-    kp_ms at;
-    int64_t n;
+    kp_ms at = -1;
 
-    KP_TRY(kp_spec_duration(s, "at", -1, &at));
+    KP_TRY(kp_spec_duration(s, "at", &at));
     f->when = KP_SIM_AT;
     f->count = at < 0 ? 0 : (uint64_t)(at * KP_SIM_MS);
     int triggers = at >= 0;
     for (size_t i = 0; i < KP_COUNT(counting); i++) {
-        KP_TRY(kp_spec_int(s, counting[i].key, 0, 1, INT32_MAX, &n));
+        int64_t n = 0;
+        KP_TRY(kp_spec_int(s, counting[i].key, &n));
         if (n == 0)
             continue;
         triggers++;
@@ -339,14 +376,12 @@ static kp_err *parse_moment(const kp_spec *s, kp_sim_fault_plan *f)
 
 static kp_err *parse(const kp_sim *sim, const kp_spec *s, kp_sim_fault_plan *f)
 {
-    static const char *const keys[] = { "fault", "node",     "rack",  "at", "stop",
-                                        "start", "requests", "lasts", NULL };
-    kp_ms lasts;
+    kp_ms lasts = -1;
 
-    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_spec_keys(s));
     KP_TRY(parse_name(s, &f->name));
     KP_TRY(parse_victim(sim, s, f));
-    KP_TRY(kp_spec_duration(s, "lasts", -1, &lasts));
+    KP_TRY(kp_spec_duration(s, "lasts", &lasts));
     f->lasts = lasts < 0 ? KP_SIM_NEVER : lasts * KP_SIM_MS;
     return parse_moment(s, f);
 }
@@ -386,7 +421,7 @@ kp_err *kp_sim_fault_plan_add(kp_sim *sim, const kp_spec *s)
 kp_err *kp_sim_fault(kp_sim *sim, const kp_value *fault)
 {
     KP_AUTO_ARENA a = kp_arena_new("a simulated fault", (size_t)1 << 20);
-    const kp_spec s = { .a = a, .v = fault, .where = "fault" };
+    const kp_spec s = { .a = a, .v = fault, .where = "fault", .level = &kp_sim_fault_level };
 
     kp_err *e = kp_sim_fault_plan_add(sim, &s);
     kp_sim_settle(sim);

@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMON_KEYS                                                                                \
-    "mode", "seed", "auto_leader_rebalance", "groups", "breaking", "timing", "accept", "allow",    \
-        "faults", "metadata_version"
 #define DEFAULT_AT INT64_C(1767603600000) /* 2026-01-05 09:00 UTC, a Monday */
 
-static const char *const modes[] = { "zookeeper", "kraft", "combined", NULL };
+/* Where Kafka is on a host that says nothing else. */
+#define CONFIG "/etc/kafka/server.properties"
+#define CURRENT "/opt/kafka/current"
+#define RELEASES "/opt/kafka/releases"
+#define LOG_DIR "/var/lib/kafka"
 
 /* The index of a release, added when it is new; KP_CONFIG when the simulator does not know it. */
 static kp_err *plan_release(kp_plan *p, const char *key, const char *release, uint8_t *ret_i)
@@ -45,7 +46,7 @@ static kp_err *plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *
     uint64_t mask = 0;
     uint8_t i;
 
-    KP_TRY(kp_spec_list(s, "staged", true, &list));
+    KP_TRY(kp_spec_list(s, "staged", &list));
     if (!kp_get(s->v, "staged")) {
         for (size_t k = 0; kp_sim_known_releases[k]; k++) {
             KP_TRY(plan_release(p, "staged", kp_sim_known_releases[k], &i));
@@ -65,18 +66,13 @@ static kp_err *plan_staged(kp_plan *p, const kp_spec *s, bool strict, uint64_t *
 
 static kp_err *plan_begin(kp_plan *p, const kp_spec *s)
 {
-    const char *mode;
-    int64_t seed;
+    int mode = 0;
+    int64_t seed = 0;
 
     *p = (kp_plan) { .a = s->a, .spec = s, .at = DEFAULT_AT, .controller = -1 };
-    KP_TRY(kp_spec_text(s, "mode", "kraft", &mode));
-    int m = 0;
-    while (modes[m] && strcmp(modes[m], mode) != 0)
-        m++;
-    if (!modes[m])
-        return kp_spec_unknown(s, "mode", mode, modes);
-    p->mode = (kp_sim_mode)m;
-    KP_TRY(kp_spec_int(s, "seed", 1, 0, INT64_MAX, &seed));
+    KP_TRY(kp_spec_word_of(s, "mode", &mode));
+    p->mode = (kp_sim_mode)mode;
+    KP_TRY(kp_spec_int(s, "seed", &seed));
     p->seed = (uint64_t)seed;
     return NULL;
 }
@@ -85,9 +81,9 @@ static kp_err *plan_begin(kp_plan *p, const kp_spec *s)
 static kp_err *metadata_version(kp_plan *p, const char *release)
 {
     const kp_sim_release_facts *f = kp_sim_facts(release);
-    const char *text;
+    const char *text = NULL;
 
-    KP_TRY(kp_spec_text(p->spec, "metadata_version", NULL, &text));
+    KP_TRY(kp_spec_text(p->spec, "metadata_version", &text));
     if (p->mode == KP_SIM_ZOOKEEPER) {
         if (text)
             return kp_spec_wrong(p->spec, "metadata_version", "leave it out, or say mode: kraft",
@@ -122,9 +118,9 @@ static kp_err *release_fits_mode(const kp_plan *p, const kp_spec *s, const char 
 
 static kp_err *java_of(const kp_spec *s, uint8_t *ret_java)
 {
-    int64_t java;
+    int64_t java = 0; /* not said */
 
-    KP_TRY(kp_spec_int(s, "java", 0, 8, 99, &java));
+    KP_TRY(kp_spec_int(s, "java", &java));
     *ret_java = (uint8_t)java;
     return NULL;
 }
@@ -157,32 +153,31 @@ static kp_err *name_topics(kp_plan *p, const kp_spec *s, const kp_plan_topic *li
 
 static kp_err *describe_topic(kp_plan *p, const kp_spec *s, uint32_t brokers)
 {
-    static const char *const keys[] = { "name", "count", "partitions", "rf",       "min_isr",
-                                        "size", "rate",  "unclean",    "internal", NULL };
     kp_plan_topic t = { .where = s->where };
-    int64_t count, n, rf, min_isr, size, rate;
+    int64_t count = 0, n = 0, rf = brokers < 3 ? brokers : 3;
 
-    KP_TRY(kp_spec_keys(s, keys));
-    KP_TRY(kp_spec_text(s, "name", NULL, &t.name));
+    KP_TRY(kp_spec_keys(s));
+    KP_TRY(kp_spec_text(s, "name", &t.name));
     if (!t.name || *t.name == '\0' || strlen(t.name) > 200)
         return kp_spec_wrong(s, "name", "give the topic a name of at most 200 bytes",
                              "a topic has no name");
-    KP_TRY(kp_spec_int(s, "count", 1, 1, KP_SIM_MAX_TOPICS, &count));
-    KP_TRY(kp_spec_int(s, "partitions", 12, 1, 1000000, &n));
-    KP_TRY(kp_spec_int(s, "rf", brokers < 3 ? brokers : 3, 1, KP_SIM_MAX_NODES, &rf));
+    KP_TRY(kp_spec_int(s, "count", &count));
+    KP_TRY(kp_spec_int(s, "partitions", &n));
+    KP_TRY(kp_spec_int(s, "rf", &rf));
     if (rf > brokers)
         return kp_spec_wrong(s, "rf", "lower rf, or simulate more brokers",
                              "%d replicas do not fit on %u broker%s", (int)rf, brokers,
                              brokers == 1 ? "" : "s");
-    KP_TRY(kp_spec_int(s, "min_isr", rf < 3 ? 1 : 2, 1, KP_VIEW_MIN_ISR_CAP, &min_isr));
+    int64_t min_isr = rf < 3 ? 1 : 2, size = 1000000 * n, rate = 10000 * n;
+    KP_TRY(kp_spec_int(s, "min_isr", &min_isr));
     if (min_isr > rf) /* Kafka takes it, and then no acks=all producer can write */
         return kp_spec_wrong(s, "min_isr", "lower min_isr, or raise rf",
                              "min_isr %d is more than the %d replica%s there are", (int)min_isr,
                              (int)rf, rf == 1 ? "" : "s");
-    KP_TRY(kp_spec_bytes(s, "size", 1000000 * n, &size));
-    KP_TRY(kp_spec_bytes(s, "rate", 10000 * n, &rate));
-    KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));
-    KP_TRY(kp_spec_bool(s, "internal", false, &t.internal));
+    KP_TRY(kp_spec_bytes(s, "size", &size));
+    KP_TRY(kp_spec_bytes(s, "rate", &rate));
+    KP_TRY(kp_spec_bool(s, "unclean", &t.unclean));
+    KP_TRY(kp_spec_bool(s, "internal", &t.internal));
     t.n = (uint32_t)n;
     t.rf = (uint32_t)rf;
     t.min_isr = (uint32_t)min_isr;
@@ -195,18 +190,18 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, 
 {
     const kp_spec *s = p->spec;
     const kp_value *racks;
-    const char *release, *ibp;
+    const char *release = p->mode == KP_SIM_ZOOKEEPER ? "3.4.1" : "3.7.2", *ibp = NULL;
     uint8_t r, java;
     uint64_t staged;
     bool separate = p->mode == KP_SIM_KRAFT;
     int first_controller = first_id + brokers <= 3000 ? 3001 : 100001;
 
-    KP_TRY(kp_spec_text(s, "release", p->mode == KP_SIM_ZOOKEEPER ? "3.4.1" : "3.7.2", &release));
+    KP_TRY(kp_spec_text(s, "release", &release));
     KP_TRY(plan_release(p, "release", release, &r));
     KP_TRY(release_fits_mode(p, s, release));
     KP_TRY(metadata_version(p, release));
     KP_TRY(plan_staged(p, s, true, &staged));
-    KP_TRY(kp_spec_text(s, "ibp", NULL, &ibp));
+    KP_TRY(kp_spec_text(s, "ibp", &ibp));
     if (ibp && p->mode != KP_SIM_ZOOKEEPER)
         return kp_spec_wrong(s, "ibp", "use metadata_version, or mode: zookeeper",
                              "KRaft ignores inter.broker.protocol.version");
@@ -215,7 +210,7 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, 
         return kp_spec_wrong(s, "ibp",
                              "write a version that the release speaks, like \"3.4\" or \"3.5-IV2\"",
                              "release %s does not speak protocol `%.40s`", release, ibp);
-    KP_TRY(kp_spec_list(s, "racks", true, &racks));
+    KP_TRY(kp_spec_list(s, "racks", &racks));
     KP_TRY(java_of(s, &java));
 
     p->n_nodes = (uint32_t)(brokers + (separate ? controllers : 0));
@@ -234,10 +229,10 @@ static kp_err *describe_nodes(kp_plan *p, int64_t brokers, int64_t controllers, 
             n->roles |= KP_CONTROLLER;
         n->host = kp_printf(p->a, "%s%d", controller ? "controller" : "broker", n->id);
         n->rack = kp_len(racks) > 0 ? kp_at(racks, k % kp_len(racks))->u.s : "";
-        n->config = "/etc/kafka/server.properties";
-        n->current = "/opt/kafka/current";
-        n->releases_dir = "/opt/kafka/releases";
-        n->log_dir = "/var/lib/kafka";
+        n->config = CONFIG;
+        n->current = CURRENT;
+        n->releases_dir = RELEASES;
+        n->log_dir = LOG_DIR;
     }
     return NULL;
 }
@@ -248,7 +243,7 @@ static kp_err *describe_ghosts(kp_plan *p)
     const kp_spec *s = p->spec;
     const kp_value *ids;
 
-    KP_TRY(kp_spec_list(s, "ghosts", false, &ids));
+    KP_TRY(kp_spec_list(s, "ghosts", &ids));
     if (kp_len(ids) == 0)
         return NULL;
     if (p->mode == KP_SIM_ZOOKEEPER)
@@ -278,21 +273,19 @@ static kp_err *describe_ghosts(kp_plan *p)
 
 static kp_err *describe(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { COMMON_KEYS, "brokers",  "controllers", "release",
-                                        "ibp",       "staged",   "racks",       "topics",
-                                        "java",      "first_id", "ghosts",      NULL };
-    int64_t brokers, controllers, first_id;
+    int64_t brokers = 0, first_id = 0;
     const kp_value *topics;
 
-    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_spec_keys(s));
     KP_TRY(plan_begin(p, s));
-    KP_TRY(kp_spec_int(s, "brokers", 3, 1, KP_SIM_MAX_NODES - 64, &brokers));
+    KP_TRY(kp_spec_int(s, "brokers", &brokers));
     int64_t most = p->mode == KP_SIM_COMBINED && brokers < 63 ? brokers : 63;
-    KP_TRY(kp_spec_int(s, "controllers", most < 3 ? most : 3, 1, most, &controllers));
-    KP_TRY(kp_spec_int(s, "first_id", 1, 0, 90000, &first_id));
+    int64_t controllers = most < 3 ? most : 3;
+    KP_TRY(kp_spec_int_to(s, "controllers", most, &controllers));
+    KP_TRY(kp_spec_int(s, "first_id", &first_id));
     KP_TRY(describe_nodes(p, brokers, controllers, first_id));
     KP_TRY(describe_ghosts(p));
-    KP_TRY(kp_spec_list(s, "topics", false, &topics));
+    KP_TRY(kp_spec_list(s, "topics", &topics));
     for (size_t i = 0; i < kp_len(topics); i++) {
         const kp_spec t = kp_spec_item(s, "topics", i);
         KP_TRY(describe_topic(p, &t, (uint32_t)brokers));
@@ -302,7 +295,9 @@ static kp_err *describe(kp_plan *p, const kp_spec *s)
 
 kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, kp_sim **ret_sim)
 {
-    const kp_spec s = { .a = a, .v = simulate, .where = "simulate" };
+    const kp_spec s = {
+        .a = a, .v = simulate, .where = "simulate", .level = &kp_sim_description_level
+    };
     kp_plan p;
 
     KP_TRY(describe(&p, &s));
@@ -344,6 +339,54 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, kp_sim **ret_sim)
 
 /* ---- a snapshot ---- */
 
+static const kp_spec_key seen_node_keys[] = {
+    { .name = "id", .type = KP_SPEC_INT, .max = INT32_MAX },
+    { .name = "host", .type = KP_SPEC_TEXT },
+    { .name = "rack", .type = KP_SPEC_TEXT, .otherwise = "" },
+    { .name = "release", .type = KP_SPEC_TEXT },
+    { .name = "link_release", .type = KP_SPEC_TEXT },
+    { .name = "staged", .type = KP_SPEC_TEXTS },
+    { .name = "ibp", .type = KP_SPEC_TEXT },
+    { .name = "alive", .type = KP_SPEC_BOOL, .otherwise = "true" },
+    { .name = "properties", .type = KP_SPEC_TEXT },
+    { .name = "config", .type = KP_SPEC_TEXT, .otherwise = CONFIG },
+    { .name = "current", .type = KP_SPEC_TEXT, .otherwise = CURRENT },
+    { .name = "releases_dir", .type = KP_SPEC_TEXT, .otherwise = RELEASES },
+    { .name = "log_dir", .type = KP_SPEC_TEXT, .otherwise = LOG_DIR },
+    { .name = "voter", .type = KP_SPEC_BOOL, .otherwise = "true" },
+    { .name = "java", .type = KP_SPEC_INT, .min = 8, .max = 99 },
+    { .name = "managed", .type = KP_SPEC_BOOL, .otherwise = "true" },
+    { .name = "registered", .type = KP_SPEC_BOOL, .otherwise = "true" },
+};
+static const kp_spec_level seen_node_level = { .keys = seen_node_keys,
+                                               .n = KP_COUNT(seen_node_keys) };
+
+static const kp_spec_key seen_topic_keys[] = {
+    { .name = "name", .type = KP_SPEC_TEXT },
+    { .name = "id", .type = KP_SPEC_TEXT },
+    { .name = "internal", .type = KP_SPEC_BOOL, .otherwise = "false" },
+    { .name = "min_isr", .type = KP_SPEC_INT, .max = KP_VIEW_MIN_ISR_CAP, .otherwise = "1" },
+    { .name = "unclean", .type = KP_SPEC_BOOL, .otherwise = "false" },
+    { .name = "size", .type = KP_SPEC_BYTES },
+    { .name = "rate", .type = KP_SPEC_BYTES },
+    { .name = "partitions", .type = KP_SPEC_LIST },
+};
+static const kp_spec_level seen_topic_level = { .keys = seen_topic_keys,
+                                                .n = KP_COUNT(seen_topic_keys) };
+
+static const kp_spec_key snapshot_keys[] = {
+    { .name = "cluster_id", .type = KP_SPEC_TEXT },
+    { .name = "at", .type = KP_SPEC_INT, .max = INT64_C(1) << 45 },
+    { .name = "controller", .type = KP_SPEC_INT, .min = -1, .max = INT32_MAX },
+    { .name = "brokers", .type = KP_SPEC_MAPS, .below = &seen_node_level },
+    { .name = "controllers", .type = KP_SPEC_MAPS, .below = &seen_node_level },
+    { .name = "topics", .type = KP_SPEC_MAPS, .below = &seen_topic_level },
+    { .name = "reassignments", .type = KP_SPEC_LIST },
+};
+static const kp_spec_level snapshot_level = { .keys = snapshot_keys,
+                                              .n = KP_COUNT(snapshot_keys),
+                                              .shared = &kp_sim_description_level };
+
 static unsigned roles_of(const kp_plan *p, const kp_spec *s, bool broker, bool voter)
 {
     if (p->mode == KP_SIM_ZOOKEEPER)
@@ -361,24 +404,20 @@ static unsigned roles_of(const kp_plan *p, const kp_spec *s, bool broker, bool v
 
 static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node *n)
 {
-    static const char *const keys[] = { "id",           "host",   "rack",    "release",
-                                        "link_release", "staged", "ibp",     "alive",
-                                        "properties",   "config", "current", "releases_dir",
-                                        "log_dir",      "voter",  "java",    "managed",
-                                        "registered",   NULL };
-    int64_t id;
-    const char *release, *link;
-    bool voter, managed, registered;
+    int64_t id = -1;
+    const char *release = NULL;
+    bool voter = false, managed = false, registered = false;
 
-    KP_TRY(kp_spec_keys(s, keys));
-    KP_TRY(kp_spec_int(s, "id", -1, 0, INT32_MAX, &id));
+    KP_TRY(kp_spec_keys(s));
+    KP_TRY(kp_spec_int(s, "id", &id));
     if (id < 0)
         return kp_spec_wrong(s, "id", "give the node's id", "a node has no id");
-    *n = (kp_plan_node) { .id = (int)id };
-    KP_TRY(kp_spec_text(s, "host", kp_printf(p->a, "node%d", n->id), &n->host));
-    KP_TRY(kp_spec_text(s, "rack", "", &n->rack));
-    KP_TRY(kp_spec_text(s, "release", NULL, &release));
-    KP_TRY(kp_spec_text(s, "link_release", release, &link));
+    *n = (kp_plan_node) { .id = (int)id, .host = kp_printf(p->a, "node%d", (int)id) };
+    KP_TRY(kp_spec_text(s, "host", &n->host));
+    KP_TRY(kp_spec_text(s, "rack", &n->rack));
+    KP_TRY(kp_spec_text(s, "release", &release));
+    const char *link = release;
+    KP_TRY(kp_spec_text(s, "link_release", &link));
     if (!release)
         return kp_spec_wrong(s, "release", "find out which release it runs",
                              "node %d has no release", n->id);
@@ -388,17 +427,17 @@ static kp_err *seen_node(kp_plan *p, const kp_spec *s, bool broker, kp_plan_node
     KP_TRY(plan_staged(p, s, false, &n->staged));
     n->staged |= UINT64_C(1) << n->link | UINT64_C(1) << n->release;
     KP_TRY(java_of(s, &n->java));
-    KP_TRY(kp_spec_text(s, "ibp", NULL, &n->ibp));
-    KP_TRY(kp_spec_bool(s, "alive", true, &n->alive));
-    KP_TRY(kp_spec_bool(s, "voter", true, &voter));
-    KP_TRY(kp_spec_bool(s, "managed", true, &managed));
+    KP_TRY(kp_spec_text(s, "ibp", &n->ibp));
+    KP_TRY(kp_spec_bool(s, "alive", &n->alive));
+    KP_TRY(kp_spec_bool(s, "voter", &voter));
+    KP_TRY(kp_spec_bool(s, "managed", &managed));
     n->unmanaged = !managed;
-    KP_TRY(kp_spec_bool(s, "registered", true, &registered));
+    KP_TRY(kp_spec_bool(s, "registered", &registered));
     n->unregistered = !registered && !n->alive;
-    KP_TRY(kp_spec_text(s, "config", "/etc/kafka/server.properties", &n->config));
-    KP_TRY(kp_spec_text(s, "current", "/opt/kafka/current", &n->current));
-    KP_TRY(kp_spec_text(s, "releases_dir", "/opt/kafka/releases", &n->releases_dir));
-    KP_TRY(kp_spec_text(s, "log_dir", "/var/lib/kafka", &n->log_dir));
+    KP_TRY(kp_spec_text(s, "config", &n->config));
+    KP_TRY(kp_spec_text(s, "current", &n->current));
+    KP_TRY(kp_spec_text(s, "releases_dir", &n->releases_dir));
+    KP_TRY(kp_spec_text(s, "log_dir", &n->log_dir));
     const kp_value *text = kp_get(s->v, "properties");
     if (text && text->type != KP_BYTES)
         return kp_spec_wrong(s, "properties", "give the file's text", "a text is needed here");
@@ -425,24 +464,23 @@ static bool hex_id(const char *text, uint8_t *id)
 
 static kp_err *seen_topic(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { "name", "id",   "internal",   "min_isr", "unclean",
-                                        "size", "rate", "partitions", NULL };
     kp_plan_topic t = { .where = s->where };
-    int64_t min_isr, size, rate;
-    const char *id;
+    int64_t min_isr = 0;
+    const char *id = NULL;
 
-    KP_TRY(kp_spec_keys(s, keys));
-    KP_TRY(kp_spec_text(s, "name", NULL, &t.name));
+    KP_TRY(kp_spec_keys(s));
+    KP_TRY(kp_spec_text(s, "name", &t.name));
     if (!t.name || strlen(t.name) > 249)
         return kp_spec_wrong(s, "name", "give the topic its name", "a topic has no name");
-    KP_TRY(kp_spec_list(s, "partitions", false, &t.partitions));
+    KP_TRY(kp_spec_list(s, "partitions", &t.partitions));
     t.n = (uint32_t)kp_len(t.partitions);
-    KP_TRY(kp_spec_int(s, "min_isr", 1, 0, KP_VIEW_MIN_ISR_CAP, &min_isr));
-    KP_TRY(kp_spec_bool(s, "internal", false, &t.internal));
-    KP_TRY(kp_spec_bool(s, "unclean", false, &t.unclean));
-    KP_TRY(kp_spec_bytes(s, "size", 1000000 * (int64_t)t.n, &size));
-    KP_TRY(kp_spec_bytes(s, "rate", 10000 * (int64_t)t.n, &rate));
-    KP_TRY(kp_spec_text(s, "id", NULL, &id));
+    KP_TRY(kp_spec_int(s, "min_isr", &min_isr));
+    KP_TRY(kp_spec_bool(s, "internal", &t.internal));
+    KP_TRY(kp_spec_bool(s, "unclean", &t.unclean));
+    int64_t size = 1000000 * (int64_t)t.n, rate = 10000 * (int64_t)t.n;
+    KP_TRY(kp_spec_bytes(s, "size", &size));
+    KP_TRY(kp_spec_bytes(s, "rate", &rate));
+    KP_TRY(kp_spec_text(s, "id", &id));
     t.has_id = id != NULL;
     if (id && !hex_id(id, t.id))
         return kp_spec_wrong(s, "id", "write 32 hex digits", "`%.40s` is no topic id", id);
@@ -454,23 +492,18 @@ static kp_err *seen_topic(kp_plan *p, const kp_spec *s)
 
 static kp_err *seen(kp_plan *p, const kp_spec *s)
 {
-    static const char *const keys[] = { COMMON_KEYS,  "cluster_id",    "at",
-                                        "controller", "brokers",       "controllers",
-                                        "topics",     "reassignments", NULL };
     const kp_value *brokers, *controllers, *topics;
     const char *oldest = NULL;
-    int64_t at;
 
-    KP_TRY(kp_spec_keys(s, keys));
+    KP_TRY(kp_spec_keys(s));
     KP_TRY(plan_begin(p, s));
-    KP_TRY(kp_spec_text(s, "cluster_id", NULL, &p->cluster_id));
-    KP_TRY(kp_spec_int(s, "at", DEFAULT_AT, 0, INT64_C(1) << 45, &at));
-    KP_TRY(kp_spec_int(s, "controller", -1, -1, INT32_MAX, &p->controller));
-    p->at = at;
-    KP_TRY(kp_spec_list(s, "brokers", false, &brokers));
-    KP_TRY(kp_spec_list(s, "controllers", false, &controllers));
-    KP_TRY(kp_spec_list(s, "topics", false, &topics));
-    KP_TRY(kp_spec_list(s, "reassignments", false, &p->moves));
+    KP_TRY(kp_spec_text(s, "cluster_id", &p->cluster_id));
+    KP_TRY(kp_spec_int(s, "at", &p->at));
+    KP_TRY(kp_spec_int(s, "controller", &p->controller));
+    KP_TRY(kp_spec_list(s, "brokers", &brokers));
+    KP_TRY(kp_spec_list(s, "controllers", &controllers));
+    KP_TRY(kp_spec_list(s, "topics", &topics));
+    KP_TRY(kp_spec_list(s, "reassignments", &p->moves));
     if (kp_len(brokers) == 0 || kp_len(brokers) + kp_len(controllers) > KP_SIM_MAX_NODES)
         return kp_spec_wrong(s, "brokers", "give 1 to 4096 nodes",
                              "a snapshot of %zu brokers and %zu controllers", kp_len(brokers),
@@ -497,7 +530,7 @@ static kp_err *seen(kp_plan *p, const kp_spec *s)
 
 kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, kp_sim **ret_sim)
 {
-    const kp_spec s = { .a = a, .v = snapshot, .where = "snapshot" };
+    const kp_spec s = { .a = a, .v = snapshot, .where = "snapshot", .level = &snapshot_level };
     kp_plan p;
 
     KP_TRY(seen(&p, &s));

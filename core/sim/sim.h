@@ -33,39 +33,19 @@ typedef struct kp_sim kp_sim;
 /* ---- make ----
  *
  * In memory; kp_sim_keep puts it into a file.  The arena is for the while of the call.  Errors are
- * KP_CONFIG, with a `where` like "simulate.topics[1].rf".  Numbers, sizes and flags may be given as
- * text: "3", "true", "10GB".
+ * KP_CONFIG, with a `where` like "simulate.topics[1].rf".  Numbers, ids, sizes and flags may be
+ * given as text: "3", "true", "10GB".
  *
- * A description (every key is optional):
- *   mode      "kraft" (default), "zookeeper", "combined"
- *   brokers   how many, default 3; ids first_id, first_id + 1, ...
- *   first_id  default 1; 0 is an id like any other
- *   controllers  how many, default 3; ids 3001, ...; combined: so many of the brokers, the first
- *             ones, are controllers as well; ignored in ZooKeeper mode
- *   ghosts    list of ids, KRaft: brokers that are registered, down and in no cluster file
- *   release   "3.7.2", what every node runs.  KRaft needs 3.3 or newer, ZooKeeper older than 4.0
- *   ibp       ZooKeeper: written into every server.properties; absent: not pinned
- *   metadata_version  KRaft: finalized, "3.7", "3.7-IV4" or the level; default: the newest that
- *             the release knows
- *   staged    releases on every host, default all that are known
- *   java      major version of the Java on every host, default 17
- *   racks     list of names, given to brokers in turn
- *   topics    list of {name, count = 1 (more: NAME-1 ..), partitions = 12, rf = 3, min_isr (default
- *             2, for rf < 3: 1), size (bytes of the topic, one copy), rate (bytes/s written),
- *             unclean = false}
- *   auto_leader_rebalance  false (default) or true, every 300 s
- *   groups    consumer groups, by name; group i reads topic i
- *   breaking  {"3.9.1" = [config keys that release does not start with]}.  The key
- *             kplay.sim.breaks_start stops every start unless its value is "false"
- *   timing    {boot, boot_per_1000 (replicas), stop_per_1000 (leaders): durations; recovery (of
- *             logs, after an unclean stop), link: bytes per second of one broker}
- *   accept    topics the oracle does not judge (K1, K2, K3)
- *   allow     rules it does not judge: ["K7"]
- *   seed      of all chance, default 1
- *   faults    list of faults, see kp_sim_fault.  A crash or rack_loss without moment and end is
- *             past: the cluster begins when it has noticed
+ * A description is a map of the keys that kp_sim_keys tells; every one of them may be left out.
  */
 kp_err *kp_sim_from_spec(kp_arena *a, const kp_value *simulate, kp_sim **ret_sim) KP_MUST_USE;
+
+/* What may stand in a description: a list of levels, {level = "simulate.topics[]", doc, keys}, the
+ * description itself first.  A key is {key, type, default, doc, example, words}: what it takes, in
+ * words; its default as it would stand in the file, or in words when it is computed, absent when
+ * there is none; an example as it would stand behind "key: "; words = [{word, doc}] for those that
+ * are known by name. */
+const kp_value *kp_sim_keys(kp_arena *a);
 
 /* Three brokers with a few topics: "kraft" and "combined" 3.7.2 with three controllers,
  * "zookeeper" 3.4.1. */
@@ -120,30 +100,8 @@ void kp_sim_catch_signals(kp_sim *sim);
 void kp_sim_pace(kp_sim *sim, int pace);
 void kp_sim_interrupt(kp_sim *sim); /* one more interrupt, as if Ctrl-C had been pressed */
 
-/* Plan a fault, a map {fault = NAME, ...}:
- *   when   one of  at = duration from now; stop = n, start = n (the n-th request of that kind the
- *          host of `node` gets from now, 1 = the next); requests = n (after n more requests).
- *          Default: at once
- *   lasts  duration; then it is repaired (a crashed node's service is started again).  Default: for
- *          good, or until used
- *   node   id; rack for rack_loss
- * Names:
- *   crash               the process is killed; nobody's hand
- *   unclean_stop        the next stop ends by a kill: leaders moved, logs not closed
- *   slow_disk           catch-up, boot and log recovery of the node take 10 times as long
- *   rack_loss           every node of the rack is killed and its hosts do not answer
- *   lost_ssh            requests to the host fail; the one that triggers it still acts
- *   controller_failover another controller becomes active; no node needed
- *   stale_metadata      the node goes on answering with the view it has now
- *   config_breaks_start the node does not start with the file and release that it has at its next
- *                       start
- *   does_not_stop       the process stays when asked to stop
- *   does_not_rejoin     the broker starts and never gets back into an ISR
- *   crash_loop          the process dies in start-up, and its supervisor starts it again, until it
- *                       is stopped or the fault ends
- *   registered_elsewhere  KRaft: another process registers as this broker while it is down, and
- *                       goes on: the others list it, and its own registration is refused
- *   starts_old_release  its start script names the release it last ran, whatever the link says */
+/* Plan a fault, a map {fault = NAME, ...} of the keys that kp_sim_keys tells of simulate.faults[];
+ * what counts and lasts does so from now. */
 kp_err *kp_sim_fault(kp_sim *sim, const kp_value *fault) KP_MUST_USE;
 
 /* ---- what was done, on the simulated truth ---- */

@@ -17,8 +17,58 @@ kp_err *kp_spec_wrong(const kp_spec *s, const char *key, const char *next, const
     return key ? kp_err_at(e, "%s.%s", s->where, key) : kp_err_at(e, "%s", s->where);
 }
 
-kp_err *kp_spec_unknown(const kp_spec *s, const char *key, const char *word,
-                        const char *const *names)
+static bool is_nil(const kp_value *v)
+{
+    return !v || v->type == KP_NIL;
+}
+
+/* ---- the table ---- */
+
+static const kp_spec_key *row_of(const kp_spec_level *level, const char *key)
+{
+    if (!level)
+        return NULL;
+    if (level->any)
+        return &level->keys[0];
+    for (size_t i = 0; i < level->n; i++)
+        if (strcmp(level->keys[i].name, key) == 0)
+            return &level->keys[i];
+    const kp_spec_key *row = row_of(level->shared, key);
+    return row && row->common ? row : NULL;
+}
+
+#define ONE(type) (1u << (type))
+#define LISTS (ONE(KP_SPEC_TEXTS) | ONE(KP_SPEC_IDS) | ONE(KP_SPEC_LIST) | ONE(KP_SPEC_MAPS))
+
+static const kp_spec_key *row_for(const kp_spec *s, const char *key, unsigned types)
+{
+    const kp_spec_key *row = row_of(s->level, key);
+
+    if (!row || !(types & ONE(row->type)))
+        kp_die("%s.%s is read, and %s (a bug in kplay)", s->where, key,
+               row ? "is of another type" : "no table has it");
+    return row;
+}
+
+/* The value of a key: as given, else its default, which `room` then holds; NULL without one. */
+static const kp_value *value_of(const kp_spec *s, const kp_spec_key *row, const char *key,
+                                kp_value *room)
+{
+    const kp_value *v = kp_get(s->v, key);
+
+    if (!is_nil(v))
+        return v;
+    if (!row->otherwise)
+        return NULL;
+    *room = (kp_value) { .type = KP_BYTES,
+                         .n = (uint32_t)strlen(row->otherwise),
+                         .u.s = row->otherwise };
+    return room;
+}
+
+/* A word that is none of `names`, which ends with NULL. */
+static kp_err *unknown(const kp_spec *s, const char *key, const char *word,
+                       const char *const *names)
 {
     const char *near = kp_did_you_mean(word, names);
     KP_AUTO_BUF all = KP_BUF_INIT(4096);
@@ -32,29 +82,66 @@ kp_err *kp_spec_unknown(const kp_spec *s, const char *key, const char *word,
     return kp_err_detail(e, "  known: %s\n", kp_buf_text(&all));
 }
 
-static bool is_nil(const kp_value *v)
+static kp_err *unknown_key(const kp_spec *s, const char *key)
 {
-    return !v || v->type == KP_NIL;
+    const kp_spec_level *l = s->level, *more = l->shared;
+    const char **names = KP_NEW_ARRAY(s->a, l->n + (more ? more->n : 0) + 1, const char *);
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        names[n++] = l->keys[i].name;
+    for (size_t i = 0; more && i < more->n; i++)
+        if (more->keys[i].common)
+            names[n++] = more->keys[i].name;
+    return unknown(s, key, key, names);
 }
 
-kp_err *kp_spec_keys(const kp_spec *s, const char *const *keys)
+kp_err *kp_spec_keys(const kp_spec *s)
 {
     if (is_nil(s->v))
         return NULL;
     if (s->v->type != KP_MAP)
         return kp_spec_wrong(s, NULL, "write a map: { key: value, ... }",
                              "a map is needed here, not a %s", kp_type_name(s->v->type));
-    for (uint32_t i = 0; i < s->v->n; i++) {
-        size_t k = 0;
-        while (keys[k] && strcmp(keys[k], s->v->keys[i]) != 0)
-            k++;
-        if (!keys[k])
-            return kp_spec_unknown(s, s->v->keys[i], s->v->keys[i], keys);
-    }
+    for (uint32_t i = 0; i < s->v->n; i++)
+        if (!row_of(s->level, s->v->keys[i]))
+            return unknown_key(s, s->v->keys[i]);
     return NULL;
 }
 
-static kp_err *wrong_type(const kp_spec *s, const char *key, const kp_value *v, const char *want)
+/* ---- types ---- */
+
+static const char *const type_texts[] = {
+    [KP_SPEC_TEXT] = "a text",
+    [KP_SPEC_WORD] = "a text",
+    [KP_SPEC_INT] = "a whole number",
+    [KP_SPEC_BOOL] = "true or false",
+    [KP_SPEC_BYTES] = "a number of bytes, like 10GB or 500kB",
+    [KP_SPEC_DURATION] = "a duration, like 250ms, 30s or 10m",
+    [KP_SPEC_TEXTS] = "a list of texts",
+    [KP_SPEC_IDS] = "a list of ids",
+    [KP_SPEC_LIST] = "a list",
+    [KP_SPEC_MAPS] = "a list of maps",
+    [KP_SPEC_MAP] = "a map",
+};
+
+const char *kp_spec_type_text(kp_arena *a, const kp_spec_key *key)
+{
+    const char *text = type_texts[key->type];
+
+    if (key->type == KP_SPEC_INT && key->max >= INT32_MAX)
+        return kp_printf(a, "%s, %" PRId64 " or more", text, key->min);
+    if (key->type == KP_SPEC_INT)
+        return kp_printf(a, "%s from %" PRId64 " to %" PRId64, text, key->min, key->max);
+    if (key->type == KP_SPEC_WORD) {
+        text = kp_printf(a, "one of %s", key->words[0].word);
+        for (size_t i = 1; key->words[i].word; i++)
+            text = kp_printf(a, "%s, %s", text, key->words[i].word);
+    }
+    return text;
+}
+
+static kp_err *wrong_as(const kp_spec *s, const char *key, const kp_value *v, const char *want)
 {
     KP_AUTO_ARENA a = kp_arena_new("a wrong value", (size_t)1 << 20);
 
@@ -65,22 +152,56 @@ static kp_err *wrong_type(const kp_spec *s, const char *key, const kp_value *v, 
                          kp_type_name(v->type), want);
 }
 
-kp_err *kp_spec_text(const kp_spec *s, const char *key, const char *otherwise,
-                     const char **ret_text)
+static kp_err *wrong_type(const kp_spec *s, const char *key, const kp_value *v,
+                          const kp_spec_key *row)
 {
-    const kp_value *v = kp_get(s->v, key);
+    return wrong_as(s, key, v, type_texts[row->type]);
+}
 
-    if (is_nil(v))
-        *ret_text = otherwise;
-    else if (v->type == KP_BYTES && strlen(v->u.s) == v->n)
+/* ---- the readers ---- */
+
+static kp_err *read_text(const kp_spec *s, const char *key, const kp_spec_key *row,
+                         const char **ret_text)
+{
+    kp_value room;
+    const kp_value *v = value_of(s, row, key, &room);
+
+    if (!v)
+        return NULL;
+    if (v->type == KP_BYTES && strlen(v->u.s) == v->n)
         *ret_text = v->u.s;
     else if (v->type == KP_INT)
         *ret_text = kp_printf(s->a, "%" PRId64, v->u.i);
     else if (v->type == KP_DOUBLE) /* an unquoted 3.7 */
         *ret_text = kp_json_text(s->a, v);
     else
-        return wrong_type(s, key, v, "a text");
+        return wrong_type(s, key, v, row);
     return NULL;
+}
+
+kp_err *kp_spec_text(const kp_spec *s, const char *key, const char **ret_text)
+{
+    return read_text(s, key, row_for(s, key, ONE(KP_SPEC_TEXT)), ret_text);
+}
+
+kp_err *kp_spec_word_of(const kp_spec *s, const char *key, int *ret_index)
+{
+    const kp_spec_key *row = row_for(s, key, ONE(KP_SPEC_WORD));
+    const char *word = NULL;
+    size_t n = 0;
+
+    KP_TRY(read_text(s, key, row, &word));
+    if (!word)
+        return NULL;
+    for (; row->words[n].word; n++)
+        if (strcmp(row->words[n].word, word) == 0) {
+            *ret_index = (int)n;
+            return NULL;
+        }
+    const char **names = KP_NEW_ARRAY(s->a, n + 1, const char *);
+    for (size_t i = 0; i < n; i++)
+        names[i] = row->words[i].word;
+    return unknown(s, key, word, names);
 }
 
 /* Digits at the start of `t`; NULL when there are none or too many. */
@@ -98,50 +219,64 @@ static const char *digits(const char *t, int64_t *ret_i)
     return p > t ? p : NULL;
 }
 
-kp_err *kp_spec_int(const kp_spec *s, const char *key, int64_t otherwise, int64_t min, int64_t max,
-                    int64_t *ret_i)
+/* A whole number, with or without a minus. */
+static bool whole(const kp_value *v, int64_t *ret_i)
 {
-    const kp_value *v = kp_get(s->v, key);
-    int64_t i = 0;
+    if (v->type == KP_INT) {
+        *ret_i = v->u.i;
+        return true;
+    }
+    if (v->type != KP_BYTES)
+        return false;
+    bool minus = v->u.s[0] == '-';
+    const char *end = digits(v->u.s + minus, ret_i);
+    if (minus && end)
+        *ret_i = -*ret_i;
+    return end && *end == '\0';
+}
 
-    if (is_nil(v)) {
-        *ret_i = otherwise;
+kp_err *kp_spec_int_to(const kp_spec *s, const char *key, int64_t max, int64_t *ret_i)
+{
+    const kp_spec_key *row = row_for(s, key, ONE(KP_SPEC_INT));
+    kp_value room;
+    const kp_value *v = value_of(s, row, key, &room);
+    int64_t i;
+
+    if (!v)
         return NULL;
-    }
-    bool ok = v->type == KP_INT;
-    if (ok) {
-        i = v->u.i;
-    } else if (v->type == KP_BYTES) {
-        const char *end = digits(v->u.s + (v->u.s[0] == '-'), &i);
-        ok = end && *end == '\0';
-        if (v->u.s[0] == '-')
-            i = -i;
-    }
-    if (!ok)
-        return wrong_type(s, key, v, "a whole number");
-    if (i < min || i > max)
+    if (!whole(v, &i))
+        return wrong_type(s, key, v, row);
+    if (i < row->min || i > max)
         return kp_spec_wrong(s, key, "choose another number",
-                             "%" PRId64 " is not between %" PRId64 " and %" PRId64, i, min, max);
+                             "%" PRId64 " is not between %" PRId64 " and %" PRId64, i, row->min,
+                             max);
     *ret_i = i;
     return NULL;
 }
 
-kp_err *kp_spec_bool(const kp_spec *s, const char *key, bool otherwise, bool *ret_b)
+kp_err *kp_spec_int(const kp_spec *s, const char *key, int64_t *ret_i)
 {
-    const kp_value *v = kp_get(s->v, key);
+    return kp_spec_int_to(s, key, row_for(s, key, ONE(KP_SPEC_INT))->max, ret_i);
+}
 
-    if (is_nil(v))
-        *ret_b = otherwise;
-    else if (v->type == KP_BOOL)
+kp_err *kp_spec_bool(const kp_spec *s, const char *key, bool *ret_b)
+{
+    const kp_spec_key *row = row_for(s, key, ONE(KP_SPEC_BOOL));
+    kp_value room;
+    const kp_value *v = value_of(s, row, key, &room);
+
+    if (!v)
+        return NULL;
+    if (v->type == KP_BOOL)
         *ret_b = v->u.b;
     else if (v->type == KP_BYTES && (kp_streq(v->u.s, "true") || kp_streq(v->u.s, "false")))
         *ret_b = kp_streq(v->u.s, "true");
     else
-        return wrong_type(s, key, v, "true or false");
+        return wrong_type(s, key, v, row);
     return NULL;
 }
 
-kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise, int64_t *ret_n)
+kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t *ret_n)
 {
     static const struct {
         const char *unit;
@@ -150,13 +285,13 @@ kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise, int6
         { "", 1 },         { "B", 1 },           { "kB", 1000 },
         { "MB", 1000000 }, { "GB", 1000000000 }, { "TB", 1000000000000 },
     };
-    const kp_value *v = kp_get(s->v, key);
+    const kp_spec_key *row = row_for(s, key, ONE(KP_SPEC_BYTES));
+    kp_value room;
+    const kp_value *v = value_of(s, row, key, &room);
     int64_t n;
 
-    if (is_nil(v)) {
-        *ret_n = otherwise;
+    if (!v)
         return NULL;
-    }
     if (v->type == KP_INT && v->u.i >= 0 && v->u.i <= INT64_C(1000000000000000)) {
         *ret_n = v->u.i;
         return NULL;
@@ -174,40 +309,50 @@ kp_err *kp_spec_bytes(const kp_spec *s, const char *key, int64_t otherwise, int6
         *ret_n = n * units[i].by;
         return NULL;
     }
-    return wrong_type(s, key, v, "a number of bytes, like 10GB or 500kB");
+    return wrong_type(s, key, v, row);
 }
 
-kp_err *kp_spec_duration(const kp_spec *s, const char *key, kp_ms otherwise, kp_ms *ret_d)
+kp_err *kp_spec_duration(const kp_spec *s, const char *key, kp_ms *ret_d)
 {
-    const kp_value *v = kp_get(s->v, key);
+    const kp_spec_key *row = row_for(s, key, ONE(KP_SPEC_DURATION));
+    kp_value room;
+    const kp_value *v = value_of(s, row, key, &room);
 
-    if (is_nil(v)) {
-        *ret_d = otherwise;
+    if (!v)
         return NULL;
-    }
     kp_err *e = v->type == KP_BYTES ? kp_duration_parse(v->u.s, ret_d) : NULL;
     if (v->type == KP_BYTES && !e)
         return NULL;
     kp_err_drop(e);
-    return wrong_type(s, key, v, "a duration, like 250ms, 30s or 10m");
+    return wrong_type(s, key, v, row);
 }
 
-kp_err *kp_spec_list(const kp_spec *s, const char *key, bool texts, const kp_value **ret_list)
+/* Ids that are given as text become ints; what is no number is left to its reader. */
+static const kp_value *ids_of(const kp_spec *s, const kp_value *list)
+{
+    kp_builder b = kp_list_begin(s->a);
+    int64_t id;
+
+    for (size_t i = 0; i < kp_len(list); i++)
+        kp_list_add(&b, whole(kp_at(list, i), &id) ? kp_int(s->a, id) : kp_at(list, i));
+    return kp_list_end(&b);
+}
+
+kp_err *kp_spec_list(const kp_spec *s, const char *key, const kp_value **ret_list)
 {
     static const kp_value empty = { .type = KP_LIST };
+    const kp_spec_key *row = row_for(s, key, LISTS);
     const kp_value *v = kp_get(s->v, key);
 
-    if (is_nil(v)) {
-        *ret_list = &empty;
+    *ret_list = &empty;
+    if (is_nil(v) || (v->type == KP_MAP && v->n == 0)) /* an empty Lua table is a map */
         return NULL;
-    }
-    /* An empty Lua table is a map. */
-    if (v->type != KP_LIST && !(v->type == KP_MAP && v->n == 0))
-        return wrong_type(s, key, v, "a list: [ ... ]");
-    for (size_t i = 0; texts && i < kp_len(v); i++)
+    if (v->type != KP_LIST)
+        return wrong_as(s, key, v, "a list: [ ... ]");
+    for (size_t i = 0; row->type == KP_SPEC_TEXTS && i < kp_len(v); i++)
         if (!kp_is(kp_at(v, i), KP_BYTES))
-            return wrong_type(s, key, v, "a list of texts");
-    *ret_list = v->type == KP_LIST ? v : &empty;
+            return wrong_type(s, key, v, row);
+    *ret_list = row->type == KP_SPEC_IDS ? ids_of(s, v) : v;
     return NULL;
 }
 
@@ -215,12 +360,14 @@ kp_spec kp_spec_of(const kp_spec *s, const char *key)
 {
     return (kp_spec) { .a = s->a,
                        .v = kp_get(s->v, key),
-                       .where = kp_printf(s->a, "%s.%s", s->where, key) };
+                       .where = kp_printf(s->a, "%s.%s", s->where, key),
+                       .level = row_for(s, key, ONE(KP_SPEC_MAP))->below };
 }
 
 kp_spec kp_spec_item(const kp_spec *s, const char *key, size_t i)
 {
     return (kp_spec) { .a = s->a,
                        .v = kp_at(kp_get(s->v, key), i),
-                       .where = kp_printf(s->a, "%s.%s[%zu]", s->where, key, i) };
+                       .where = kp_printf(s->a, "%s.%s[%zu]", s->where, key, i),
+                       .level = row_for(s, key, ONE(KP_SPEC_MAPS))->below };
 }

@@ -27,7 +27,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_FORMAT 5u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
-#define KP_SIM_JAVA 17u       /* of hosts whose Java is not said */
+#define KP_SIM_JAVA 17        /* of hosts whose Java is not said */
 #define KP_SIM_SIGNS 8u       /* lines of a node's log that are kept */
 #define KP_SIM_HOLDER 96u     /* bytes of a fence's holder */
 #define KP_SIM_CONFIGS 512u   /* dynamic configs in all */

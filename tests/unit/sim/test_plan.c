@@ -143,6 +143,7 @@ static void wrong_descriptions_are_said(void **state)
         { "{'faults':[{'fault':'crash','node':1},{'fault':'crash'}]}", "simulate.faults[1].node",
           "needs a node" },
         { "{'breaking':{'3.9.1':'x'}}", "simulate.breaking.3.9.1", "not a list" },
+        { "{'breaking':['x']}", "simulate.breaking", "a map is needed here, not a list" },
         { "{'groups':'g'}", "simulate.groups", "not a list" },
     };
     KP_AUTO_ARENA a = kp_arena_new("t", 256 << 20);

@@ -1,6 +1,6 @@
 /* The cluster file, read into an inventory.
  *
- * Tables (schema.h) say what may stand where; this file says what has to hold between the fields:
+ * Tables (keys.h) say what may stand where; this file says what has to hold between the fields:
  * settings for all nodes and a node's own, brokers and controllers that are one process, nodes that
  * would be steered by one and the same file or unit, what a real cluster needs and a simulated one
  * does not.  Everything a later step would trip over on a host is refused here, with the line that
@@ -13,171 +13,7 @@
 #include <strings.h>
 
 #include "cluster/client.h"
-#include "cluster/schema.h"
-
-/* ---- the tables ---- */
-
-typedef struct top_level {
-    const char *cluster, *runs;
-    const kp_value *kafka, *ssh, *service, *layout, *policy, *playbooks, *simulate;
-    const kp_value *brokers, *controllers, *zookeeper;
-} top_level;
-
-static const kp_field top_fields[] = {
-    { "cluster", KP_FIELD_NAME, offsetof(top_level, cluster), NULL, NULL,
-      "the name you give the cluster" },
-    { "kafka", KP_FIELD_MAP, offsetof(top_level, kafka), NULL, NULL,
-      "how kplay connects, by librdkafka's names" },
-    { "ssh", KP_FIELD_MAP, offsetof(top_level, ssh), NULL, NULL, "how the hosts are reached" },
-    { "service", KP_FIELD_MAP, offsetof(top_level, service), NULL, NULL,
-      "how a node is started and stopped" },
-    { "layout", KP_FIELD_MAP, offsetof(top_level, layout), NULL, NULL,
-      "where Kafka's files are on a host" },
-    { "brokers", KP_FIELD_LIST, offsetof(top_level, brokers), NULL, NULL,
-      "every broker: { id: 1, host: broker1, ... }" },
-    { "controllers", KP_FIELD_LIST, offsetof(top_level, controllers), NULL, NULL,
-      "every KRaft controller" },
-    { "zookeeper", KP_FIELD_LIST, offsetof(top_level, zookeeper), NULL, NULL,
-      "every ZooKeeper server" },
-    { "policy", KP_FIELD_MAP, offsetof(top_level, policy), NULL, NULL, "how careful kplay is" },
-    { "playbooks", KP_FIELD_MAP, offsetof(top_level, playbooks), NULL, NULL,
-      "arguments by playbook: { rolling: { settle: 45m } }" },
-    { "runs", KP_FIELD_LOCAL, offsetof(top_level, runs), NULL, NULL,
-      "the directory where runs are kept" },
-    { "simulate", KP_FIELD_MAP, offsetof(top_level, simulate), NULL, NULL,
-      "a simulated cluster, instead of a real one" },
-};
-static const kp_level top = { top_fields, KP_COUNT(top_fields) };
-
-/* `openssh` is the same hosts by the ssh program: for what libssh2 cannot do. */
-static const char *const transports[] = { "ssh", "openssh", "local", NULL };
-
-typedef struct ssh_level {
-    kp_ssh ssh;
-    const kp_value *become;
-} ssh_level;
-
-static const kp_field ssh_fields[] = {
-    { "transport", KP_FIELD_CHOICE, offsetof(ssh_level, ssh.transport), "ssh", transports,
-      "how commands reach the host" },
-    { "user", KP_FIELD_WORD, offsetof(ssh_level, ssh.user), NULL, NULL,
-      "the unprivileged user to log in as" },
-    { "port", KP_FIELD_PORT, offsetof(ssh_level, ssh.port), "22", NULL,
-      "the port sshd listens on" },
-    { "identity", KP_FIELD_LOCAL, offsetof(ssh_level, ssh.identity), NULL, NULL,
-      "your private key file; without it the agent is asked" },
-    { "known_hosts", KP_FIELD_LOCAL, offsetof(ssh_level, ssh.known_hosts), "~/.ssh/known_hosts",
-      NULL, "the file with the hosts' keys" },
-    { "become", KP_FIELD_MAP, offsetof(ssh_level, become), NULL, NULL,
-      "what to put in front of commands: { service: \"sudo -n\", files: \"sudo -n -u kafka\" }" },
-};
-static const kp_level ssh_table = { ssh_fields, KP_COUNT(ssh_fields) };
-
-static const kp_field become_fields[] = {
-    { "service", KP_FIELD_TEXT, offsetof(kp_ssh, become_service), NULL, NULL,
-      "what to put in front of commands to the service manager" },
-    { "files", KP_FIELD_TEXT, offsetof(kp_ssh, become_files), NULL, NULL,
-      "what to put in front of commands on Kafka's files" },
-};
-static const kp_level become_table = { become_fields, KP_COUNT(become_fields) };
-
-static const char *const managers[] = { "systemd", "command", NULL };
-
-typedef struct service_level {
-    const char *manager, *unit;
-    const kp_value *start, *stop, *status;
-} service_level;
-
-static const kp_field service_fields[] = {
-    { "manager", KP_FIELD_CHOICE, offsetof(service_level, manager), "systemd", managers,
-      "what starts and stops the node" },
-    { "unit", KP_FIELD_WORD, offsetof(service_level, unit), NULL, NULL, "the systemd unit" },
-    { "start", KP_FIELD_ARGV, offsetof(service_level, start), NULL, NULL,
-      "the command that starts the node" },
-    { "stop", KP_FIELD_ARGV, offsetof(service_level, stop), NULL, NULL,
-      "the command that stops the node; without it the process gets SIGTERM" },
-    { "status", KP_FIELD_ARGV, offsetof(service_level, status), NULL, NULL,
-      "a command that prints the node's pid, or nothing" },
-};
-static const kp_level service_table = { service_fields, KP_COUNT(service_fields) };
-
-static const kp_field layout_fields[] = {
-    { "current", KP_FIELD_REMOTE, offsetof(kp_layout, current), NULL, NULL,
-      "the link that names the release in use" },
-    { "releases", KP_FIELD_REMOTE, offsetof(kp_layout, releases), NULL, NULL,
-      "the directory of the staged releases" },
-    { "release", KP_FIELD_RELEASE, offsetof(kp_layout, release), "kafka_2.13-{version}", NULL,
-      "the name of a release's directory" },
-    { "config", KP_FIELD_REMOTE, offsetof(kp_layout, config), NULL, NULL,
-      "the node's server.properties" },
-    { "log", KP_FIELD_REMOTE, offsetof(kp_layout, log), NULL, NULL, "the node's server.log" },
-    { "state", KP_FIELD_REMOTE, offsetof(kp_layout, state), NULL, NULL,
-      "kplay's own directory on the host; default RELEASES/.kplay" },
-};
-static const kp_level layout_table = { layout_fields, KP_COUNT(layout_fields) };
-
-typedef struct node_level {
-    int id;
-    const char *host, *rack, *kafka;
-    const kp_value *ssh, *service, *layout;
-} node_level;
-
-static const kp_field node_fields[] = {
-    { "id", KP_FIELD_ID, offsetof(node_level, id), NULL, NULL, "the node's broker.id or node.id" },
-    { "host", KP_FIELD_HOST, offsetof(node_level, host), NULL, NULL, "the host kplay logs in to" },
-    { "rack", KP_FIELD_TEXT, offsetof(node_level, rack), NULL, NULL, "the node's broker.rack" },
-    { "kafka", KP_FIELD_ADDRESS, offsetof(node_level, kafka), NULL, NULL,
-      "the listener of this node that kplay can reach" },
-    { "ssh", KP_FIELD_MAP, offsetof(node_level, ssh), NULL, NULL,
-      "what differs from ssh of all nodes" },
-    { "service", KP_FIELD_MAP, offsetof(node_level, service), NULL, NULL,
-      "what differs from service of all nodes" },
-    { "layout", KP_FIELD_MAP, offsetof(node_level, layout), NULL, NULL,
-      "what differs from layout of all nodes" },
-};
-static const kp_level node_table = { node_fields, KP_COUNT(node_fields) };
-
-static const kp_field zookeeper_fields[] = {
-    { "host", KP_FIELD_HOST, offsetof(kp_zookeeper, host), NULL, NULL, "the server's host" },
-    { "connect", KP_FIELD_ADDRESS, offsetof(kp_zookeeper, connect), NULL, NULL,
-      "its client address; default HOST:2181" },
-};
-static const kp_level zookeeper_table = { zookeeper_fields, KP_COUNT(zookeeper_fields) };
-
-/* In the order of kp_guard_level and kp_on_failure. */
-const char *const kp_guard_levels[] = { "strict", "healthy", "available", NULL };
-const char *const kp_on_failures[] = { "ask", "stop", "back_out", NULL };
-
-typedef struct policy_level {
-    const char *guard, *on_failure;
-    const kp_value *accept;
-} policy_level;
-
-static const kp_field policy_fields[] = {
-    { "guard", KP_FIELD_CHOICE, offsetof(policy_level, guard), "strict", kp_guard_levels,
-      "what the guard allows while a node is down" },
-    { "on_failure", KP_FIELD_CHOICE, offsetof(policy_level, on_failure), "ask", kp_on_failures,
-      "what happens when a node fails" },
-    { "accept", KP_FIELD_LIST, offsetof(policy_level, accept), NULL, NULL,
-      "topics and partitions that may be unavailable: { topic: NAME, why: REASON }" },
-};
-static const kp_level policy_table = { policy_fields, KP_COUNT(policy_fields) };
-
-typedef struct accept_level {
-    const char *topic, *partition, *until, *why;
-} accept_level;
-
-static const kp_field accept_fields[] = {
-    { "topic", KP_FIELD_TOPIC, offsetof(accept_level, topic), NULL, NULL,
-      "a topic that may be unavailable" },
-    { "partition", KP_FIELD_PART, offsetof(accept_level, partition), NULL, NULL,
-      "a partition that may be unavailable" },
-    { "until", KP_FIELD_DATE, offsetof(accept_level, until), NULL, NULL,
-      "the last day this holds, UTC" },
-    { "why", KP_FIELD_TEXT, offsetof(accept_level, why), NULL, NULL,
-      "the reason, for whoever reads the report" },
-};
-static const kp_level accept_table = { accept_fields, KP_COUNT(accept_fields) };
+#include "cluster/keys.h"
 
 static size_t position_in(const char *const *choices, const char *s)
 {
@@ -196,13 +32,13 @@ static kp_err *missing(const kp_reading *in, const char *path, const char *key, 
 
 typedef struct settings {
     kp_ssh ssh;
-    service_level service;
+    kp_service_level service;
     kp_layout layout;
 } settings;
 
 /* A key that only the other service manager takes. */
 static kp_err *check_manager(const kp_reading *in, const char *path, const kp_value *map,
-                             const service_level *s)
+                             const kp_service_level *s)
 {
     bool systemd = strcmp(s->manager, "systemd") == 0;
     for (size_t i = 0; i < kp_len(map); i++) {
@@ -225,26 +61,26 @@ static kp_err *read_settings(const kp_reading *in, const char *path, const kp_va
 {
     const char *ssh_path = kp_reading_path(in, path, "ssh"),
                *service_path = kp_reading_path(in, path, "service");
-    ssh_level level = { .ssh = s->ssh };
-    KP_TRY(kp_level_read(in, &ssh_table, ssh_path, ssh, &level));
-    KP_TRY(kp_level_read(in, &become_table, kp_reading_path(in, ssh_path, "become"), level.become,
-                         &level.ssh));
+    kp_ssh_level level = { .ssh = s->ssh };
+    KP_TRY(kp_level_read(in, &kp_ssh_table, ssh_path, ssh, &level));
+    KP_TRY(kp_level_read(in, &kp_become_table, kp_reading_path(in, ssh_path, "become"),
+                         level.become, &level.ssh));
     s->ssh = level.ssh;
-    KP_TRY(kp_level_read(in, &service_table, service_path, service, &s->service));
+    KP_TRY(kp_level_read(in, &kp_service_table, service_path, service, &s->service));
     KP_TRY(check_manager(in, service_path, service, &s->service));
-    return kp_level_read(in, &layout_table, kp_reading_path(in, path, "layout"), layout,
+    return kp_level_read(in, &kp_layout_table, kp_reading_path(in, path, "layout"), layout,
                          &s->layout);
 }
 
 static settings default_settings(const kp_reading *in)
 {
     settings s = { 0 };
-    ssh_level ssh = { 0 };
-    kp_level_defaults(in, &ssh_table, &ssh);
-    kp_level_defaults(in, &become_table, &ssh.ssh);
+    kp_ssh_level ssh = { 0 };
+    kp_level_defaults(in, &kp_ssh_table, &ssh);
+    kp_level_defaults(in, &kp_become_table, &ssh.ssh);
     s.ssh = ssh.ssh;
-    kp_level_defaults(in, &service_table, &s.service);
-    kp_level_defaults(in, &layout_table, &s.layout);
+    kp_level_defaults(in, &kp_service_table, &s.service);
+    kp_level_defaults(in, &kp_layout_table, &s.layout);
     return s;
 }
 
@@ -252,7 +88,7 @@ static settings default_settings(const kp_reading *in)
 
 /* One entry of brokers or controllers. */
 typedef struct entry {
-    node_level node;
+    kp_node_level node;
     kp_role role;
     const char *path;
     const kp_value *map;
@@ -269,8 +105,8 @@ static kp_err *read_entries(const kp_reading *in, const char *list_name, const k
         if (!kp_is(e->map, KP_MAP))
             return kp_reading_error(in, e->path, "write { id: 1, host: NAME, ... }",
                                     "`%s` must be a map", e->path);
-        kp_level_defaults(in, &node_table, &e->node);
-        KP_TRY(kp_level_read(in, &node_table, e->path, e->map, &e->node));
+        kp_level_defaults(in, &kp_node_table, &e->node);
+        KP_TRY(kp_level_read(in, &kp_node_table, e->path, e->map, &e->node));
         if (!kp_get(e->map, "id"))
             return missing(in, e->path, "id", "give its broker.id or node.id");
     }
@@ -482,7 +318,7 @@ static kp_err *check_distinct(const kp_reading *in, const kp_node *nodes, size_t
     return check_claims(&listeners, "listener", "give each the address at which only it answers");
 }
 
-static kp_err *read_nodes(const kp_reading *in, const top_level *t, kp_inventory *inv)
+static kp_err *read_nodes(const kp_reading *in, const kp_top_level *t, kp_inventory *inv)
 {
     size_t n_brokers = kp_len(t->brokers), n_controllers = kp_len(t->controllers),
            n = n_brokers + n_controllers;
@@ -517,8 +353,8 @@ static kp_err *read_zookeepers(const kp_reading *in, const kp_value *list, kp_in
         if (!kp_is(kp_at(list, i), KP_MAP))
             return kp_reading_error(in, path, "write { host: NAME, connect: \"NAME:2181\" }",
                                     "`%s` must be a map", path);
-        kp_level_defaults(in, &zookeeper_table, &z[i]);
-        KP_TRY(kp_level_read(in, &zookeeper_table, path, kp_at(list, i), &z[i]));
+        kp_level_defaults(in, &kp_zookeeper_table, &z[i]);
+        KP_TRY(kp_level_read(in, &kp_zookeeper_table, path, kp_at(list, i), &z[i]));
         if (!*z[i].host)
             return missing(in, path, "host", "give the server's host");
         if (!*z[i].connect)
@@ -535,11 +371,11 @@ static kp_err *read_zookeepers(const kp_reading *in, const kp_value *list, kp_in
 
 static kp_err *check_accept(const kp_reading *in, const char *path, const kp_value *map)
 {
-    accept_level a = { 0 };
+    kp_accept_level a = { 0 };
     if (!kp_is(map, KP_MAP))
         return kp_reading_error(in, path, "write { topic: NAME, why: REASON }",
                                 "`%s` must be a map", path);
-    KP_TRY(kp_level_read(in, &accept_table, path, map, &a));
+    KP_TRY(kp_level_read(in, &kp_accept_table, path, map, &a));
     if (!a.topic == !a.partition)
         return kp_reading_error(in, path,
                                 "write { topic: NAME, why: REASON } or "
@@ -554,9 +390,9 @@ static kp_err *check_accept(const kp_reading *in, const char *path, const kp_val
 
 static kp_err *read_policy(const kp_reading *in, const kp_value *map, kp_inventory *inv)
 {
-    policy_level p = { 0 };
-    kp_level_defaults(in, &policy_table, &p);
-    KP_TRY(kp_level_read(in, &policy_table, "policy", map, &p));
+    kp_policy_level p = { 0 };
+    kp_level_defaults(in, &kp_policy_table, &p);
+    KP_TRY(kp_level_read(in, &kp_policy_table, "policy", map, &p));
     for (size_t i = 0; i < kp_len(p.accept); i++)
         KP_TRY(check_accept(in, kp_printf(in->a, "policy.accept[%zu]", i), kp_at(p.accept, i)));
     inv->guard = (kp_guard_level)position_in(kp_guard_levels, p.guard);
@@ -600,7 +436,7 @@ static kp_err *read_runs(const kp_reading *in, const char *runs, kp_inventory *i
                : missing(in, "", "runs", "give the directory where runs are kept; HOME is not set");
 }
 
-static kp_err *check_top(const kp_reading *in, const top_level *t)
+static kp_err *check_top(const kp_reading *in, const kp_top_level *t)
 {
     if (!t->cluster)
         return missing(in, "", "cluster", "give the cluster a name: cluster: orders-prod");
@@ -629,8 +465,8 @@ kp_err *kp_inventory_parse(kp_arena *a, const char *path, const char *text, size
         return kp_reading_error(&in, "", "begin with cluster: NAME",
                                 "a cluster file is a map of keys, not %s",
                                 kp_is(tree, KP_LIST) ? "a list" : "one text");
-    top_level t = { 0 };
-    KP_TRY(kp_level_read(&in, &top, "", tree, &t));
+    kp_top_level t = { 0 };
+    KP_TRY(kp_level_read(&in, &kp_top_table, "", tree, &t));
     KP_TRY(check_top(&in, &t));
     kp_inventory *inv = KP_NEW(a, kp_inventory);
     inv->path = kp_strdup(a, path);

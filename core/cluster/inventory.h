@@ -103,6 +103,15 @@ kp_err *kp_inventory_load(kp_arena *a, const char *path, const kp_inventory **re
 kp_err *kp_inventory_parse(kp_arena *a, const char *path, const char *text, size_t n,
                            const kp_inventory **ret_inv) KP_MUST_USE;
 
+/* What may stand in the file: a list of levels, {level = "policy.accept[]", doc, keys, also}, the
+ * file itself first, as "".  A key is {key, type, default, doc, example, words}: what it takes, in
+ * words; its default as it would stand in the file, or in words when it is computed, absent when
+ * there is none; an example as it would stand behind "key: "; words = [{word, doc}] for those that
+ * are known by name.  A level that has several places is told once, at the first; `also` lists the
+ * others, and doc says them.  Of librdkafka's names in `kafka` those are told that a connection
+ * depends on; the levels of `simulate` are the simulator's. */
+const kp_value *kp_inventory_keys(kp_arena *a);
+
 /* "kplay.yaml:31:20" of a path in the file, or of the nearest one above it that stands there. */
 const char *kp_inventory_where(kp_arena *a, const kp_inventory *inv, const char *path);
 

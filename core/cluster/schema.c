@@ -216,12 +216,14 @@ static const char *text_of(const kp_reading *in, const kp_field *f, const char *
     case KP_FIELD_ARGV:
     case KP_FIELD_LIST:
     case KP_FIELD_MAP:
+    case KP_FIELD_ADDRESSES:
+    case KP_FIELD_SECRET:
         break;
     }
     return fits ? s : NULL;
 }
 
-static const char *expected(const kp_reading *in, const kp_field *f)
+static const char *expected(kp_arena *a, const kp_field *f)
 {
     static const char *const shapes[] = {
         [KP_FIELD_TEXT] = "one line of text",
@@ -240,12 +242,14 @@ static const char *expected(const kp_reading *in, const kp_field *f)
         [KP_FIELD_ARGV] = "a list of words, the command first: [\"/usr/bin/x\", \"y\"]",
         [KP_FIELD_LIST] = "a list",
         [KP_FIELD_MAP] = "a map",
+        [KP_FIELD_ADDRESSES] = "addresses host:port, separated by commas",
+        [KP_FIELD_SECRET] = "a secret, by one of file, env and command",
     };
     if (f->kind != KP_FIELD_CHOICE)
         return shapes[f->kind];
     const char *s = f->choices[0];
     for (size_t i = 1; f->choices[i]; i++)
-        s = kp_printf(in->a, "%s%s%s", s, f->choices[i + 1] ? ", " : " or ", f->choices[i]);
+        s = kp_printf(a, "%s%s%s", s, f->choices[i + 1] ? ", " : " or ", f->choices[i]);
     return s;
 }
 
@@ -345,17 +349,22 @@ static const char *found(const kp_reading *in, const kp_value *v)
     return kp_printf(in->a, "`%.*s%s`", SHOWN, s, strlen(s) > SHOWN ? "..." : "");
 }
 
+static const char *default_of(const kp_field *f)
+{
+    return f->otherwise ? f->otherwise : f->computed;
+}
+
 static kp_err *wrong_value(const kp_reading *in, const kp_field *f, const char *path,
                            const kp_value *v)
 {
+    const char *otherwise = default_of(f);
     const char *next = kp_printf(in->a, "%s is %s%s%s", f->name, f->doc,
-                                 f->otherwise ? "; default " : "",
-                                 f->otherwise ? f->otherwise : "");
+                                 otherwise ? "; default " : "", otherwise ? otherwise : "");
     const char *const *choices = f->kind == KP_FIELD_CHOICE ? f->choices : NULL;
     const char *near = choices && kp_is(v, KP_BYTES) ? kp_did_you_mean(v->u.s, choices) : NULL;
-    return kp_reading_error(in, path, next, "`%s` must be %s, not %s%s%s%s", path, expected(in, f),
-                            found(in, v), near ? "; did you mean `" : "", near ? near : "",
-                            near ? "`?" : "");
+    return kp_reading_error(in, path, next, "`%s` must be %s, not %s%s%s%s", path,
+                            expected(in->a, f), found(in, v), near ? "; did you mean `" : "",
+                            near ? near : "", near ? "`?" : "");
 }
 
 kp_err *kp_level_read(const kp_reading *in, const kp_level *level, const char *path,
@@ -372,4 +381,82 @@ kp_err *kp_level_read(const kp_reading *in, const kp_level *level, const char *p
             return wrong_value(in, f, kp_reading_path(in, path, f->name), map->u.items[k]);
     }
     return NULL;
+}
+
+/* ---- what the levels are, for people ---- */
+
+typedef struct told {
+    const kp_level *level;
+    const char *path, *doc;
+    kp_builder also;
+    struct told *next;
+} told;
+
+/* A level and those below it, each once: where else it stands is noted. */
+static void collect(kp_arena *a, told **all, const kp_level *level, const char *path,
+                    const char *doc)
+{
+    told **to = all;
+
+    for (; *to; to = &(*to)->next)
+        if ((*to)->level == level) {
+            kp_list_add(&(*to)->also, kp_text(a, path));
+            return;
+        }
+    *to = KP_NEW(a, told);
+    **to = (told) { .level = level, .path = path, .doc = doc, .also = kp_list_begin(a) };
+    for (size_t i = 0; i < level->n; i++) {
+        const kp_field *f = &level->fields[i];
+        if (f->below)
+            collect(a, all, f->below,
+                    kp_printf(a, "%s%s%s%s", path, *path ? "." : "", f->name,
+                              f->kind == KP_FIELD_LIST ? "[]" : ""),
+                    f->doc);
+    }
+}
+
+static const kp_value *words_of(kp_arena *a, const kp_field *f)
+{
+    if (f->kind != KP_FIELD_CHOICE)
+        return NULL;
+    kp_builder words = kp_list_begin(a);
+    for (size_t i = 0; f->choices[i]; i++)
+        kp_list_add(&words, kp_map(a, "word", kp_text(a, f->choices[i]), "doc",
+                                   kp_text(a, f->choice_docs[i]), NULL));
+    return kp_list_end(&words);
+}
+
+static const kp_value *keys_told(kp_arena *a, const kp_level *level)
+{
+    kp_builder keys = kp_list_begin(a);
+    for (size_t i = 0; i < level->n; i++) {
+        const kp_field *f = &level->fields[i];
+        bool maps = f->kind == KP_FIELD_LIST && f->below;
+        kp_list_add(&keys, kp_map(a, "key", kp_text(a, f->name), "type",
+                                  kp_text(a, maps ? "a list of maps" : expected(a, f)), "default",
+                                  kp_text(a, default_of(f)), "doc", kp_text(a, f->doc), "example",
+                                  kp_text(a, f->example), "words", words_of(a, f), NULL));
+    }
+    return kp_list_end(&keys);
+}
+
+static const kp_value *level_told(kp_arena *a, told *t)
+{
+    const kp_value *also = kp_list_end(&t->also);
+    const char *doc = t->doc;
+    for (size_t i = 0; i < kp_len(also); i++)
+        doc = kp_printf(a, "%s%s%s", doc, i > 0 ? ", " : "; the same keys stand in ",
+                        kp_as_text(kp_at(also, i), ""));
+    return kp_map(a, "level", kp_text(a, t->path), "doc", kp_text(a, doc), "keys",
+                  keys_told(a, t->level), "also", kp_len(also) > 0 ? also : NULL, NULL);
+}
+
+const kp_value *kp_level_keys(kp_arena *a, const kp_level *top, const char *doc)
+{
+    kp_builder levels = kp_list_begin(a);
+    told *all = NULL;
+    collect(a, &all, top, "", doc);
+    for (told *t = all; t; t = t->next)
+        kp_list_add(&levels, level_told(a, t));
+    return kp_list_end(&levels);
 }

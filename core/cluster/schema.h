@@ -1,9 +1,9 @@
 /* schema: one level of the cluster file as a table.
  *
- * A level (`ssh`, `layout`, one broker ...) is a list of fields: key, kind, default, and one line
- * that says what it is.  Reading a level checks every key of a map against the table and stores the
- * values in the level's struct; keys that are absent leave the struct as it was, which is how a
- * node's own settings override those of all nodes.  Room-internal.
+ * A level (`ssh`, `layout`, one broker ...) is a list of fields: key, kind, default, an example,
+ * and one line that says what it is.  Reading a level checks every key of a map against the table
+ * and stores the values in the level's struct; keys that are absent leave the struct as it was,
+ * which is how a node's own settings override those of all nodes.  Room-internal.
  */
 #ifndef KP_CLUSTER_SCHEMA_H
 #define KP_CLUSTER_SCHEMA_H
@@ -32,7 +32,12 @@ typedef enum kp_field_kind {
     KP_FIELD_ARGV, /* a list of texts, not empty */
     KP_FIELD_LIST,
     KP_FIELD_MAP,
+    /* told of, and read by client.c, which keeps the map as it is */
+    KP_FIELD_ADDRESSES, /* host:port, separated by commas */
+    KP_FIELD_SECRET,    /* where the secret is */
 } kp_field_kind;
+
+typedef struct kp_level kp_level;
 
 typedef struct kp_field {
     const char *name;
@@ -41,12 +46,16 @@ typedef struct kp_field {
     const char *otherwise;      /* default as it would stand in the file; NULL none */
     const char *const *choices; /* KP_FIELD_CHOICE: ended by NULL */
     const char *doc;            /* what it is: "the port sshd listens on" */
+    const char *example;        /* a value as it would stand in the file */
+    const char *computed;       /* a default that depends on something, in words */
+    const char *const *choice_docs; /* what each of `choices` means, in their order */
+    const kp_level *below;          /* of a map, or of each map of a list */
 } kp_field;
 
-typedef struct kp_level {
+struct kp_level {
     const kp_field *fields;
     size_t n;
-} kp_level;
+};
 
 /* A cluster file that is being read. */
 typedef struct kp_reading {
@@ -72,6 +81,9 @@ void kp_level_defaults(const kp_reading *in, const kp_level *level, void *into);
  */
 kp_err *kp_level_read(const kp_reading *in, const kp_level *level, const char *path,
                       const kp_value *map, void *into) KP_MUST_USE;
+
+/* What the levels from `top` downwards take, as kp_inventory_keys tells it. */
+const kp_value *kp_level_keys(kp_arena *a, const kp_level *top, const char *doc);
 
 /* "host:port" or "[v6]:port": a host name or address, and a port from 1 to 65535. */
 bool kp_address_is_valid(const char *s, size_t n);

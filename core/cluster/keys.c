@@ -123,9 +123,9 @@ const kp_level kp_zookeeper_table = { zookeeper_fields, KP_COUNT(zookeeper_field
 /* In the order of kp_guard_level and kp_on_failure. */
 const char *const kp_guard_levels[] = { "strict", "healthy", "available", NULL };
 static const char *const guard_docs[] = {
-    "no partition may be under-replicated",
-    "no partition may be worse than when the run began",
-    "every partition keeps a leader; it may have fewer in-sync replicas than it must have",
+    "no partition may be under-replicated or fall below min.insync.replicas",
+    "no partition may be worse than when the run began or fall below min.insync.replicas",
+    "every partition keeps a leader; it may fall below min.insync.replicas",
 };
 const char *const kp_on_failures[] = { "ask", "stop", "back_out", NULL };
 static const char *const on_failure_docs[] = {

@@ -12,7 +12,7 @@ static const kp_spec_key topic_keys[] = {
     { "name", KP_SPEC_TEXT, .doc = "the topic's name, at most 200 bytes; needed",
       .example = "orders" },
     { "count", KP_SPEC_INT, .min = 1, .max = KP_SIM_MAX_TOPICS, .otherwise = "1",
-      .doc = "so many equal topics; when more than one, they are called NAME-1, NAME-2 ...",
+      .doc = "so many equal topics: NAME-01, NAME-02 ..., with as many digits as the last one has",
       .example = "20" },
     { "partitions", KP_SPEC_INT, .min = 1, .max = 1000000, .otherwise = "12",
       .doc = "how many partitions the topic has", .example = "24" },
@@ -131,8 +131,9 @@ static const kp_spec_key description_keys[] = {
       .example = "0" },
     { "controllers", KP_SPEC_INT, .min = 1, .max = 63,
       .computed = "3; mode combined: 3, or as many as there are brokers",
-      .doc = "how many controllers, with ids 3001, 3002 ...; mode combined: so many of the "
-             "brokers, the first ones, are controllers as well; mode zookeeper: ignored",
+      .doc = "how many controllers, with ids 3001, 3002 ..., or from 100001 when brokers have "
+             "these; mode combined: so many of the brokers, the first ones, are controllers as "
+             "well; mode zookeeper: ignored",
       .example = "1" },
     { "ghosts", KP_SPEC_IDS,
       .doc = "KRaft: ids of brokers that are registered, down, and in no cluster file",

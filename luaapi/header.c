@@ -6,11 +6,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const fields[] = { "api",   "summary", "effects", "args",
-                                      "check", "run",     "verify",  NULL };
-static const char *const types[] = { "version", "duration", "text",     "int",    "bool", "node",
-                                     "broker",  "node[]",   "broker[]", "module", NULL };
-static const char *const arg_fields[] = { "default", "doc", "required", NULL };
+/* One field of the table, or of an argument's; its type as LuaCATS writes it. */
+typedef struct field {
+    const char *name, *type;
+    bool needed;
+    const char *doc, *example;
+} field;
+
+static const field fields[] = {
+    { "api", "integer", true, "the API level it is written for", "api = 1" },
+    { "summary", "string", true, "what it is for, one line",
+      "summary = \"Restart every broker.\"" },
+    { "effects", "kplay.effect[]", true,
+      "what it may do (kplay doc effects), {} when it only asks; anything else is refused",
+      "effects = { \"leader.elect\" }" },
+    { "args", "table<string, kplay.argument>", false,
+      "what --NAME VALUE, or the cluster file, may give it",
+      "args = { settle = { \"duration\", default = \"30m\", doc = \"how long to wait\" } }" },
+    { "check", "fun(args: table)", false, "questions only: may the run start?",
+      "check = function(args) if urp() > 0 then fail(\"under-replicated\") end end" },
+    { "run", "fun(args: table)", true, "the procedure",
+      "run = function(args) elect_preferred() end" },
+    { "verify", "fun(args: table)", false, "questions only: what must hold when `run` has returned",
+      "verify = function(args) if offline() > 0 then fail(\"offline\") end end" },
+};
+static const field arg_fields[] = {
+    { "[1]", "kplay.argument_type", true, "what it takes, in front and without a name",
+      "{ \"version\" }" },
+    { "default", "kplay.value", false, "what it is when nobody gives it; left out: nil",
+      "{ \"version\", default = \"3.9.1\" }" },
+    { "doc", "string", false, "what it is, for --help: one line",
+      "{ \"version\", doc = \"the release to install\" }" },
+    { "required", "boolean", false, "a run without it is refused; it has no default then",
+      "{ \"int\", required = true }" },
+};
+static const field *const named_arg_fields = arg_fields + 1;
+
+static const char *const *names_of(kp_arena *a, const field *f, size_t n)
+{
+    const char **names = KP_NEW_ARRAY(a, n + 1, const char *);
+    for (size_t i = 0; i < n; i++)
+        names[i] = f[i].name;
+    return names;
+}
 
 static bool among(const char *name, const char *const *names)
 {
@@ -23,13 +61,14 @@ static bool among(const char *name, const char *const *names)
 #define BAD(L, file, field, next, ...)                                                             \
     kl_raise((L), kl_err_at_field(kp_err_new(KP_PLAYBOOK, (next), __VA_ARGS__), (file), (field)))
 
-static void known_fields(lua_State *L, const kl_file *file, int table, const char *const *names,
+static void known_fields(lua_State *L, const kl_file *file, int table, const field *known, size_t n,
                          const char *whose)
 {
     const char *first = NULL; /* by name: a table has no order of its own */
+    const char *const *names = names_of(kl_of(L)->a, known, n);
 
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        if (lua_isinteger(L, -2) && names == arg_fields && lua_tointeger(L, -2) == 1)
+        if (lua_isinteger(L, -2) && known == named_arg_fields && lua_tointeger(L, -2) == 1)
             continue;
         if (lua_type(L, -2) != LUA_TSTRING)
             BAD(L, file, "", "name every field", "%s: a field without a name", whose);
@@ -128,6 +167,14 @@ static bool fits(const char *type, const kp_value *v)
     return !kp_streq(type, "version") || kp_version_parse(v->u.s, &version);
 }
 
+static const char *known_types(kp_arena *a)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(1024);
+    for (size_t i = 0; kp_arg_types[i].name; i++)
+        kp_buf_fmt(&b, "%s%s", i ? ", " : "types: ", kp_arg_types[i].name);
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
 /* One argument, { "duration", default = "30m", doc = "..." }, on top: [-0, +0] */
 static void read_arg(lua_State *L, const kl_file *file, kp_script_arg *arg)
 {
@@ -138,13 +185,12 @@ static void read_arg(lua_State *L, const kl_file *file, kp_script_arg *arg)
     if (!lua_istable(L, table))
         BAD(L, file, arg->name, "write { \"text\", default = ..., doc = \"...\" }",
             "argument `%.60s` is declared by a table", arg->name);
-    known_fields(L, file, table, arg_fields, arg->name);
+    known_fields(L, file, table, named_arg_fields, KP_COUNT(arg_fields) - 1, arg->name);
     lua_rawgeti(L, table, 1);
     const char *type = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-    if (!among(type, types))
-        BAD(L, file, arg->name,
-            "types: version, duration, text, int, bool, node, broker, node[], broker[], module",
-            "argument `%.60s`: unknown type \"%.60s\"", arg->name, type);
+    if (!kp_arg_type_named(type))
+        BAD(L, file, arg->name, known_types(s->a), "argument `%.60s`: unknown type \"%.60s\"",
+            arg->name, type);
     arg->type = kp_strdup(s->a, type);
     arg->doc = text_field(L, table, "doc");
     if (!arg->doc)
@@ -226,7 +272,7 @@ KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
         BAD(L, file, "",
             "end it with: return { api = 1, summary = ..., run = function(args) ... end }",
             "a playbook returns a table");
-    known_fields(L, file, table, fields, "playbook");
+    known_fields(L, file, table, fields, KP_COUNT(fields), "playbook");
     lua_pushliteral(L, "api");
     if (lua_rawget(L, table) == LUA_TNIL)
         BAD(L, file, "", "add api = 1", "the playbook does not say which api it needs");
@@ -255,4 +301,42 @@ KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h)
     if (!h->has[KP_PART_RUN])
         BAD(L, file, "", "add run = function(args) ... end", "the playbook has no `run`");
     h->comment = kl_first_comment(s->a, file->text, file->n);
+}
+
+/* ---- the same as documentation ---- */
+
+static const kp_value *level_of(kp_arena *a, const char *level, const char *doc, const field *f,
+                                size_t n)
+{
+    kp_builder keys = kp_list_begin(a);
+    for (size_t i = 0; i < n; i++)
+        kp_list_add(&keys, kp_map(a, "key", kp_text(a, f[i].name), "type", kp_text(a, f[i].type),
+                                  "needed", f[i].needed ? kp_bool(true) : NULL, "doc",
+                                  kp_text(a, f[i].doc), "example", kp_text(a, f[i].example), NULL));
+    return kp_map(a, "level", kp_text(a, level), "doc", kp_text(a, doc), "keys", kp_list_end(&keys),
+                  NULL);
+}
+
+static const kp_value *types(kp_arena *a)
+{
+    kp_builder keys = kp_list_begin(a);
+    for (const kp_arg_type *t = kp_arg_types; t->name; t++)
+        kp_list_add(&keys, kp_map(a, "key", kp_text(a, t->name), "type", kp_text(a, t->in_lua),
+                                  "doc", kp_text(a, t->takes), "example",
+                                  kp_textf(a, "--NAME %s", t->example), NULL));
+    return kp_map(a, "level", kp_text(a, "types"), "doc", kp_text(a, "what an argument takes"),
+                  "keys", kp_list_end(&keys), NULL);
+}
+
+const kp_value *kl_header_keys(kp_arena *a)
+{
+    kp_builder levels = kp_list_begin(a);
+    kp_list_add(&levels, level_of(a, "",
+                                  "One file that returns one table; the comment it begins "
+                                  "with is its description.",
+                                  fields, KP_COUNT(fields)));
+    kp_list_add(&levels,
+                level_of(a, "args.NAME", "one argument", arg_fields, KP_COUNT(arg_fields)));
+    kp_list_add(&levels, types(a));
+    return kp_list_end(&levels);
 }

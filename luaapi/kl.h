@@ -183,6 +183,7 @@ KL_RAISES void kl_playbook_open(lua_State *L, const kl_file *file, kp_header *h)
 /* [-0, +0] runs one part of the playbook at index `table`, if it has it. */
 KL_RAISES void kl_playbook_part(lua_State *L, int table, kp_part part, const kp_value *args);
 KL_RAISES void kl_header_read(lua_State *L, const kl_file *file, kp_header *h); /* of the top */
+const kp_value *kl_header_keys(kp_arena *a); /* kp_script_host.keys */
 KL_RAISES unsigned kl_header_effects(lua_State *L, const kl_file *file, int table);
 KL_RAISES int kl_lua_require(lua_State *L);
 

@@ -313,6 +313,7 @@ const kp_script_host kp_script_host_table = {
     .sources = script_sources,
     .call = script_call,
     .free = script_free,
+    .keys = kl_header_keys,
     .specs = kl_specs,
     .release = LUA_RELEASE,
     .rev = KL_REV,

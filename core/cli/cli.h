@@ -6,6 +6,7 @@
  * hints.c     commands in messages, completed so that they can be pasted
  * files.c     where playbooks, stdlib and team modules are found
  * cluster.c   which cluster: kplay.yaml, -c, KPLAY_CLUSTER, --demo; its world
+ * topics.c    what can be written, key by key; modules.c what modules have: for kplay doc
  * cmd_*.c     one command each
  */
 #ifndef KP_CLI_H
@@ -154,6 +155,18 @@ char *kp_hint_of(kp_arena *a, const kp_value *about, const char *text);
 
 /* Prints the error, its next step completed, and gives its exit code; takes the error over. */
 int kp_cli_fail(kp_err *e, bool json);
+
+/* ---- topics.c: "playbook", "cluster-file", "simulate" ...; NULL: there is no such topic ---- */
+char *kp_topic_text(kp_arena *a, const char *name);
+const kp_value *kp_topic_levels(kp_arena *a, const char *name);
+const char *const *kp_topic_names(void); /* ends with NULL */
+
+/* ---- modules.c: what a shipped module ("gate") or a team's ("team.night") says of itself ---- */
+/* {module, file, doc, functions = [{function, doc, params = [{name, type, doc}], returns}]}; NULL:
+ * there is no such module. */
+kp_err *kp_module_read(kp_arena *a, const kp_files *f, const char *name,
+                       const kp_value **ret_module) KP_MUST_USE;
+char *kp_module_text(kp_arena *a, const kp_value *module);
 
 /* ---- the commands ---- */
 extern const kp_command kp_cmd_run, kp_cmd_resume, kp_cmd_approve, kp_cmd_settle, kp_cmd_check,

@@ -20,8 +20,16 @@
 
 typedef enum kp_part { KP_PART_CHECK, KP_PART_RUN, KP_PART_VERIFY } kp_part;
 
-/* An argument a playbook declares: args = { to = { "version", default=, doc= } }.  Types: version,
- * duration, text, int, bool, node, "node[]", "broker[]", module. */
+/* The types of a playbook's arguments (playargs.c); ends with a NULL name. */
+typedef struct kp_arg_type {
+    const char *name, *takes, *in_lua, *example;
+    /* The value `v`, or its text `s`, as this type; NULL: it is none.  ids: NULL here. */
+    const kp_value *(*as)(kp_arena *a, const kp_value *v, const char *s);
+} kp_arg_type;
+extern const kp_arg_type kp_arg_types[];
+const kp_arg_type *kp_arg_type_named(const char *name); /* NULL: there is none */
+
+/* An argument a playbook declares: args = { to = { "version", default=, doc= } }. */
 typedef struct kp_script_arg {
     const char *name, *type, *doc;
     const kp_value *otherwise; /* NULL: nil unless given */
@@ -78,6 +86,8 @@ typedef struct kp_script_host {
     /* Runs one part with the run's verbs.  `args` is the map of argument values. */
     kp_err *(*call)(kp_script *s, kp_run *r, kp_part part, const kp_value *args);
     void (*free)(kp_script *s);
+    /* What a playbook's table may have, in levels as kp_sim_keys tells a description's. */
+    const kp_value *(*keys)(kp_arena *a);
     /* Runs busted over argv (its own arguments: files, directories, options); the exit code.  Specs
      * run in a Lua state of their own, with busted's libraries, which no playbook ever sees. */
     int (*specs)(const kp_spec_host *host, int argc, char **argv);

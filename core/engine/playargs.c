@@ -55,8 +55,6 @@ static kp_err *many_ids(kp_arena *a, const kp_inventory *inv, const kp_script_ar
     return NULL;
 }
 
-/* Each of these: the value `v`, or its text `s`, as its type; NULL: it is none. */
-
 static const kp_value *as_int(kp_arena *a, const kp_value *v, const char *s)
 {
     char *end;
@@ -100,27 +98,26 @@ static const kp_value *as_text(kp_arena *a, const kp_value *v, const char *s)
     return v->type == KP_BYTES ? kp_text(a, s) : NULL;
 }
 
-static const struct type {
-    const char *name, *takes;
-    const kp_value *(*as)(kp_arena *a, const kp_value *v, const char *s); /* NULL: ids */
-} types[] = {
-    { "int", "a whole number", as_int },
-    { "bool", "true or false", as_bool },
-    { "version", "a release like 3.9.1", as_version },
-    { "duration", "a duration like 90s, 30m or 2h", as_duration },
-    { "node", "a node's id", NULL },
-    { "broker", "a broker's id", NULL },
-    { "node[]", "ids of nodes, like 1,2", NULL },
-    { "broker[]", "ids of brokers, like 1,2", NULL },
-    { NULL, "a text", as_text }, /* text, module */
+const kp_arg_type kp_arg_types[] = {
+    { "version", "a release like 3.9.1", "string", "3.9.1", as_version },
+    { "duration", "a duration like 90s, 30m or 2h", "string", "45m", as_duration },
+    { "text", "a text", "string", "conservative", as_text },
+    { "int", "a whole number", "integer", "3", as_int },
+    { "bool", "true or false", "boolean", "true", as_bool },
+    { "node", "a node's id", "integer", "3001", NULL },
+    { "broker", "a broker's id", "integer", "2", NULL },
+    { "node[]", "ids of nodes, like 1,2", "integer[]", "1,2", NULL },
+    { "broker[]", "ids of brokers, like 1,2", "integer[]", "1,2", NULL },
+    { "module", "a text", "string", "team.night", as_text },
+    { NULL, NULL, NULL, NULL, NULL },
 };
 
-static const struct type *type_of(const kp_script_arg *arg)
+const kp_arg_type *kp_arg_type_named(const char *name)
 {
-    size_t i = 0;
-    while (types[i].name && !kp_streq(types[i].name, arg->type))
-        i++;
-    return &types[i];
+    const kp_arg_type *t = kp_arg_types;
+    while (t->name && !kp_streq(t->name, name))
+        t++;
+    return t->name ? t : NULL;
 }
 
 /* What only the command line can get wrong: a name without a value, or given again. */
@@ -132,9 +129,10 @@ static kp_err *check_given(const kp_script_arg *arg, const char *origin, const k
         bare = bare || kp_at(v, i)->type == KP_BOOL;
     if (!cli || (!bare && (many || v->type != KP_LIST || kp_len(v) < 2)))
         return NULL;
-    kp_err *e = bare ? kp_err_new(KP_USAGE, "-", "it needs a value: %s", type_of(arg)->takes)
-                     : kp_err_new(KP_USAGE, "-", "it is given %zu times, and takes one value",
-                                  kp_len(v));
+    kp_err *e =
+        bare
+            ? kp_err_new(KP_USAGE, "-", "it needs a value: %s", kp_arg_type_named(arg->type)->takes)
+            : kp_err_new(KP_USAGE, "-", "it is given %zu times, and takes one value", kp_len(v));
     return kp_err_at(e, "%s", origin);
 }
 
@@ -142,7 +140,7 @@ static kp_err *check_given(const kp_script_arg *arg, const char *origin, const k
 static kp_err *convert(kp_arena *a, const kp_inventory *inv, const kp_script_arg *arg,
                        const char *origin, const kp_value *v, const kp_value **ret_v)
 {
-    const struct type *type = type_of(arg);
+    const kp_arg_type *type = kp_arg_type_named(arg->type);
     const char *t = arg->type;
     char got[64];
 

@@ -150,23 +150,6 @@ char *kp_doc_effects(kp_arena *a)
     return kp_strdup(a, kp_buf_text(&b));
 }
 
-char *kp_doc_playbook(kp_arena *a)
-{
-    return kp_strdup(
-        a, "One file that returns one table; its first comment is its description.\n"
-           "  api      1\n"
-           "  summary  one line\n"
-           "  effects  what it may do (kplay doc effects); left out, it only asks\n"
-           "  args     name = { TYPE, default =, doc = }; TYPE is text, int, bool, version, "
-           "duration, node, broker,\n"
-           "           or a list of one of them: text[]\n"
-           "  check    function(args)  questions only: may the run start?\n"
-           "  run      function(args)  the procedure\n"
-           "  verify   function(args)  questions only: what must hold at the end\n"
-           "Verbs: kplay doc.  Shipped modules (require): gate, node, order, skew, versions; "
-           "team.NAME is team/NAME.lua.\n");
-}
-
 static const char *const when[] = { "before anything disruptive (a stop)",
                                     "before a start or a switch of release",
                                     "before anything irreversible" };
@@ -271,8 +254,6 @@ kp_err *kp_doc_values(kp_arena *a, const char *topic, const kp_value **ret_list)
         *ret_list = row_values(a);
     } else if (kp_streq(topic, "effects")) {
         *ret_list = effect_values(a);
-    } else if (kp_streq(topic, "playbook")) {
-        *ret_list = alone(a, kp_map(a, "playbook", kp_text(a, kp_doc_playbook(a)), NULL));
     } else {
         op = kp_op_named(kp_verbs, topic);
         if (!op)

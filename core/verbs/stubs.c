@@ -153,12 +153,42 @@ static void one_verb(kp_buf *b, const kp_op *op)
     kp_buf_fmt(b, "%s%s) end\n", front && left ? ", " : "", left ? "options" : "");
 }
 
+/* A closed list of words. */
+static void alias(kp_buf *b, const char *name, const char *word, bool last)
+{
+    kp_buf_fmt(b, "%s\"%s\"%s", name, word, last ? "\n" : "");
+}
+
+/* What a playbook's file returns. */
+static void playbook_classes(kp_arena *a, kp_buf *b)
+{
+    static const char *const classes[] = { "kplay.playbook", "kplay.argument" };
+    const kp_value *levels = kp_script_host_table.keys(a);
+
+    for (size_t i = 0; kp_grant_names()[i]; i++)
+        alias(b, i ? "|" : "\n---@alias kplay.effect ", kp_grant_names()[i],
+              !kp_grant_names()[i + 1]);
+    for (const kp_arg_type *t = kp_arg_types; t->name; t++)
+        alias(b, t > kp_arg_types ? "|" : "---@alias kplay.argument_type ", t->name, !t[1].name);
+    for (size_t i = 0; i < KP_COUNT(classes); i++) {
+        const kp_value *keys = kp_get(kp_at(levels, i), "keys");
+        kp_buf_fmt(b, "\n---@class (exact) %s\n", classes[i]);
+        for (size_t k = 0; k < kp_len(keys); k++) {
+            const kp_value *key = kp_at(keys, k);
+            kp_buf_fmt(b, "---@field %s%s %s %s\n", kp_get_text(key, "key", ""),
+                       kp_get_bool(key, "needed", false) ? "" : "?", kp_get_text(key, "type", ""),
+                       kp_get_text(key, "doc", ""));
+        }
+    }
+}
+
 char *kp_doc_stubs(kp_arena *a)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(STUBS_LIMIT);
 
     kp_buf_str(&b, "-- Any value that a verb takes or gives.\n"
                    "---@alias kplay.value boolean|number|string|table\n");
+    playbook_classes(a, &b);
     answer_classes(&b);
     for (size_t i = 0; kp_verbs[i]; i++)
         one_verb(&b, kp_verbs[i]);

@@ -17,11 +17,10 @@ char *kp_doc_verbs(kp_arena *a); /* the list, one line each */
 kp_err *kp_doc_verb(kp_arena *a, const char *name, char **ret_text) KP_MUST_USE;
 char *kp_doc_stubs(kp_arena *a);    /* LuaCATS for editors */
 char *kp_doc_effects(kp_arena *a);  /* which effect allows which verbs */
-char *kp_doc_playbook(kp_arena *a); /* the fields of a playbook */
 char *kp_doc_baseline(kp_arena *a); /* the API in one golden text */
 char *kp_doc_guard(kp_arena *a);    /* the guard's rows */
-/* The same for programs: one map each of the verbs (topic NULL), of "guard", "effects" or
- * "playbook", or of the verb of that name. */
+/* The same for programs: one map each of the verbs (topic NULL), of "guard" or "effects", or of the
+ * verb of that name. */
 kp_err *kp_doc_values(kp_arena *a, const char *topic, const kp_value **ret_list) KP_MUST_USE;
 
 #endif

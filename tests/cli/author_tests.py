@@ -1,6 +1,7 @@
 """Who writes playbooks: kplay check, the documentation made from tables, the editor's stubs."""
 
 import json
+import re
 
 from place import ROOT, Place, expect, simulated
 
@@ -228,3 +229,60 @@ def test_answers_of_real_clusters_are_of_the_types_that_are_documented():
                 assert not why, f"{journal.parent.parent.name}: {verb} answered {value}\nis not {verbs[verb]['answers']}: {why}"
                 checked_answers += 1
         assert checked_answers > 200, checked_answers
+
+
+# ---- what is documented from tables ----
+
+TOPICS = ("playbook", "cluster-file", "simulate")
+
+
+def test_every_key_is_told_with_its_type_and_an_example():
+    with Place() as p:
+        for topic in TOPICS:
+            text = expect(p.run("doc", topic), 0)
+            for level in checked(expect(p.run("doc", topic, "--json"), 0)):
+                for key in level["keys"]:
+                    assert all(key[what].strip() for what in ("key", "type", "doc", "example")), key
+                    assert f"\n  {key['key']}" in text, key
+            assert max(map(len, text.splitlines())) < 180, max(text.splitlines(), key=len)
+        expect(p.run("doc"), 0, *TOPICS, "gate  node  order")
+        expect(p.run("doc", "cluster_file"), 2, "did you mean `cluster-file`?")
+
+
+def test_a_playbook_is_what_its_documentation_says():
+    with Place() as p:
+        fields, argument, types = checked(expect(p.run("doc", "playbook", "--json"), 0))
+        needed = [key for key in fields["keys"] if key.get("needed")]
+        whole = "return {\n" + ",\n".join(key["example"] for key in fields["keys"]) + "\n}\n"
+        p.write("whole.lua", whole)
+        expect(p.run("check", "./whole.lua"), 0, "./whole.lua is sound")
+        p.write("least.lua", "return {\n" + ",\n".join(key["example"] for key in needed) + "\n}\n")
+        expect(p.run("check", "./least.lua"), 0, "./least.lua is sound")
+        for one in needed:
+            p.write("less.lua", "return {\n" + ",\n".join(key["example"] for key in needed if key is not one) + "\n}\n")
+            expect(p.run("check", "./less.lua"), 2, "less.lua")
+        for one in argument["keys"]:
+            p.write("arg.lua", whole.replace("args = {", f"args = {{ one = {one['example']},"))
+            expect(p.run("check", "./arg.lua", "--one", "3" if one["key"] == "required" else "3.9.1"), 0, "is sound")
+        for one in types["keys"]:
+            p.write("type.lua", whole.replace("args = {", f'args = {{ one = {{ "{one["key"]}", required = true }},'))
+            words = one["example"].replace("NAME", "one").split(" ")
+            expect(p.run("run", "--demo", "--dry-run", "./type.lua", *words), 0)
+            if "string" not in one["type"] or one["key"] in ("version", "duration"):
+                expect(p.run("run", "--demo", "--dry-run", "./type.lua", "--one", "x-y"), 2, "one takes")
+
+
+def test_a_module_is_documented_by_its_file():
+    with Place() as p:
+        for file in sorted((ROOT / "stdlib").glob("*.lua")):
+            text = expect(p.run("doc", file.stem), 0, f'require "{file.stem}"')
+            told = checked(expect(p.run("doc", file.stem, "--json"), 0))[0]
+            names = re.findall(rf"^function ({file.stem}\.\w+)\(", file.read_text(), re.M)
+            assert names and [f["function"].split("(")[0] for f in told["functions"]] == names, (names, told)
+            for f in told["functions"]:
+                args = [a for a in f["function"].split("(")[1].rstrip(")").split(", ") if a]
+                assert f["doc"].strip() and args == [a["name"].rstrip("?") for a in f["params"]], f
+        p.write("team/night.lua", "--- Nights.\nlocal night = {}\n\n--- Is it dark?\n---@param hour integer UTC\n---@return boolean\n"
+                                  "function night.dark(hour) return hour > 20 end\n\nreturn night\n")
+        expect(p.run("doc", "team.night"), 0, "Nights.", "night.dark(hour)", "Is it dark?", "hour             integer")
+        expect(p.run("doc", "team.nigh"), 2, "no verb, module or topic `team.nigh`")

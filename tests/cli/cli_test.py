@@ -72,7 +72,7 @@ def test_the_documentation_is_json_too():
         assert told(p, "stop_broker") == [v for v in verbs if v["verb"] == "stop_broker"] and len(told(p, "stop_broker")) == 1
         assert "ghosts" in [row["row"] for row in told(p, "guard")]
         assert {"effect": "broker.unregister", "verbs": ["unregister_broker"]} in told(p, "effects")
-        assert "api" in told(p, "playbook")[0]["playbook"]
+        assert "api" in [key["key"] for key in told(p, "playbook")[0]["keys"]]
         expect(p.run("doc", "stop_brokr", "--json"), 2, "did you mean `stop_broker`?")
         expect(p.run("doc", "--stubs", "--json"), 2, "leave --json out")
 

@@ -49,7 +49,7 @@ typedef struct kp_header {
 
 typedef enum kp_find { KP_FIND_PLAYBOOK, KP_FIND_STDLIB, KP_FIND_TEAM } kp_find;
 /* The text of a file: name "gate", "night" (of team.night), "rolling.lua"; NULL text when there is
- * none. ret_path is how messages name it. */
+ * none.  ret_path is how messages name it, or the module's place when there is none. */
 typedef kp_err *(*kp_find_fn)(void *ud, kp_arena *a, kp_find what, const char *name,
                               const char **ret_path, const char **ret_text, size_t *ret_n);
 
@@ -58,9 +58,9 @@ typedef kp_err *(*kp_find_fn)(void *ud, kp_arena *a, kp_find what, const char *n
 typedef struct kp_spec_host {
     /* A simulated cluster by description (sim.h). */
     kp_err *(*simulate)(void *ud, kp_arena *a, const kp_value *spec, void **ret_sim);
-    /* Runs a playbook on it: request = {playbook, args, policy, answer, forced = {guard, reason}}
-     * -> {ok, exit, state, error = {class, what, next, detail}, report, events = [...], oracle =
-     * {...}}. */
+    /* Runs a playbook on it, as `kplay run` does, or goes on with its newest unfinished run, as
+     * `kplay resume` does: request = {playbook, args} or {resume = true}, and what
+     * `kplay.run_options` of spec_keys has -> what `kplay.result` has. */
     kp_err *(*run)(void *ud, kp_arena *a, void *sim, const kp_value *request,
                    const kp_value **ret_v);
     /* Plans a fault (sim.h), or asks for a node's counts: what = "fault" | "counts" | "acts" |
@@ -91,6 +91,10 @@ typedef struct kp_script_host {
     /* Runs busted over argv (its own arguments: files, directories, options); the exit code.  Specs
      * run in a Lua state of their own, with busted's libraries, which no playbook ever sees. */
     int (*specs)(const kp_spec_host *host, int argc, char **argv);
+    /* What specs can say, from the table that makes it: a list of
+     *   {name = "sim:run", params = [{name, type, optional, doc}], returns, doc, example}, and of
+     *   {class = "kplay.result", fields = [{name, type, doc}]}; types as LuaCATS writes them. */
+    const kp_value *(*spec_keys)(kp_arena *a);
     const char *release; /* "Lua 5.4.4" */
     int rev;             /* of sorting, matching, formatting, random */
 } kp_script_host;
@@ -153,12 +157,37 @@ typedef enum kp_answer {
     KP_ANSWER_LEFT, /* Ctrl-C, SIGTERM or a hang-up instead of an answer */
 } kp_answer;
 
+const char *kp_asked_name(kp_asked kind); /* "confirm", "failure", ... */
+/* Answers as specs write them: "yes", "no", "nobody", "interrupt"; and, of a node that failed,
+ * "back_out" and "stop".  Ends with NULL. */
+extern const char *const kp_answer_words[];
+/* False when that word is none, or answers no question of that kind. */
+bool kp_answer_of(const char *word, kp_asked kind, kp_answer *ret_answer);
+
 typedef struct kp_sink {
     void (*event)(void *ud, const kp_event *e);
     /* by: "ops@bastion1" */
     kp_answer (*ask)(void *ud, const kp_question *q, const char **ret_by);
     void *ud;
 } kp_sink;
+
+/* ---- runs in memory: for specs, what a directory of runs is to the command line ---- */
+
+/* Of one simulated cluster.  A run that ends unfinished stays here, until it is gone on with or
+ * another run takes its place. */
+typedef struct kp_kept {
+    kp_arena *a;
+    kp_journal **unfinished; /* the newest is the last */
+    size_t n, cap;
+    uint64_t begun;     /* runs so far: each has its own seed, and so its own name */
+    int64_t kill_after; /* the next session dies right after that record; 0: it does not */
+    bool killed;        /* the last session died so */
+} kp_kept;
+/* The newest unfinished run, for kp_run_resume, which keeps it again unless it ends; NULL: none. */
+kp_journal *kp_kept_take(kp_kept *kept);
+/* The name of the one that has done something, so that no other may act beside it; NULL: none. */
+const char *kp_kept_acted(const kp_kept *kept);
+void kp_kept_done(kp_kept *kept);
 
 /* ---- a run ---- */
 
@@ -179,6 +208,7 @@ typedef struct kp_run_spec {
     bool simulated; /* words on the screen */
     const kp_inventory *inventory;
     const char *runs;     /* directory; NULL: journal in memory */
+    kp_kept *kept;        /* without `runs`: where its journal stays; NULL: it goes with the run */
     const char *playbook; /* name to load */
     kp_find_fn find;
     void *find_ud;

@@ -31,6 +31,11 @@ static const struct {
     [KP_ASK_IRREVERSIBLE] = { "irreversible", "nothing brings back the state before it", true },
 };
 
+const char *kp_asked_name(kp_asked kind)
+{
+    return kinds[kind].name;
+}
+
 static kp_question question_of(kp_arena *a, kp_asked kind, const char *text, const char *details,
                                const char *cluster)
 {

@@ -42,7 +42,7 @@ void kp_run_done(kp_run *r)
 {
     if (r->script)
         kp_script_host_table.free(r->script);
-    kp_journal_free(r->j);
+    kp_kept_put(r);
     kp_err_drop(r->over);
     kp_arena_free(r->call);
     kp_arena_free(r->eval);

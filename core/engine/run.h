@@ -139,6 +139,12 @@ void kp_run_of_journal(kp_run *r, kp_journal *j);
 kp_err *kp_run_load(kp_run *r) KP_MUST_USE; /* the playbook of its spec, by kp_run_find */
 kp_err *kp_run_part(kp_run *r, kp_part p, const kp_value *args) KP_MUST_USE; /* if it has one */
 
+/* ---- kept.c ---- */
+void kp_kept_began(kp_run *r); /* it has a journal now */
+void kp_kept_put(kp_run *r);   /* the journal goes where its spec says, or is freed */
+/* The i-th of the unfinished ones was closed. */
+void kp_kept_drop(kp_kept *kept, size_t i);
+
 /* ---- meeting.c ---- */
 kp_err *kp_meet(kp_run *r) KP_MUST_USE; /* fills in `seen` */
 /* The same for a resumed run: KP_REFUSED when it is not what the run began on. */

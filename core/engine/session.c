@@ -130,10 +130,57 @@ static void name_run(kp_run *r)
 {
     r->seed = kp_random_u64();
     if (r->spec->simulated && !r->spec->runs)
-        r->seed = 42; /* a rehearsal is the same every time */
+        r->seed = 42 + (r->spec->kept ? r->spec->kept->begun : 0); /* the same every time */
     char *date = kp_time_text(r->a, kp_now(r->w));
     r->suffix = kp_printf(r->a, "%04x", (unsigned)(r->seed & 0xffff));
     r->id = kp_printf(r->a, "%.2s%.2s-%s", date + 5, date + 8, r->suffix);
+}
+
+/* Runs in memory are one process's. */
+static kp_err *lock(kp_run *r)
+{
+    if (!r->spec->runs)
+        return NULL;
+    return kp_cluster_lock(r->spec->runs, r->seen->cluster_id,
+                           kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd);
+}
+
+static kp_err *in_the_way(const char *run, const char *playbook, const char *state)
+{
+    kp_err *e = kp_err_new(KP_REFUSED, "go on with it",
+                           "run %s of %s is unfinished (%s): no other acts on this cluster", run,
+                           playbook, state);
+    return kp_err_next(e, "kplay resume %s   |   close it for good: --supersede %s", run, run);
+}
+
+static kp_err *supersede(kp_run *r, kp_journal *old)
+{
+    KP_TRY(kp_journal_append(old, KP_K_CLOSE, kp_now(r->w),
+                             kp_map(r->a, "state", kp_text(r->a, "superseded"), "who",
+                                    kp_text(r->a, r->spec->who), NULL)));
+    kp_fence_give_back_of(r, old);
+    return NULL;
+}
+
+/* Of runs in memory: as clear_way. */
+static kp_err *clear_way_kept(kp_run *r, bool close)
+{
+    kp_kept *kept = r->spec->kept;
+    for (size_t i = kept ? kept->n : 0; i-- > 0;) {
+        kp_journal *old = kept->unfinished[i];
+        const kp_record *last = kp_journal_at(old, kp_journal_n(old));
+        const char *state = last->kind == KP_K_ERROR   ? "failed"
+                            : last->kind == KP_K_PAUSE ? kp_get_text(last->body, "state", "paused")
+                                                       : "interrupted";
+        if (kp_replay_acted(old) && !kp_streq(r->spec->supersede, kp_journal_run(old)))
+            return in_the_way(kp_journal_run(old),
+                              kp_get_text(kp_journal_at(old, 1)->body, "playbook", ""), state);
+        if (!close)
+            continue;
+        KP_TRY(supersede(r, old));
+        kp_kept_drop(kept, i);
+    }
+    return NULL;
 }
 
 /* One run at a time acts on a cluster.  Unfinished ones that may be closed (they have done nothing,
@@ -143,6 +190,8 @@ static kp_err *clear_way(kp_run *r, bool close)
     kp_run_info *info;
     size_t n;
 
+    if (!r->spec->runs)
+        return clear_way_kept(r, close);
     KP_TRY(kp_runs_list(r->a, r->spec->runs, &info, &n));
     bool found = close || !r->spec->supersede;
     for (size_t i = 0; i < n; i++)
@@ -161,19 +210,10 @@ static kp_err *clear_way(kp_run *r, bool close)
                               info[i].pid);
         KP_TRY(kp_journal_open(r->a, &kp_disk_real, r->spec->runs, info[i].run, &old));
         kp_err *e = NULL;
-        if (kp_replay_acted(old) && !named) {
-            e = kp_err_new(KP_REFUSED, "go on with it",
-                           "run %s of %s is unfinished (%s): no other acts on this cluster",
-                           info[i].run, info[i].playbook, info[i].state);
-            e = kp_err_next(e, "kplay resume %s   |   close it for good: --supersede %s",
-                            info[i].run, info[i].run);
-        } else if (close) {
-            e = kp_journal_append(old, KP_K_CLOSE, kp_now(r->w),
-                                  kp_map(r->a, "state", kp_text(r->a, "superseded"), "who",
-                                         kp_text(r->a, r->spec->who), NULL));
-            if (!e)
-                kp_fence_give_back_of(r, old);
-        }
+        if (kp_replay_acted(old) && !named)
+            e = in_the_way(info[i].run, info[i].playbook, info[i].state);
+        else if (close)
+            e = supersede(r, old);
         kp_journal_free(old);
         KP_TRY(e);
     }
@@ -185,7 +225,7 @@ static kp_err *is_alone(kp_run *r, bool *ret_alone)
     kp_run_info *info;
     size_t n;
 
-    *ret_alone = true;
+    *ret_alone = !r->spec->kept || r->spec->kept->n == 0;
     if (!r->spec->runs)
         return NULL;
     KP_TRY(kp_runs_list(r->a, r->spec->runs, &info, &n));
@@ -236,7 +276,9 @@ static kp_err *create(kp_run *r, const kp_value *args, bool alone)
         kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
         kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
+        open = kp_map_with(a, open, "run", kp_text(a, r->id));
         r->j = kp_journal_memory(a, kp_now(r->w), open, sources, n);
+        kp_kept_began(r);
         return NULL;
     }
     return kp_journal_create(a, &kp_disk_real, r->spec->runs, r->id, kp_now(r->w), open, sources, n,
@@ -256,9 +298,8 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     kp_tell(r, (kp_event) { .kind = KP_E_PHASE, .text = "looking at the cluster" });
     KP_TRY(kp_meet(r));
     name_run(r);
-    if (r->spec->runs && r->header->effects) { /* one that only asks may do so beside any other */
-        KP_TRY(kp_cluster_lock(r->spec->runs, r->seen->cluster_id,
-                               kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
+    if (r->header->effects) { /* one that only asks may do so beside any other */
+        KP_TRY(lock(r));
         KP_TRY(clear_way(r, false));
     }
     KP_TRY(is_alone(r, &alone));
@@ -361,8 +402,7 @@ static kp_err *resume(kp_run *r, kp_journal *j, const kp_value **ret_report)
             "run %s is finished (%s)", r->id, kp_get_text(last->body, "state", "done"));
     KP_TRY(load_again(r, args, &edited));
     KP_TRY(kp_meet_again(r));
-    KP_TRY(kp_cluster_lock(r->spec->runs, r->seen->cluster_id,
-                           kp_printf(r->a, "run %s by %s", r->id, r->spec->who), &r->lock_fd));
+    KP_TRY(lock(r));
     KP_TRY(kp_meet_baseline(r));
     if (edited)
         KP_TRY(kp_sources_keep(r));

@@ -109,6 +109,7 @@ struct kp_journal {
     const char *lost;     /* how the file was lost; NULL: it is there */
     bool stopped;         /* the disk was full: no more appends */
     int64_t crash_after, crash_in; /* KPLAY_CRASH: record numbers, 0 for none */
+    int64_t killed_after; /* in memory only: nothing is taken after that record; 0: all is */
 };
 
 /* Everything but the file; `run` and `dir` are copied, `dir` is NULL in memory. */

@@ -247,6 +247,22 @@ void kp_journal_crash(int64_t asked, int64_t n)
         kill(getpid(), SIGKILL);
 }
 
+void kp_journal_kill_after(kp_journal *j, int64_t n)
+{
+    j->killed_after = n;
+}
+
+bool kp_journal_killed(const kp_journal *j)
+{
+    return j->killed_after && j->n >= j->killed_after;
+}
+
+static kp_err *killed(const kp_journal *j)
+{
+    kp_err *err = kp_err_new(KP_PAUSED, "", "killed after record %" PRId64, j->n);
+    return kp_err_next(err, "kplay resume %s", j->run);
+}
+
 /* ---- one line ---- */
 
 /* Puts the line of the next record into j->line; false when it is longer than a line may be. */
@@ -423,6 +439,8 @@ kp_err *kp_journal_append(kp_journal *j, kp_kind kind, kp_ms now, const kp_value
 {
     if (j->stopped)
         return stopped(j);
+    if (kp_journal_killed(j))
+        return killed(j);
     if (j->d && j->fd < 0)
         return kp_err_new(KP_INTERNAL, "report this", "run %s is only looked at: nothing is added",
                           j->run);
@@ -463,5 +481,5 @@ kp_err *kp_journal_append(kp_journal *j, kp_kind kind, kp_ms now, const kp_value
     }
     if (j->n > 1)
         kp_journal_crash(j->crash_after, j->n);
-    return NULL;
+    return kp_journal_killed(j) ? killed(j) : NULL;
 }

@@ -87,6 +87,12 @@ kp_err *kp_journal_open(kp_arena *a, const kp_disk *d, const char *runs, const c
 kp_journal *kp_journal_memory(kp_arena *a, kp_ms now, const kp_value *open_body,
                               const kp_source *sources, size_t n_sources);
 
+/* Of a journal in memory: right after record n it is as if the process had been killed, so nothing
+ * is taken any more and whoever appends gets KP_PAUSED, with record n itself already; 0: as if
+ * another process had opened it since. */
+void kp_journal_kill_after(kp_journal *j, int64_t n);
+bool kp_journal_killed(const kp_journal *j);
+
 void kp_journal_free(kp_journal *j); /* releases the lock; takes NULL; before its arena goes */
 
 /* Appends one record and does not return before it is on disk.

@@ -504,6 +504,24 @@ static void crash_hook_misspelt(void **state)
     unsetenv("KPLAY_CRASH");
 }
 
+/* In memory a kill is an answer: from that record on nothing is taken, until it is opened again. */
+static void killed_in_memory(void **state)
+{
+    fixture *x = *state;
+    x->j = kp_journal_memory(x->a, sample_time, NULL, NULL, 0);
+    kp_journal_kill_after(x->j, 3);
+    OK(append(x, KP_K_NOTE, NULL));
+    assert_false(kp_journal_killed(x->j));
+    ERROR(append(x, KP_K_NOTE, NULL), KP_PAUSED, "killed after record 3");
+    assert_true(kp_journal_killed(x->j));
+    ERROR(append(x, KP_K_CLOSE, NULL), KP_PAUSED, "killed after record 3");
+    assert_int_equal(kp_journal_n(x->j), 3);
+    assert_int_equal(kp_journal_at(x->j, 3)->kind, KP_K_NOTE);
+    kp_journal_kill_after(x->j, 0);
+    OK(append(x, KP_K_CLOSE, NULL));
+    assert_int_equal(kp_journal_n(x->j), 4);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -524,6 +542,7 @@ int main(void)
         T(failing_disk_ends_the_process),
         T(crash_hook),
         T(crash_hook_misspelt),
+        T(killed_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,6 +315,7 @@ const kp_script_host kp_script_host_table = {
     .free = script_free,
     .keys = kl_header_keys,
     .specs = kl_specs,
+    .spec_keys = kl_spec_keys,
     .release = LUA_RELEASE,
     .rev = KL_REV,
 };

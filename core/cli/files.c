@@ -138,6 +138,7 @@ kp_err *kp_files_find(void *ud, kp_arena *a, kp_find what, const char *name, con
         return NULL;
     case KP_FIND_TEAM:
         path = kp_printf(a, "%s/team/%s.lua", f->team, name);
+        *ret_path = kp_starts_with(path, "./") ? path + 2 : path;
         return is_file(path) ? read_source(a, path, ret_path, ret_text, ret_n) : NULL;
     case KP_FIND_PLAYBOOK:
         break;

@@ -494,12 +494,6 @@ static int load_team(lua_State *L)
     return load_module(L, "team.");
 }
 
-static int api(lua_State *L)
-{
-    kl_push_value(L, kl_spec_keys(own_arena(L)));
-    return 1;
-}
-
 /* ---- the tables ---- */
 
 #define END                                                                                        \
@@ -541,21 +535,17 @@ static const function functions[] = {
       "Makes a simulated cluster, in memory, with a clock of its own.",
       "local sim = kplay.simulate { brokers = 4, topics = { { name = \"orders\", rf = 3 } } }\n"
       "assert.truthy(sim:run(\"rolling.lua\", { to = \"3.9.1\" }).ok)" },
-    { "kplay.stdlib", load_stdlib, module_params, "any",
+    { "kplay.stdlib", load_stdlib, module_params, "table",
       "Loads a module of the stdlib, with functions of the spec as its verbs: no cluster is "
       "needed.",
       "local versions = kplay.stdlib(\"versions\")\n"
       "assert.equal(-1, versions.compare(\"3.9.1\", \"3.10.0\"))" },
-    { "kplay.team", load_team, module_params, "any",
+    { "kplay.team", load_team, module_params, "table",
       "Loads team/NAME.lua, which lies beside the cluster file, with functions of the spec as its "
       "verbs.\nWhat it requires is found as in a playbook, and has the same verbs.",
       "local function now() return \"2026-11-22T05:00:00.000Z\" end\n"
       "local night = kplay.team(\"night\", { now = now })\n"
       "assert.truthy(night.is_night())" },
-    { "kplay.api", api, nothing, "table[]",
-      "What this module has: functions with name, params, returns, doc and example, and classes\n"
-      "with fields.",
-      "assert.equal(\"kplay.simulate\", kplay.api()[1].name)" },
     { "sim:run", sim_run, run_params, "kplay.result",
       "Runs a playbook on the cluster, as `kplay run` does.  One that acts is refused while "
       "another\n"

@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-all="packages build house unit specs cli journals mutants proof benches fuzz lab urp"
+all="packages build house unit specs editor cli journals mutants proof benches fuzz lab urp"
 
 usage() {
     echo "run.sh: $1; it takes --long, --quick and --part NAME" >&2
@@ -74,6 +74,10 @@ for part in $parts; do
         say "specs: stdlib and playbooks on the simulator"
         build asan
         build/asan/kplay test tests/spec ;;
+    editor)
+        say "editor: playbooks, stdlib and specs, with the stubs"
+        build asan
+        python3 tests/editor/editor_test.py build/asan/kplay ;;
     cli)
         say "command line, crash sweep, golden output"
         build asan

@@ -1,8 +1,8 @@
-/* What can be written, key by key, and what a module has: made from the tables and files that are
- * read.
+/* What can be written, key by key: made from the tables that read it.
  *
  * A topic is a list of levels, {level, doc, keys}; a key is {key, type, default, doc, example,
- * words, needed}, as kp_sim_keys and its like tell them.
+ * words, needed}, as kp_sim_keys and its like tell them.  That of specs is a list of functions and
+ * classes.
  */
 #include "cli/cli.h"
 
@@ -25,6 +25,12 @@ static const kp_value *playbook_levels(kp_arena *a)
     return kp_script_host_table.keys(a);
 }
 
+/* Functions {name, params, returns, doc, example}, and classes {class, fields}. */
+static const kp_value *spec_levels(kp_arena *a)
+{
+    return kp_script_host_table.spec_keys(a);
+}
+
 static const topic topics[] = {
     { "playbook",
       "A playbook: one file that returns one table; the comment it begins with is its description.",
@@ -32,6 +38,13 @@ static const topic topics[] = {
       "Verbs: kplay doc.  Modules: require \"gate\" is a shipped one (kplay doc gate), require "
       "\"team.night\" is\nteam/night.lua beside the cluster file.  kplay check PLAYBOOK tries it.",
       playbook_levels },
+    { "spec",
+      "A spec: busted in spec/NAME_spec.lua, run by kplay test on simulated clusters; local kplay "
+      "= require \"kplay\".",
+      NULL,
+      "What kplay.simulate takes: kplay doc simulate.  An answer that is no word of these is told, "
+      "at the spec's line.",
+      spec_levels },
     { "cluster-file",
       "The cluster file: kplay.yaml in the working directory, -c FILE, or KPLAY_CLUSTER.", ": ",
       "What stands below simulate: kplay doc simulate.", kp_inventory_keys },
@@ -97,6 +110,58 @@ static void key_lines(kp_buf *b, const topic *t, const kp_value *key)
                kp_get_text(key, "example", ""));
 }
 
+static void level_lines(kp_buf *b, const topic *t, const kp_value *level)
+{
+    const kp_value *keys = kp_get(level, "keys");
+    const char *path = kp_get_text(level, "level", "");
+
+    if (*path) {
+        kp_buf_fmt(b, "\n%-*s ", COLUMN - 1, path);
+        wrapped(b, COLUMN, kp_get_text(level, "doc", ""));
+    } else {
+        kp_buf_chr(b, '\n');
+    }
+    for (size_t i = 0; i < kp_len(keys); i++)
+        key_lines(b, t, kp_at(keys, i));
+}
+
+/* Parameters of a function, or fields of a class. */
+static void row_lines(kp_buf *b, const kp_value *rows)
+{
+    for (size_t i = 0; i < kp_len(rows); i++) {
+        const kp_value *row = kp_at(rows, i);
+        kp_buf_fmt(b, "  %-*s %s%s\n%*s", COLUMN - 3, kp_get_text(row, "name", ""),
+                   kp_get_text(row, "type", ""), kp_get_bool(row, "optional", false) ? "?" : "",
+                   COLUMN, "");
+        wrapped(b, COLUMN, kp_get_text(row, "doc", ""));
+    }
+}
+
+static void indented(kp_buf *b, int by, const char *text)
+{
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        kp_buf_fmt(b, "%*s%.*s\n", by, "", (int)n, line);
+        line += n + (line[n] == '\n');
+    }
+}
+
+static void function_lines(kp_buf *b, const kp_value *f)
+{
+    const kp_value *params = kp_get(f, "params");
+    const char *returns = kp_get_text(f, "returns", NULL);
+
+    kp_buf_fmt(b, "\n%s(", kp_get_text(f, "name", ""));
+    for (size_t i = 0; i < kp_len(params); i++)
+        kp_buf_fmt(b, "%s%s%s", i ? ", " : "", kp_get_text(kp_at(params, i), "name", ""),
+                   kp_get_bool(kp_at(params, i), "optional", false) ? "?" : "");
+    kp_buf_fmt(b, ")%s%s\n", returns ? "  answers " : "", returns ? returns : "");
+    indented(b, 2, kp_get_text(f, "doc", ""));
+    row_lines(b, params);
+    kp_buf_str(b, "  as in\n");
+    indented(b, 6, kp_get_text(f, "example", ""));
+}
+
 char *kp_topic_text(kp_arena *a, const char *name)
 {
     const topic *t = topic_named(name);
@@ -107,16 +172,15 @@ char *kp_topic_text(kp_arena *a, const char *name)
     const kp_value *levels = t->levels(a);
     kp_buf_fmt(&b, "%s\n", t->head);
     for (size_t i = 0; i < kp_len(levels); i++) {
-        const kp_value *level = kp_at(levels, i), *keys = kp_get(level, "keys");
-        const char *path = kp_get_text(level, "level", "");
-        if (*path) {
-            kp_buf_fmt(&b, "\n%-*s ", COLUMN - 1, path);
-            wrapped(&b, COLUMN, kp_get_text(level, "doc", ""));
+        const kp_value *one = kp_at(levels, i);
+        if (kp_get(one, "keys")) {
+            level_lines(&b, t, one);
+        } else if (kp_get(one, "fields")) {
+            kp_buf_fmt(&b, "\n%s\n", kp_get_text(one, "class", ""));
+            row_lines(&b, kp_get(one, "fields"));
         } else {
-            kp_buf_chr(&b, '\n');
+            function_lines(&b, one);
         }
-        for (size_t k = 0; k < kp_len(keys); k++)
-            key_lines(&b, t, kp_at(keys, k));
     }
     kp_buf_fmt(&b, "\n%s\n", t->after);
     return kp_strdup(a, kp_buf_text(&b));

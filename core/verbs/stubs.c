@@ -182,6 +182,53 @@ static void playbook_classes(kp_arena *a, kp_buf *b)
     }
 }
 
+static void spec_class(kp_buf *b, const kp_value *class)
+{
+    const kp_value *fields = kp_get(class, "fields");
+    kp_buf_fmt(b, "\n---@class (exact) %s\n", kp_get_text(class, "class", ""));
+    for (size_t i = 0; i < kp_len(fields); i++) {
+        const kp_value *f = kp_at(fields, i);
+        const char *type = kp_get_text(f, "type", "");
+        bool maybe = kp_ends_with(type, "?");
+        kp_buf_fmt(b, "---@field %s%s %.*s %s\n", kp_get_text(f, "name", ""), maybe ? "?" : "",
+                   (int)(strlen(type) - maybe), type, kp_get_text(f, "doc", ""));
+    }
+}
+
+static void spec_function(kp_buf *b, const kp_value *f)
+{
+    const kp_value *params = kp_get(f, "params"), *returns = kp_get(f, "returns");
+    kp_buf_chr(b, '\n');
+    doc_lines(b, kp_get_text(f, "doc", ""));
+    for (size_t i = 0; i < kp_len(params); i++) {
+        const kp_value *p = kp_at(params, i);
+        kp_buf_fmt(b, "---@param %s%s %s %s\n", kp_get_text(p, "name", ""),
+                   kp_get_bool(p, "optional", false) ? "?" : "", kp_get_text(p, "type", ""),
+                   kp_get_text(p, "doc", ""));
+    }
+    if (returns)
+        kp_buf_fmt(b, "---@return %s\n", kp_as_text(returns, ""));
+    kp_buf_fmt(b, "function %s(", kp_get_text(f, "name", ""));
+    for (size_t i = 0; i < kp_len(params); i++)
+        kp_buf_fmt(b, "%s%s", i ? ", " : "", kp_get_text(kp_at(params, i), "name", ""));
+    kp_buf_str(b, ") end\n");
+}
+
+/* What `require "kplay"` gives in a spec: the file's own answer. */
+static void spec_module(kp_arena *a, kp_buf *b)
+{
+    const kp_value *rows = kp_script_host_table.spec_keys(a);
+    for (size_t i = 0; i < kp_len(rows); i++)
+        if (kp_get(kp_at(rows, i), "class"))
+            spec_class(b, kp_at(rows, i));
+    kp_buf_str(b, "\n---@class kplay.sim a simulated cluster, in a spec\nlocal sim = {}\n"
+                  "\nlocal kplay = {}\n");
+    for (size_t i = 0; i < kp_len(rows); i++)
+        if (!kp_get(kp_at(rows, i), "class"))
+            spec_function(b, kp_at(rows, i));
+    kp_buf_str(b, "\nreturn kplay\n");
+}
+
 char *kp_doc_stubs(kp_arena *a)
 {
     KP_AUTO_BUF b = KP_BUF_INIT(STUBS_LIMIT);
@@ -192,5 +239,6 @@ char *kp_doc_stubs(kp_arena *a)
     answer_classes(&b);
     for (size_t i = 0; kp_verbs[i]; i++)
         one_verb(&b, kp_verbs[i]);
+    spec_module(a, &b);
     return kp_strdup(a, kp_buf_text(&b));
 }

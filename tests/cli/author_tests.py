@@ -272,6 +272,22 @@ def test_a_playbook_is_what_its_documentation_says():
                 expect(p.run("run", "--demo", "--dry-run", "./type.lua", "--one", "x-y"), 2, "one takes")
 
 
+def test_the_stubs_are_lua_that_gives_what_a_spec_requires():
+    with Place() as p:
+        p.write("stubs.lua", expect(p.run("doc", "--stubs"), 0, "---@meta kplay", "---@return kplay.broker"))
+        p.write("spec/stubs_spec.lua", """local stubs, kplay = assert(loadfile("stubs.lua"))(), require "kplay"
+it("has what the module has", function()
+  for name in pairs(kplay) do assert(type(stubs[name]) == "function", name) end
+  for name in pairs(stubs) do assert(type(kplay[name]) == "function", name) end
+end)
+it("has every verb", function() assert(type(_G.stop_broker) == "function" and type(_G.wait_until) == "function") end)
+""")
+        expect(p.run("test"), 0, "2 successes")
+        text = p.run("doc", "--stubs").stdout
+        answers = re.findall(r"^---@return (\S+)", text, re.M)
+        assert len(answers) > 40 and "any" not in answers, answers
+
+
 def test_a_module_is_documented_by_its_file():
     with Place() as p:
         for file in sorted((ROOT / "stdlib").glob("*.lua")):

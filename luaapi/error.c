@@ -156,6 +156,73 @@ void kl_place(lua_State *L, char out[KL_PLACE])
     }
 }
 
+static bool is_stdlib(const kp_script *s, const char *chunk)
+{
+    for (size_t i = 0; i < s->n_files; i++)
+        if (s->files[i].what == KP_FIND_STDLIB && kp_streq(s->files[i].chunk, chunk))
+            return true;
+    return false;
+}
+
+void kl_place_from(lua_State *L, char out[KL_PLACE])
+{
+    lua_Debug ar;
+    bool inside = false; /* the functions so far are the stdlib's */
+
+    out[0] = 0;
+    for (int level = 0; level < KL_FRAMES && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline <= 0 || *ar.source != '@')
+            continue;
+        if (!is_stdlib(kl_of(L), ar.source)) {
+            if (inside)
+                snprintf(out, KL_PLACE, "%.*s:%d", KL_PLACE - 16, ar.source + 1, ar.currentline);
+            return;
+        }
+        inside = true;
+    }
+}
+
+/* Whether a place is a line of a playbook or of a module of the team. */
+static bool is_own(const kp_script *s, const char *where)
+{
+    for (size_t i = 0; i < s->n_files; i++) {
+        size_t n = strlen(s->files[i].path);
+        if (s->files[i].what != KP_FIND_STDLIB && strncmp(s->files[i].path, where, n) == 0 &&
+            where[n] == ':')
+            return true;
+    }
+    return false;
+}
+
+/* A pause is nobody's mistake: it has no line to look at. */
+kp_err *kl_err_from(const kp_script *s, kp_err *e, const char *from)
+{
+    if (!e || !*from || *e->from || e->cls == KP_PAUSED || e->cls == KP_DETACHED ||
+        is_own(s, e->where))
+        return e;
+    return kp_err_from(e, "%s", from);
+}
+
+/* Without memory of Lua's: also where that has ended.  A text is known again by its address, which
+ * it keeps while protected calls pass it on. */
+int kl_raised(lua_State *L)
+{
+    kp_script *s = kl_of(L);
+    kl_box *box = kl_box_at(L, 1);
+    const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+
+    if (box && box->err) {
+        char from[KL_PLACE];
+        kl_place_from(L, from);
+        box->err = kl_err_from(s, box->err, from);
+    } else if (text && text != s->raised) {
+        kl_place_from(L, s->raised_from);
+        s->raised = text;
+    }
+    return 1;
+}
+
 KL_RAISES int kl_raise(lua_State *L, kp_err *e)
 {
     /* The error has no owner while the box is made: should that raise, memory is gone anyway and
@@ -196,7 +263,7 @@ static const char *whole_path(const kp_script *s, const char *path, size_t n)
     return NULL;
 }
 
-kp_err *kl_err_of_text(kp_script *s, const char *text, size_t n)
+static kp_err *err_of_text(const kp_script *s, const char *text, size_t n)
 {
     static const char next[] = "mend the playbook, then run it again";
 
@@ -215,4 +282,14 @@ kp_err *kl_err_of_text(kp_script *s, const char *text, size_t n)
         return kp_err_at(e, "%.*s:%.*s", length, whole ? whole : text, (int)digits, text + i + 1);
     }
     return kp_err_new(KP_PLAYBOOK, next, "%.*s", (int)n, text);
+}
+
+kp_err *kl_err_of_text(kp_script *s, const char *text, size_t n)
+{
+    kp_err *e = err_of_text(s, text, n);
+
+    if (s->raised == text)
+        e = kl_err_from(s, e, s->raised_from);
+    s->raised = NULL;
+    return e;
 }

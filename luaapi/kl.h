@@ -39,6 +39,7 @@
 #define KL_VALUE_DEPTH 24                  /* tables inside each other in them */
 #define KL_FILES 256                       /* files of one script: playbooks and modules */
 #define KL_PLACE 160                       /* bytes of "file:line" */
+#define KL_FRAMES 100                      /* functions that are looked at for a place */
 
 typedef enum kl_kill {
     KL_ALIVE,
@@ -78,7 +79,9 @@ struct kp_script {
     int loading;    /* files whose top level is being run: no verb may be called */
     int predicates; /* wait_until's functions under way: at most one */
     kl_kill kill;   /* sticky: nothing of the script runs on */
-    char killed_at[KL_PLACE];
+    char killed_at[KL_PLACE], killed_from[KL_PLACE];
+    const void *raised; /* the text that was raised last, and which playbook's line led there */
+    char raised_from[KL_PLACE];
     int64_t work; /* since the last verb */
     int64_t match_steps;
     uint64_t random[4];
@@ -101,6 +104,8 @@ void kl_burst(kp_script *s); /* a verb was called: the work counts from zero */
 KL_RAISES void kl_charge(lua_State *L, int64_t work);
 KL_RAISES int kl_kill_now(lua_State *L, kl_kill why);
 bool kl_doomed(const kp_script *s); /* killed, or its run is over: nothing may be caught */
+/* lua_pcall, but that errors keep from where they came: the one way a protected call is made. */
+int kl_pcall(lua_State *L, int n_args, int n_results);
 /* [-0, +0] calls fn with ud (a light userdata), protected; what it raised becomes a kp_err. */
 kp_err *kl_protect(kp_script *s, lua_CFunction fn, void *ud) KP_MUST_USE;
 /* Of the value on top, which stays: the error it stands for; a box gives its error away. */
@@ -133,6 +138,13 @@ KL_RAISES int kl_throw(lua_State *L, const char *next, const char *fmt, ...)
     KP_PRINTF(3, 4) KP_NORETURN;
 /* "file:line" of the innermost Lua function; "" when there is none. */
 void kl_place(lua_State *L, char out[KL_PLACE]);
+/* "file:line" of the nearest Lua function that is not the stdlib's, when the innermost one is; ""
+ * else. */
+void kl_place_from(lua_State *L, char out[KL_PLACE]);
+/* The error with that place, unless it has one or the error is in a file of the team already. */
+kp_err *kl_err_from(const kp_script *s, kp_err *e, const char *from);
+/* A handler of lua_pcall: [-1, +1] the same value, which keeps from where it came. */
+int kl_raised(lua_State *L);
 /* "path:12: text", as Lua writes it -> an error of the playbook with its place. */
 kp_err *kl_err_of_text(kp_script *s, const char *text, size_t n);
 

@@ -88,7 +88,7 @@ KL_RAISES void kl_file_run(lua_State *L, const kl_file *file)
     if (!lua_setupvalue(L, -2, 1))
         lua_pop(L, 1);
     s->loading++;
-    int status = lua_pcall(L, 0, 1, 0);
+    int status = kl_pcall(L, 0, 1);
     s->loading--;
     if (status != LUA_OK)
         lua_error(L);
@@ -182,7 +182,7 @@ KL_RAISES int kl_lua_require(lua_State *L)
     lua_rawset(L, 2);
     lua_pushcfunction(L, run_module);
     lua_pushlightuserdata(L, (void *)(uintptr_t)file);
-    bool failed = lua_pcall(L, 1, 1, 0) != LUA_OK;
+    bool failed = kl_pcall(L, 1, 1) != LUA_OK;
     lua_pushvalue(L, 1);
     if (failed)
         lua_pushlightuserdata(L, (void *)(uintptr_t)&failed_mark);

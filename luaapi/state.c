@@ -52,8 +52,10 @@ KL_RAISES int kl_kill_now(lua_State *L, kl_kill why)
 
     if (s->kill == KL_ALIVE)
         s->kill = why;
-    if (!*s->killed_at)
+    if (!*s->killed_at) {
         kl_place(L, s->killed_at);
+        kl_place_from(L, s->killed_from);
+    }
     lua_pushlightuserdata(L, (void *)(uintptr_t)&kill_mark);
     return lua_error(L);
 }
@@ -117,7 +119,9 @@ static kp_err *kill_error(kp_script *s)
                        "the playbook's pattern takes too long to match");
         break;
     }
-    return *s->killed_at ? kp_err_at(e, "%s", s->killed_at) : e;
+    if (*s->killed_at)
+        e = kp_err_at(e, "%s", s->killed_at);
+    return kl_err_from(s, e, s->killed_from);
 }
 
 kp_err *kl_take_error(kp_script *s)
@@ -145,6 +149,17 @@ kp_err *kl_take_error(kp_script *s)
                       "the playbook raised a %s value", luaL_typename(L, -1));
 }
 
+int kl_pcall(lua_State *L, int n_args, int n_results)
+{
+    int handler = lua_gettop(L) - n_args;
+
+    lua_pushcfunction(L, kl_raised);
+    lua_insert(L, handler);
+    int status = lua_pcall(L, n_args, n_results, handler);
+    lua_remove(L, handler);
+    return status;
+}
+
 kp_err *kl_protect(kp_script *s, lua_CFunction fn, void *ud)
 {
     lua_State *L = s->L;
@@ -155,7 +170,7 @@ kp_err *kl_protect(kp_script *s, lua_CFunction fn, void *ud)
                           "the playbook's stack is too deep");
     lua_pushcfunction(L, fn);
     lua_pushlightuserdata(L, ud);
-    int status = lua_pcall(L, 1, 0, 0);
+    int status = kl_pcall(L, 1, 0);
     kp_err *e = status == LUA_OK ? NULL : kl_take_error(s);
     lua_settop(L, top);
     return e;
@@ -170,7 +185,7 @@ KL_RAISES int kl_lua_pcall(lua_State *L)
     luaL_checkany(L, 1);
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
-    int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+    int status = kl_pcall(L, lua_gettop(L) - 2, LUA_MULTRET);
     if (kl_doomed(s)) {
         if (status == LUA_OK)
             lua_pushlightuserdata(L, (void *)(uintptr_t)&kill_mark);

@@ -112,7 +112,7 @@ static kp_err *predicate(void *ud, bool *ret_true, const char **ret_say)
     memcpy(random, w->s->random, sizeof random);
     w->s->predicates++;
     kl_watch_on(w->s);
-    int status = lua_pcall(L, 1, 2, 0);
+    int status = kl_pcall(L, 1, 2);
     kl_watch_off(w->s);
     w->s->predicates--;
     memcpy(w->s->random, random, sizeof random);
@@ -220,7 +220,7 @@ static int play(lua_State *L)
     lua_pushcfunction(L, play_parts);
     lua_insert(L, -2);
     lua_pushlightuserdata(L, (void *)(uintptr_t)args);
-    int status = lua_pcall(L, 2, 0, 0);
+    int status = kl_pcall(L, 2, 0);
 
     kp_run_leave(s->r);
 

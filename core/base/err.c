@@ -77,12 +77,13 @@ static const char *put(char **at, const char *s)
 /* A new block with the facts and texts of `from`, which may point anywhere. */
 static kp_err *build(const kp_err *from)
 {
-    size_t n = strlen(from->where) + strlen(from->what) + strlen(from->next) +
-               strlen(from->detail) + 4;
+    size_t n = strlen(from->where) + strlen(from->from) + strlen(from->what) + strlen(from->next) +
+               strlen(from->detail) + 5;
     kp_err *e = kp_malloc(sizeof *e + n);
     char *at = (char *)(e + 1);
     *e = *from;
     e->where = put(&at, from->where);
+    e->from = put(&at, from->from);
     e->what = put(&at, from->what);
     e->next = put(&at, from->next);
     e->detail = put(&at, from->detail);
@@ -133,7 +134,7 @@ kp_err *kp_err_new(kp_class cls, const char *next, const char *fmt, ...)
     va_end(ap);
     if (!next || !*next)
         next = "report this as a bug in kplay: the message does not say what to do";
-    kp_err from = { .cls = cls, .where = "", .next = next, .detail = "" };
+    kp_err from = { .cls = cls, .where = "", .from = "", .next = next, .detail = "" };
     from.what = kp_buf_text(&what);
     return build(&from);
 }
@@ -149,6 +150,20 @@ kp_err *kp_err_at(kp_err *e, const char *fmt, ...)
     va_end(ap);
     kp_err from = *e;
     from.where = kp_buf_text(&where);
+    return replace(e, &from);
+}
+
+kp_err *kp_err_from(kp_err *e, const char *fmt, ...)
+{
+    if (!e)
+        return NULL;
+    KP_AUTO_BUF text = KP_BUF_INIT(TEXT_LIMIT);
+    va_list ap;
+    va_start(ap, fmt);
+    format(&text, WHERE_MOST, fmt, ap);
+    va_end(ap);
+    kp_err from = *e;
+    from.from = kp_buf_text(&text);
     return replace(e, &from);
 }
 
@@ -223,6 +238,8 @@ kp_err *kp_err_copy(const kp_err *e)
     kp_err *c = kp_err_new(e->cls, e->next, "%s", e->what);
     if (*e->where)
         c = kp_err_at(c, "%s", e->where);
+    if (*e->from)
+        c = kp_err_from(c, "%s", e->from);
     if (*e->detail)
         c = kp_err_detail(c, "%s", e->detail);
     c->retriable = e->retriable;
@@ -267,6 +284,11 @@ char *kp_err_text(kp_arena *a, const kp_err *e)
     add_place_and_what(&b, e);
     kp_buf_chr(&b, '\n');
     add_lines(&b, "  ", e->detail);
+    if (*e->from) {
+        kp_buf_str(&b, "from  ");
+        kp_buf_printable(&b, e->from, strlen(e->from));
+        kp_buf_chr(&b, '\n');
+    }
     for (const kp_err *cause = e->cause; cause; cause = cause->cause) {
         kp_buf_str(&b, "why   ");
         add_place_and_what(&b, cause);

@@ -28,6 +28,8 @@ typedef struct kp_err {
     bool retriable;      /* set where the fact is known, never guessed above */
     bool certain;        /* of an action, too: nothing was done by it, and nothing will be */
     const char *where;   /* "file:line:col", a node, a topic-partition; "" when there is no place */
+    const char *from;    /* "file:line" of the playbook that led there, when `where`, or whatever
+                            raised it, is in the stdlib; "" else */
     const char *what;    /* one line, no full stop */
     const char *next;    /* what the reader can do; never empty */
     const char *detail;  /* more lines (a caret, a diff, a list), each ended by \n; "" for none */
@@ -37,13 +39,15 @@ typedef struct kp_err {
 /* A new error.  `next` says what to do and is not optional. */
 kp_err *kp_err_new(kp_class cls, const char *next, const char *fmt, ...) KP_PRINTF(3, 4);
 
-/* Texts are cut, and say by how much, at 4 KiB (what, next), 1 KiB (where) and 16 KiB (detail): an
- * error fits on a screen and into a record. */
+/* Texts are cut, and say by how much, at 4 KiB (what, next), 1 KiB (where, from) and 16 KiB
+ * (detail): an error fits on a screen and into a record. */
 
-/* The same error with a place, more lines, a cause (taken over), a mark, another class, another
- * next.  Each returns its first argument's successor: e = kp_err_at(e, ...).  NULL stays
- * NULL, but kp_err_because(NULL, cause) is the cause; a second cause goes behind the first. */
+/* The same error with a place, where it was called from, more lines, a cause (taken over), a mark,
+ * another class, another next.  Each returns its first argument's successor: e = kp_err_at(e, ...).
+ * NULL stays NULL, but kp_err_because(NULL, cause) is the cause; a second cause goes behind the
+ * first. */
 kp_err *kp_err_at(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
+kp_err *kp_err_from(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
 kp_err *kp_err_detail(kp_err *e, const char *fmt, ...) KP_PRINTF(2, 3);
 kp_err *kp_err_because(kp_err *e, kp_err *cause);
 kp_err *kp_err_retriable(kp_err *e);
@@ -61,6 +65,7 @@ int kp_err_exit_code(const kp_err *e);               /* 0 for NULL */
 /* The whole error as people read it, control bytes escaped, without a trailing newline:
  *   kplay: WHERE: WHAT
  *     detail lines
+ *   from  FROM           (unless it is "")
  *   why   CAUSE          (one line per cause)
  *   next  NEXT                                                                                   */
 char *kp_err_text(kp_arena *a, const kp_err *e);

@@ -267,7 +267,8 @@ static void as_json(screen *s, const kp_event *e)
         e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
         e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what",
                         kp_text(a, e->err->what), "next", kp_text(a, hinted(s, NULL, e->err->next)),
-                        "where", *e->err->where ? kp_text(a, e->err->where) : NULL, "detail",
+                        "where", *e->err->where ? kp_text(a, e->err->where) : NULL, "from",
+                        *e->err->from ? kp_text(a, e->err->from) : NULL, "detail",
                         *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit",
                         kp_int(a, kp_err_exit_code(e->err)), NULL)
                : NULL,
@@ -451,7 +452,8 @@ void kp_screen_error(const kp_err *e, bool json)
         const kp_value *v = kp_map(a, "error",
                                    kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "what",
                                           kp_text(a, e->what), "next", kp_text(a, e->next), "where",
-                                          *e->where ? kp_text(a, e->where) : NULL, "detail",
+                                          *e->where ? kp_text(a, e->where) : NULL, "from",
+                                          *e->from ? kp_text(a, e->from) : NULL, "detail",
                                           *e->detail ? kp_text(a, e->detail) : NULL, NULL),
                                    "exit", kp_int(a, kp_err_exit_code(e)), NULL);
         puts(kp_json_text(a, v));

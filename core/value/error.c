@@ -6,7 +6,8 @@ const kp_value *kp_err_value(kp_arena *a, const kp_err *e)
     if (!e)
         return NULL;
     return kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "where",
-                  *e->where ? kp_text(a, e->where) : NULL, "what", kp_text(a, e->what), "next",
+                  *e->where ? kp_text(a, e->where) : NULL, "from",
+                  *e->from ? kp_text(a, e->from) : NULL, "what", kp_text(a, e->what), "next",
                   kp_text(a, e->next), "detail", *e->detail ? kp_text(a, e->detail) : NULL,
                   "retriable", e->retriable ? kp_bool(true) : NULL, "cause",
                   kp_err_value(a, e->cause), NULL);
@@ -23,6 +24,8 @@ kp_err *kp_err_from_value(const kp_value *v)
                            kp_get_text(v, "what", "an error"));
     if (kp_get(v, "where"))
         e = kp_err_at(e, "%s", kp_get_text(v, "where", ""));
+    if (kp_get(v, "from"))
+        e = kp_err_from(e, "%s", kp_get_text(v, "from", ""));
     if (kp_get(v, "detail"))
         e = kp_err_detail(e, "%s", kp_get_text(v, "detail", ""));
     if (kp_get_bool(v, "retriable", false))

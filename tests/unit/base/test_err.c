@@ -101,11 +101,13 @@ static void test_text(void **state)
     e = kp_err_detail(e, "payments-7    in sync 3,5\n\npayments-8    in sync 3\n");
     e = kp_err_because(e, kp_err_at(kp_err_new(KP_HOST, "-", "left the ISR 40 s ago"), "broker 5"));
     e = kp_err_because(e, kp_err_new(KP_HOST, "-", "its disk is slow"));
+    e = kp_err_from(e, "mine.lua:%d", 7);
     e = kp_err_next(e, "wait, then\nkplay resume\n");
     assert_string_equal(kp_err_text(a, e), "kplay: broker 3: 2 partitions would fall short\n"
                                            "  payments-7    in sync 3,5\n"
                                            "\n"
                                            "  payments-8    in sync 3\n"
+                                           "from  mine.lua:7\n"
                                            "why   broker 5: left the ISR 40 s ago\n"
                                            "why   its disk is slow\n"
                                            "next  wait, then\n"
@@ -165,7 +167,8 @@ static void test_try(void **state)
 static kp_err *whole_error(void)
 {
     kp_err *e = kp_err_new(KP_FAILED, "do this", "100%% of it failed");
-    e = kp_err_retriable(kp_err_detail(kp_err_at(e, "broker %d", 2), "  line %%d\n"));
+    e = kp_err_from(kp_err_at(e, "broker %d", 2), "mine.lua:%d", 7);
+    e = kp_err_retriable(kp_err_detail(e, "  line %%d\n"));
     return kp_err_because(e, kp_err_because(kp_err_new(KP_HOST, "n", "the cause"),
                                             kp_err_new(KP_CLUSTER, "m", "its cause")));
 }

@@ -124,6 +124,55 @@ static void verbs_know_their_place(void **state)
     stage_close(&t);
 }
 
+/* What stops the stdlib, too, names the line that called it; a text that was raised before and
+ * caught says nothing of the next. */
+static void an_error_in_the_stdlib_names_who_called_it(void **state)
+{
+    static const struct {
+        const char *lua, *where, *from;
+    } rows[] = {
+        { "gate.spin()", "stdlib/gate.lua:2", "t.lua:4" },
+        { "gate.bad('x')", "stdlib/gate.lua:3", "t.lua:4" },
+        { "gate.bare('x')", "", "t.lua:4" },
+        { "pcall(gate.bare, 'x')\nerror('x', 0)", "", "" },
+        { "gate.calls(function() error('x') end)", "t.lua:4", "" },
+        { "gate.calls(function() gate.bad('x') end)", "stdlib/gate.lua:3", "t.lua:4" },
+        { "gate.fails()", "h", "t.lua:4" },
+        { "local ok, e = pcall(gate.fails)\nerror(e)", "h", "t.lua:4" },
+        { "wait_until(function() gate.bad('x') end)", "stdlib/gate.lua:3", "t.lua:4" },
+        { "return gate.bad('x')", "stdlib/gate.lua:3", "" }, /* a tail call leaves no line */
+    };
+
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        const char *text = kp_printf(*state,
+                                     "local gate = require 'gate'\n"
+                                     "return { api = 1, summary = 't', effects = {},\n"
+                                     "run = function()\n%s\nend }",
+                                     rows[i].lua);
+        const test_file files[] = {
+            { KP_FIND_PLAYBOOK, "t.lua", text },
+            { KP_FIND_STDLIB, "gate",
+              "local gate = {}\n"
+              "function gate.spin() while true do end end\n"
+              "function gate.bad(x) error(x) end\n"
+              "function gate.bare(x) error(x, 0) end\n"
+              "function gate.calls(f) f() end\n"
+              "function gate.fails() boom({ where = 'h' }) end\n"
+              "return gate" },
+            { 0 },
+        };
+        stage t;
+        stage_open(&t, files);
+        assert_null(stage_load(&t, "t.lua"));
+        kp_err *e = stage_call(&t, KP_PART_RUN);
+        assert_non_null(e);
+        assert_string_equal(e->where, rows[i].where);
+        assert_string_equal(e->from, rows[i].from);
+        kp_err_drop(e);
+        stage_close(&t);
+    }
+}
+
 static void what_ends_the_run_can_not_be_caught(void **state)
 {
     static const row rows[] = {
@@ -214,6 +263,7 @@ int main(void)
         STAGE_TEST(an_error_comes_back_whole),
         STAGE_TEST(places),
         STAGE_TEST(verbs_know_their_place),
+        STAGE_TEST(an_error_in_the_stdlib_names_who_called_it),
         STAGE_TEST(what_ends_the_run_can_not_be_caught),
         STAGE_TEST(memory_may_fail_anywhere),
     };

@@ -96,8 +96,12 @@ static kp_err *open_sim(kp_arena *a, const kp_line *line, kp_purpose what_for, c
     if (!there && what_for == KP_TO_GO_ON)
         return kp_err_new(KP_USAGE, "begin one: kplay run rolling.lua --to 3.9.1",
                           "there is no simulated cluster to go on with");
-    if (there && what_for != KP_TO_GO_ON && (spec || mode))
-        KP_TRY(same_description(a, described(a, c), c->description));
+    if (there && what_for != KP_TO_GO_ON && (spec || mode)) {
+        kp_err *e = same_description(a, described(a, c), c->description);
+        if (e && spec)
+            e = kp_err_at(e, "%s", kp_inventory_where(a, c->inventory, "simulate"));
+        KP_TRY(e);
+    }
     if (!there && spec)
         KP_TRY(kp_cluster_described(a, c->inventory, &c->sim));
     else if (!there)
@@ -229,7 +233,10 @@ kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
         c->image = kp_printf(a, "%s/cluster.sim", c->runs);
     if (what_for == KP_TO_FIND)
         return NULL;
-    KP_TRY(make_dirs(c->runs));
+    kp_err *e = make_dirs(c->runs);
+    if (e && !kp_opt(line, "runs") && kp_get(c->inventory->where, "runs"))
+        e = kp_err_at(e, "%s", kp_inventory_where(a, c->inventory, "runs"));
+    KP_TRY(e);
     if (c->inventory->simulate) {
         KP_TRY(open_sim(a, line, what_for, c->inventory->simulate, c));
         c->inventory = kp_sim_inventory(a, c->sim, c->inventory);

@@ -494,9 +494,10 @@ void kp_kafka_cancel(kp_kafka *k, uint64_t ticket)
 
 /* ---- life ---- */
 
-kp_err *kp_kafka_new(kp_loop *l, const kp_value *properties, kp_kafka **ret_k)
+kp_err *kp_kafka_new(kp_loop *l, const kp_value *properties, const kp_value *about,
+                     kp_kafka **ret_k)
 {
-    KP_TRY(kp_properties_check(properties));
+    KP_TRY(kp_properties_check(properties, about));
     kp_kafka *k = kp_malloc(sizeof(*k));
     memset(k, 0, sizeof(*k));
     k->l = l;

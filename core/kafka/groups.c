@@ -271,48 +271,13 @@ static void on_queue(void *ud, int fd, short revents KP_UNUSED)
 
 /* ---- the handle ---- */
 
-/* What suits a tool that watches brokers go and come; the user's properties come after these. */
-static const char *const suits[][2] = {
-    { "client.id", "kplay/" KPLAY_VERSION },
-    { "enable.sparse.connections", "false" },
-    { "reconnect.backoff.ms", "20" },
-    { "reconnect.backoff.max.ms", "80" },
-    { "socket.connection.setup.timeout.ms", "1000" },
-    { "socket.timeout.ms", "3000" },
-    { "socket.keepalive.enable", "true" },
-    { "socket.nagle.disable", "true" },
-    { "topic.metadata.refresh.interval.ms", "1000" },
-    { "metadata.max.age.ms", "3000" },
-    { "topic.metadata.refresh.sparse", "true" },
-    { "log.connection.close", "false" },
-    { "api.version.fallback.ms", "0" },
-};
-
-/* What kplay relies on. */
-static const char *const fixed[][2] = {
-    { "allow.auto.create.topics", "false" },
-    { "log.queue", "true" },
-};
-
-static void set(rd_kafka_conf_t *conf, const char *const pair[2])
-{
-    char why[256];
-    if (rd_kafka_conf_set(conf, pair[0], pair[1], why, sizeof(why)) != RD_KAFKA_CONF_OK)
-        kp_die("librdkafka does not take %s: %s", pair[0], why);
-}
-
 static kp_err *start(kp_groups *g, const kp_value *properties)
 {
     char why[256];
     if (!kp_get(properties, "bootstrap.servers"))
         return kp_err_new(KP_CONFIG, "add bootstrap.servers to the kafka: section",
                           "consumer groups cannot be asked about without bootstrap.servers");
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < KP_COUNT(suits); i++)
-        set(conf, suits[i]);
-    kp_properties_apply(properties, conf);
-    for (size_t i = 0; i < KP_COUNT(fixed); i++)
-        set(conf, fixed[i]);
+    rd_kafka_conf_t *conf = kp_properties_conf(properties);
     g->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
     if (!g->rk) {
         rd_kafka_conf_destroy(conf);

@@ -27,10 +27,13 @@ typedef struct kp_kafka kp_kafka;
 #define KP_KAFKA_WAITING 10000 /* most calls that may be open on one node */
 
 /* Properties are a map of librdkafka's names to text, with bootstrap.controllers besides (KIP-919;
- * read by the caller).  KP_CONFIG for a name or a value librdkafka does not know, for group.id
- * (kplay belongs to no group), and for a security.protocol other than PLAINTEXT.  No connection is
- * made. */
-kp_err *kp_kafka_new(kp_loop *l, const kp_value *properties, kp_kafka **ret_k) KP_MUST_USE;
+ * read by the caller).  `about` has for each name {where = its place in the file, secret = true
+ * when its text must not be shown}; NULL: nothing is known of any.  KP_CONFIG, at that place, for a
+ * name or a value librdkafka does not know, for values it does not start with, for what kplay sets
+ * itself (group.id: it belongs to no group), and for a security.protocol other than PLAINTEXT.  No
+ * connection is made. */
+kp_err *kp_kafka_new(kp_loop *l, const kp_value *properties, const kp_value *about,
+                     kp_kafka **ret_k) KP_MUST_USE;
 
 /* Takes NULL.  Calls still open end without their callback.  Not from inside a callback. */
 void kp_kafka_free(kp_kafka *k);

@@ -7,9 +7,10 @@
 #include <librdkafka/rdkafka.h>
 
 /* See kp_kafka_new. */
-kp_err *kp_properties_check(const kp_value *properties) KP_MUST_USE;
+kp_err *kp_properties_check(const kp_value *properties, const kp_value *about) KP_MUST_USE;
 
-/* Set them, checked before, on a librdkafka configuration, leaving out what is kplay's own. */
-void kp_properties_apply(const kp_value *properties, rd_kafka_conf_t *conf);
+/* A configuration of librdkafka's with them, which were checked before, leaving out what is kplay's
+ * own, and with what kplay sets itself. */
+rd_kafka_conf_t *kp_properties_conf(const kp_value *properties);
 
 #endif

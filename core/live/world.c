@@ -271,20 +271,26 @@ kp_live_stats kp_live_stats_of(const kp_world *w)
 
 /* ---- making it ---- */
 
-static kp_err *resolve_properties(kp_arena *a, const kp_inventory *inv, const kp_value **ret_v)
+/* about: see kp_kafka_new. */
+static kp_err *resolve_properties(kp_arena *a, const kp_inventory *inv, const kp_value **ret_v,
+                                  const kp_value **ret_about)
 {
-    kp_builder b = kp_map_begin(a);
+    kp_builder b = kp_map_begin(a), about = kp_map_begin(a);
     for (size_t i = 0; i < kp_len(inv->kafka); i++) {
         const char *name = inv->kafka->keys[i], *text;
         const kp_value *v = inv->kafka->u.items[i];
+        const char *where = kp_inventory_where(a, inv, kp_printf(a, "kafka.%s", name));
+        kp_map_add(
+            &about, name,
+            kp_map(a, "where", kp_text(a, where), "secret", kp_bool(kp_is(v, KP_MAP)), NULL));
         if (kp_is(v, KP_MAP)) {
-            const char *where = kp_get_text(inv->where, kp_printf(a, "kafka.%s", name), inv->path);
             KP_TRY(kp_secret_resolve(a, v, where, &text));
             v = kp_text(a, text);
         }
         kp_map_add(&b, name, v);
     }
     *ret_v = kp_map_end(&b);
+    *ret_about = kp_map_end(&about);
     return NULL;
 }
 
@@ -326,9 +332,9 @@ static kp_err *add_node(kp_live *lv, const kp_node *n, kp_live_node *ret_node)
     return add_host(lv, n, &ret_node->host);
 }
 
-static kp_err *add_all(kp_live *lv, const kp_value *properties)
+static kp_err *add_all(kp_live *lv, const kp_value *properties, const kp_value *about)
 {
-    KP_TRY(kp_kafka_new(lv->l, properties, &lv->k));
+    KP_TRY(kp_kafka_new(lv->l, properties, about, &lv->k));
     lv->hs = kp_hosts_new(lv->l);
     for (uint32_t i = 0; i < lv->inv->n_nodes; i++) {
         const kp_node *n = &lv->inv->nodes[i];
@@ -341,8 +347,8 @@ static kp_err *add_all(kp_live *lv, const kp_value *properties)
 
 kp_err *kp_live_world(kp_arena *a, const kp_inventory *inv, kp_world **ret_w)
 {
-    const kp_value *properties;
-    KP_TRY(resolve_properties(a, inv, &properties));
+    const kp_value *properties, *about;
+    KP_TRY(resolve_properties(a, inv, &properties, &about));
     kp_live *lv = KP_NEW(a, kp_live);
     *lv = (kp_live) {
         .w = { .c = &live_class },
@@ -357,7 +363,7 @@ kp_err *kp_live_world(kp_arena *a, const kp_inventory *inv, kp_world **ret_w)
     };
     TAILQ_INIT(&lv->open);
     TAILQ_INIT(&lv->answered);
-    kp_err *e = add_all(lv, properties);
+    kp_err *e = add_all(lv, properties, about);
     if (e) {
         live_done(&lv->w);
         return e;

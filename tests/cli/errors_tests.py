@@ -1,6 +1,7 @@
 """What an error says of where it comes from: the line of the playbook that led to stdlib's."""
 
 import json
+import socket
 
 from place import Place, expect, simulated
 
@@ -82,3 +83,65 @@ def test_a_caught_error_of_stdlib_is_not_mistaken_for_the_next():
         told(p, 2, "", None, "attempt to concatenate a nil value")
         p.write("playbooks/mine.lua", playbook("local ok, err = pcall(function() log(node.name(nil)) end)\n    error(err)"))
         told(p, 2, "stdlib/node.lua:", "playbooks/mine.lua:5")
+
+
+# ---- the cluster file ----
+
+REAL = """cluster: real
+runs: runs
+kafka:
+  bootstrap.servers: "127.0.0.1:{port}"
+  {key}: {value}
+ssh: {{ user: ops }}
+service: {{ unit: kafka }}
+layout: {{ releases: /opt/kafka/releases, current: /opt/kafka/current, config: /etc/kafka/server.properties }}
+brokers: [ {{ id: 1, host: 127.0.0.1, kafka: "127.0.0.1:{port}" }} ]
+"""
+
+
+def test_a_wrong_property_is_found_at_its_line_before_anything_is_contacted():
+    wrong = {
+        ("socket.timout.ms", "3000"): ("unknown key `socket.timout.ms` in kafka; did you mean `socket.timeout.ms`?",),
+        ("session.timout.ms", "3000"): ("unknown key `session.timout.ms` in kafka; did you mean `session.timeout.ms`?",),
+        ("linger.of.mine", "3000"): ("unknown key `linger.of.mine` in kafka", "librdkafka's property names"),
+        ("socket.timeout.ms", "soon"): ('Invalid value for configuration property "socket.timeout.ms"',),
+        ("socket.timeout.ms", "{ env: SOON }"): ("socket.timeout.ms: librdkafka does not take its value",),
+        ("isolation.level", "none"): ("isolation.level",),
+        ("broker.address.family", "v5"): ("broker.address.family",),
+        ("socket.timeout.ms", ""): ("`socket.timeout.ms` has no value",),
+        ("group.id", "mine"): ("group.id cannot be set", "belongs to none"),
+        ("allow.auto.create.topics", '"true"'): ("allow.auto.create.topics cannot be set",),
+        ("test.mock.num.brokers", "3"): ("test.mock.num.brokers cannot be set",),
+        ("metadata.broker.list", '"127.0.0.1:1"'): ("metadata.broker.list cannot be set", "bootstrap.servers"),
+        ("security.protocol", "SASL_SSL"): ("this release speaks PLAINTEXT only",),
+        ("security.protocol", "TLS"): ("must be PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",),
+        ("opaque", "x"): ("opaque",),
+        # Each of these librdkafka takes, and then does not start with.
+        ("receive.message.max.bytes", "1000"): ("librdkafka does not start with receive.message.max.bytes: `receive.message.max.bytes` must",),
+        ("partition.assignment.strategy", "foo"): ("librdkafka does not start with partition.assignment.strategy",),
+        ("max.poll.interval.ms", "10"): ("librdkafka does not start with max.poll.interval.ms",),
+        ("partition.assignment.strategy", "{ env: SOON }"): ("librdkafka does not start with partition.assignment.strategy",),
+    }
+    with socket.create_server(("127.0.0.1", 0)) as broker, Place() as p:
+        broker.settimeout(0.05)
+        for (key, value), texts in wrong.items():
+            p.write("kplay.yaml", REAL.format(port=broker.getsockname()[1], key=key, value=value))
+            said = expect(p.run("run", "rolling.lua", "--yes", SOON="hunter2"), 2, "kplay: kplay.yaml:5:3: ", *texts)
+            assert "hunter2" not in said, said
+            error = json.loads(p.run("cluster", "check", "--json", SOON="hunter2").stdout.splitlines()[-1])["error"]
+            assert error["where"] == "kplay.yaml:5:3" and error["class"] == "config", error
+            try:
+                broker.accept()
+                raise AssertionError(f"{key}: a broker was contacted")
+            except TimeoutError:
+                pass
+
+
+def test_what_the_cluster_file_names_is_found_at_its_line():
+    with Place() as p:
+        p.write("kplay.yaml", simulated(WHOLE).replace("runs: runs", "runs: /proc/nowhere"))
+        expect(p.run("run", "rolling.lua", "--yes"), 2, "kplay: kplay.yaml:2:1: the directory /proc/nowhere cannot be made")
+        p.write("kplay.yaml", simulated(WHOLE))
+        expect(p.run("run", "rolling.lua", "--yes"), 0)
+        p.write("kplay.yaml", simulated(WHOLE.replace("6", "7")))
+        expect(p.run("run", "rolling.lua", "--yes"), 2, "kplay: kplay.yaml:3:1: the simulated cluster here was made from another description")

@@ -116,7 +116,7 @@ static int set_up(void **state)
     s->f = fake_start(s->l, 0);
     s->f->answer = say_metadata;
     s->a = kp_arena_new("test", 64 << 20);
-    must(kp_kafka_new(s->l, NULL, &s->k));
+    must(kp_kafka_new(s->l, NULL, NULL, &s->k));
     must(kp_kafka_node(s->k, NODE, s->f->address));
     *state = s;
     return 0;

@@ -153,7 +153,7 @@ static int set_up(void **state)
     fake_range(s->f, DESCRIBE_GROUPS, 0, 0);
     fake_range(s->f, LIST_GROUPS, 0, 0);
     kp_err *e = kp_kafka_new(
-        s->l, kp_map(s->a, "bootstrap.servers", kp_text(s->a, s->f->address), NULL), &s->k);
+        s->l, kp_map(s->a, "bootstrap.servers", kp_text(s->a, s->f->address), NULL), NULL, &s->k);
     assert_null(e);
     *state = s;
     return 0;
@@ -317,7 +317,7 @@ static void test_no_broker(void **state)
     outcome o = { 0 };
     kp_kafka *alone;
     assert_null(kp_kafka_new(
-        s->l, kp_map(s->a, "bootstrap.servers", kp_text(s->a, "127.0.0.1:1"), NULL), &alone));
+        s->l, kp_map(s->a, "bootstrap.servers", kp_text(s->a, "127.0.0.1:1"), NULL), NULL, &alone));
     kp_kafka_groups_list(alone, s->a, kp_mono_now() + 300, note, &o);
     bad(s, &o, KP_CLUSTER, true);
     kp_kafka_free(alone);
@@ -328,7 +328,7 @@ static void test_no_bootstrap_servers(void **state)
     scene *s = *state;
     outcome o = { 0 };
     kp_kafka *none;
-    assert_null(kp_kafka_new(s->l, NULL, &none));
+    assert_null(kp_kafka_new(s->l, NULL, NULL, &none));
     kp_kafka_groups_list(none, s->a, kp_mono_now() + LONG, note, &o);
     bad(s, &o, KP_CONFIG, false);
     kp_kafka_free(none);

@@ -7,6 +7,7 @@
  * files.c     where playbooks, stdlib and team modules are found
  * cluster.c   which cluster: kplay.yaml, -c, KPLAY_CLUSTER, --demo; its world
  * topics.c    what can be written, key by key; modules.c what modules have: for kplay doc
+ * took.c      how long a rehearsed run would take, by the journals of earlier ones
  * cmd_*.c     one command each
  */
 #ifndef KP_CLI_H
@@ -145,6 +146,15 @@ kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_
                          kp_sim *copy) KP_MUST_USE;
 
 char *kp_whoami(kp_arena *a); /* "ops@bastion1" */
+
+/* ---- took.c ---- */
+typedef struct kp_took kp_took;
+/* How long things took in the newest finished runs there; what cannot be read is passed over. */
+kp_took *kp_took_before(kp_arena *a, const kp_inventory *inv, const char *runs, bool simulated);
+/* Hears the rehearsal's run, and tells `to`. */
+kp_sink kp_took_sink(kp_took *t, kp_sink to);
+/* Of the run that was heard; rehearsed: how long it took on the copy. */
+kp_estimate kp_took_estimate(kp_took *t, kp_ms rehearsed);
 
 /* ---- hints.c: nothing that names a command is shown without going through it ---- */
 void kp_hint_line(kp_arena *a, const kp_line *line, int argc, char **argv); /* argv[0]: kplay */

@@ -212,16 +212,23 @@ static kp_err *rehearse(kp_arena *a, const kp_open_cluster *c, kp_run_spec *spec
     spec->assume_yes = true;
     kp_sim_keep_leaders(copy);
     kp_ms begun = kp_now(spec->world);
+    kp_took *took = kp_took_before(a, spec->inventory, c->runs, c->simulated);
+    kp_sink screen = spec->sink;
+    spec->sink = kp_took_sink(took, screen);
     kp_err *e = kp_run_first(a, spec, &report);
+    spec->sink = screen;
     if (!e && !c->sim)
         e = kp_cluster_judge(a, c, spec, copy);
     kp_rehearsed r = { .report = report,
                        .acts = acts_since(a, copy, begun),
                        .err = e,
+                       .estimate = kp_took_estimate(took, kp_get_int(report, "took_ms", 0)),
                        .inventory = spec->inventory,
                        .prefix = "sim  " };
     if (json)
-        puts(kp_json_text(a, kp_map(a, "event", kp_text(a, "rehearsed"), "acts", r.acts, NULL)));
+        puts(kp_json_text(a,
+                          kp_map(a, "event", kp_text(a, "rehearsed"), "acts", r.acts, "took_ms",
+                                 kp_int(a, r.estimate.took), "took_from", r.estimate.runs, NULL)));
     else if (report)
         kp_verdict_lines(a, &r);
     kp_sim_close(copy);

@@ -179,6 +179,10 @@ typedef struct kp_run_info {
 kp_err *kp_runs_list(kp_arena *a, const char *runs, kp_run_info **ret_runs,
                      size_t *ret_n) KP_MUST_USE;
 
+/* Names of the runs whose journals were written to last, newest first, at most so many; no journal
+ * is read.  Gives their number. */
+size_t kp_runs_newest(kp_arena *a, const char *runs, size_t most, const char ***ret_names);
+
 /* The lock of a cluster: one process acts on a cluster at a time (OFD lock on
  * <runs>/.cluster-<id>.lock, other bytes of the id than those of a run name as %XX).  `holder` says
  * who, for the refusal of others.  KP_REFUSED names the holder.  The descriptor is close-on-exec

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "journal/inside.h"
@@ -135,4 +136,34 @@ kp_err *kp_runs_list(kp_arena *a, const char *runs, kp_run_info **ret_runs, size
     *ret_n = n;
     free(list);
     return NULL;
+}
+
+size_t kp_runs_newest(kp_arena *a, const char *runs, size_t most, const char ***ret_names)
+{
+    const char **names = KP_NEW_ARRAY(a, most + 1, const char *);
+    struct timespec *written = KP_NEW_ARRAY(a, most + 1, struct timespec);
+    DIR *dir = opendir(runs);
+    size_t n = 0, seen = 0;
+    for (struct dirent *e; dir && seen < KP_RUNS_LIMIT && (e = readdir(dir)); seen++) {
+        KP_AUTO_ARENA tmp = kp_arena_new("the name of a run", 64u * 1024);
+        struct stat st;
+        if (!kp_run_name_ok(e->d_name) ||
+            stat(kp_printf(tmp, "%s/%s/journal.jsonl", runs, e->d_name), &st) != 0)
+            continue;
+        size_t at = n; /* kept sorted: one place is free behind the last */
+        for (; at > 0 && (written[at - 1].tv_sec < st.st_mtim.tv_sec ||
+                          (written[at - 1].tv_sec == st.st_mtim.tv_sec &&
+                           written[at - 1].tv_nsec < st.st_mtim.tv_nsec));
+             at--) {
+            names[at] = names[at - 1];
+            written[at] = written[at - 1];
+        }
+        names[at] = kp_strdup(a, e->d_name);
+        written[at] = st.st_mtim;
+        n += n < most;
+    }
+    if (dir)
+        closedir(dir);
+    *ret_names = names;
+    return n;
 }

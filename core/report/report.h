@@ -48,10 +48,19 @@ size_t kp_out_columns(void);
 size_t kp_out_cut(const char *text, size_t columns);
 
 /* ---- verdict.c ---- */
+/* How long the real run would take. */
+typedef struct kp_estimate {
+    kp_ms took;
+    const kp_value *runs; /* names of earlier runs that it is from; none: it is the simulator's */
+    size_t stops;         /* how many they did */
+    bool in_part;         /* something of it is the simulator's */
+} kp_estimate;
+
 typedef struct kp_rehearsed {
     const kp_value *report; /* of the run on the copy */
     const kp_value *acts;   /* what it did there, as kp_sim_acts gives it */
     const kp_err *err;      /* why it would not go; NULL */
+    kp_estimate estimate;
     const kp_inventory *inventory;
     const char *prefix;
 } kp_rehearsed;

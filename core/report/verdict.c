@@ -64,6 +64,26 @@ static void costs(kp_arena *a, const kp_rehearsed *r, const stops *s)
                     left_out);
 }
 
+/* "from 12 stops of runs 1124-c21e and 1120-aaaa" */
+static const char *origin(kp_arena *a, const kp_estimate *e)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(4096);
+    size_t n = kp_len(e->runs);
+    if (n == 0)
+        return "the simulator's own estimate";
+    kp_buf_fmt(&b, "from %zu stop%s of run%s", e->stops, e->stops == 1 ? "" : "s",
+               n == 1 ? "" : "s");
+    for (size_t i = 0; i < n; i++)
+        kp_buf_fmt(&b, "%s%s",
+                   i == 0      ? " "
+                   : i + 1 < n ? ", "
+                               : " and ",
+                   kp_as_text(kp_at(e->runs, i), "?"));
+    if (e->in_part)
+        kp_buf_str(&b, ", the rest the simulator's own estimate");
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
 static void go_or_not(kp_arena *a, const kp_rehearsed *r, const stops *s)
 {
     size_t warnings = kp_len(kp_get(r->report, "warnings"));
@@ -72,10 +92,10 @@ static void go_or_not(kp_arena *a, const kp_rehearsed *r, const stops *s)
         return;
     }
     kp_out_styled(
-        warnings ? KP_CARE : KP_GOOD, "%sverdict   go%s: %zu stop%s, about %s", r->prefix,
+        warnings ? KP_CARE : KP_GOOD, "%sverdict   go%s: %zu stop%s, about %s   %s", r->prefix,
         warnings ? kp_printf(a, ", with %zu warning%s", warnings, warnings == 1 ? "" : "s") : "",
-        s->n, s->n == 1 ? "" : "s",
-        kp_duration_text(a, kp_get_int(r->report, "took_ms", 0), false));
+        s->n, s->n == 1 ? "" : "s", kp_duration_text(a, r->estimate.took, false),
+        origin(a, &r->estimate));
 }
 
 void kp_verdict_lines(kp_arena *a, const kp_rehearsed *r)

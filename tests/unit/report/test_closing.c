@@ -21,6 +21,15 @@ static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
                                  { .id = 3001, .roles = KP_CONTROLLER } };
 static const kp_inventory inventory = { .path = "t", .cluster = "t", .n_nodes = 3, .nodes = nodes };
 
+/* 'from': the names of earlier runs, of which 'before' stops were. */
+static kp_estimate estimate_of(const kp_value *report)
+{
+    return (kp_estimate) { .took = kp_get_int(report, "took_ms", 0),
+                           .runs = kp_get(report, "from"),
+                           .stops = (size_t)kp_get_int(report, "before", 0),
+                           .in_part = kp_get_bool(report, "in_part", false) };
+}
+
 static void print(void *ud)
 {
     closing *c = ud;
@@ -29,6 +38,7 @@ static void print(void *ud)
         kp_verdict_lines(c->a, &(kp_rehearsed) { .report = c->e.value,
                                                  .acts = c->acts,
                                                  .err = c->e.err,
+                                                 .estimate = estimate_of(c->e.value),
                                                  .inventory = &inventory,
                                                  .prefix = c->prefix });
 }
@@ -125,7 +135,7 @@ static void a_rehearsal_that_went_well_says_go(void **state)
                          "'node':1,'leaders_moved':9,'peak_urp':40,'peak_at_min_isr':12},{'act':"
                          "'stop','node':2,'leaders_moved':1,'peak_urp':2,'peak_at_min_isr':0}]}";
     char *text = lines(a, report, NULL, true);
-    assert_says(text, "\nsim  verdict   go: 3 stops, about 2 min\n"
+    assert_says(text, "\nsim  verdict   go: 3 stops, about 2 min   the simulator's own estimate\n"
                       "sim  order     controller 3001, broker 1, broker 2\n"
                       "sim  stop      broker 1: 9 leaders move; at most 40 partitions "
                       "under-replicated, 12 at min.insync.replicas\n"
@@ -141,10 +151,31 @@ static void warnings_stand_beside_the_go(void **state)
 {
     KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
     (void)state;
-    assert_says(lines(a, "{'state':'done','warnings':['w']}", NULL, true),
-                "verdict   go, with 1 warning: 0 stops, about 0 s\n");
-    assert_says(lines(a, "{'state':'done','warnings':['w','x']}", NULL, true),
-                "verdict   go, with 2 warnings: 0 stops, about 0 s\n");
+    assert_says(
+        lines(a, "{'state':'done','warnings':['w']}", NULL, true),
+        "verdict   go, with 1 warning: 0 stops, about 0 s   the simulator's own estimate\n");
+    assert_says(
+        lines(a, "{'state':'done','warnings':['w','x']}", NULL, true),
+        "verdict   go, with 2 warnings: 0 stops, about 0 s   the simulator's own estimate\n");
+}
+
+static void a_time_that_earlier_runs_tell_names_them(void **state)
+{
+    static const struct {
+        const char *known, *says;
+    } rows[] = {
+        { "'from':['1124-c21e'],'before':1", "from 1 stop of run 1124-c21e\n" },
+        { "'from':['1124-c21e','1120-aaaa'],'before':7",
+          "from 7 stops of runs 1124-c21e and 1120-aaaa\n" },
+        { "'from':['1-a','2-b','3-c'],'before':7,'in_part':true",
+          "from 7 stops of runs 1-a, 2-b and 3-c, the rest the simulator's own estimate\n" },
+    };
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++)
+        assert_says(lines(a, kp_printf(a, "{'state':'done','took_ms':840000,%s}", rows[i].known),
+                          NULL, true),
+                    kp_printf(a, "about 14 min   %s", rows[i].says));
 }
 
 static void a_rehearsal_that_failed_says_no_go(void **state)
@@ -201,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_run_that_stopped_names_its_last_link),
         cmocka_unit_test(a_rehearsal_that_went_well_says_go),
         cmocka_unit_test(warnings_stand_beside_the_go),
+        cmocka_unit_test(a_time_that_earlier_runs_tell_names_them),
         cmocka_unit_test(a_rehearsal_that_failed_says_no_go),
         cmocka_unit_test(of_many_stops_the_worst_are_shown),
         cmocka_unit_test(what_is_irreversible_is_told),

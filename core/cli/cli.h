@@ -159,6 +159,8 @@ kp_estimate kp_took_estimate(kp_took *t, kp_ms rehearsed);
 /* ---- hints.c: nothing that names a command is shown without going through it ---- */
 void kp_hint_line(kp_arena *a, const kp_line *line, int argc, char **argv); /* argv[0]: kplay */
 void kp_hint_run(const char *run, bool resumable); /* the run that this process is about */
+/* ... and what its journal began with: how to run its playbook again, when it is closed. */
+void kp_hint_again(kp_arena *a, const kp_value *open);
 char *kp_hint(kp_arena *a, const char *text);
 /* The same, after a run's summary or report has said which run it is (kp_screen_spec.hint). */
 char *kp_hint_of(kp_arena *a, const kp_value *about, const char *text);

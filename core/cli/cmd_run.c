@@ -319,8 +319,10 @@ static int resume_main(kp_arena *a, const kp_line *line)
         spec.accept_new_kplay = kp_flag(line, "accept-new-kplay");
         if (!e)
             e = kp_journal_open(a, &kp_disk_real, c.runs, run, &j);
-        if (!e)
+        if (!e) {
+            kp_hint_again(a, kp_journal_at(j, 1)->body);
             e = kp_run_resume(a, &spec, j, NULL);
+        }
     }
     if (spec.sink.ud)
         kp_screen_done(spec.sink);

@@ -14,6 +14,7 @@ typedef struct status {
     const kp_view *view;    /* NULL: no broker answers */
     const kp_run_info *run; /* the unfinished one; else the newest; NULL: there is none */
     const kp_record *last;  /* its last record; NULL */
+    const kp_value *open;   /* what its journal begins with; NULL */
 } status;
 
 /* ---- the cluster ---- */
@@ -60,8 +61,10 @@ static kp_err *find_run(status *s, const char *runs)
         return NULL;
     const char *path = kp_printf(s->a, "%s/%s/journal.jsonl", runs, s->run->run);
     kp_err *e = kp_journal_scan(s->a, path, &check);
-    if (!e && check.records > 0)
+    if (!e && check.records > 0) {
         s->last = &check.rec[check.records - 1];
+        s->open = check.rec[0].body;
+    }
     kp_err_drop(e); /* damaged: its state says so */
     return NULL;
 }
@@ -80,9 +83,17 @@ static const char *why(const status *s)
                : kp_get_text(kp_get(body, "err"), "what", "");
 }
 
+/* Closed for good by a step that failed: a person has to look. */
+static bool gave_up(const status *s)
+{
+    return s->run && s->run->finished && kp_streq(s->run->state, "failed");
+}
+
 static const char *next(const status *s)
 {
     const char *state = s->run ? s->run->state : "";
+    if (gave_up(s))
+        return kp_get_text(s->last ? kp_get(s->last->body, "err") : NULL, "next", "");
     if (!s->run || s->run->finished)
         return kp_len(s->down) || !s->view ? "kplay cluster check says more" : "";
     if (kp_streq(state, "open"))
@@ -94,6 +105,11 @@ static const char *next(const status *s)
                      "--supersede %s",
                      asks(s) ? kp_printf(s->a, "kplay approve %s, then ", s->run->run) : "",
                      s->run->run, s->run->run);
+}
+
+static const char *told(const status *s)
+{
+    return !s->run->finished || gave_up(s) ? why(s) : "";
 }
 
 /* ---- telling ---- */
@@ -127,7 +143,7 @@ static void print(const status *s, kp_ms now)
                                               kp_duration_text(
                                                   a, now > run->last ? now - run->last : 0, false))
                                   : "",
-                    *why(s) && !run->finished ? ": " : "", run->finished ? "" : why(s));
+                    *told(s) ? ": " : "", told(s));
     if (*next(s))
         kp_out_line("next        %s", kp_hint(a, next(s)));
 }
@@ -165,6 +181,7 @@ static int status_main(kp_arena *a, const kp_line *line)
     if (!e) {
         if (s.run)
             kp_hint_run(s.run->run, !s.run->finished);
+        kp_hint_again(a, s.open);
         ask_cluster(&s, c.world);
         if (json)
             print_json(&s);

@@ -7,7 +7,8 @@
  *       the command takes them and the text has none;
  *   the run's name, where the command is about one and the text says none, or RUN;
  *   and `kplay resume` of a run that cannot be resumed (closed for good, or there is none) becomes
- *       the command line that was typed.
+ *       the command line that was typed, or, when that was another than `kplay run`, the one that
+ *       begins such a run again.
  *
  * One process is one command: what is known of it stands in one place, set as it becomes known.
  */
@@ -21,6 +22,7 @@
 
 static struct {
     const char *typed; /* the whole command line */
+    const char *again; /* the command that begins such a run again; NULL: what was typed */
     const char *demo, *cluster, *runs; /* " -c FILE"; "" when not needed */
     bool rehearsal;
     char run[KP_RUN_NAME_LIMIT + 1]; /* "": none */
@@ -68,6 +70,35 @@ void kp_hint_run(const char *run, bool resumable)
 {
     snprintf(here.run, sizeof here.run, "%s", run);
     here.resumable = resumable && !here.rehearsal;
+}
+
+/* As it was given on the command line: "--skip 1,2". */
+static void add_given(kp_arena *a, kp_buf *b, const char *name, const kp_value *v)
+{
+    KP_AUTO_BUF text = KP_BUF_INIT(HINT_LIMIT);
+    for (size_t i = 0; v->type == KP_LIST && i < v->n; i++)
+        kp_buf_fmt(&text, "%s%s", i ? "," : "", kp_json_text(a, kp_at(v, i)));
+    if (v->type != KP_LIST)
+        kp_buf_str(&text, kp_as_text(v, kp_json_text(a, v)));
+    kp_buf_fmt(b, " --%s %s", name, quoted(a, kp_buf_text(&text)));
+}
+
+void kp_hint_again(kp_arena *a, const kp_value *open)
+{
+    const char *playbook = kp_get_text(open, "playbook", NULL);
+    const kp_value *args = kp_get(open, "args"), *origin = kp_get(open, "origin");
+    KP_AUTO_BUF b = KP_BUF_INIT(HINT_LIMIT);
+
+    if (!playbook)
+        return;
+    kp_buf_fmt(&b, "kplay run%s%s%s %s", here.demo, here.cluster, here.runs, quoted(a, playbook));
+    for (uint32_t i = 0; i < kp_len(args); i++) {
+        const kp_value *v = args->u.items[i];
+        bool empty = v->type == KP_LIST && v->n == 0;
+        if (!empty && kp_starts_with(kp_get_text(origin, args->keys[i], "--"), "--"))
+            add_given(a, &b, args->keys[i], v);
+    }
+    here.again = kp_strdup(a, kp_buf_text(&b));
 }
 
 /* ---- one command in a text ---- */
@@ -133,7 +164,7 @@ static const char *add_command(kp_buf *b, const kp_command *c, const char *p)
     bool named = n > 3, other = named && strncmp(p + sub + 1, here.run, n) != 0;
 
     if (resume && !here.resumable && !other) {
-        kp_buf_str(b, here.typed);
+        kp_buf_str(b, here.again ? here.again : here.typed);
         return p + (n ? 1 + n : 0);
     }
     kp_buf_fmt(b, "kplay %s", c->name);

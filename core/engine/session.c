@@ -261,7 +261,7 @@ static char *here(kp_arena *a)
     return getcwd(path, sizeof path) ? kp_strdup(a, path) : NULL;
 }
 
-static kp_err *create(kp_run *r, const kp_value *args, bool alone)
+static kp_err *create(kp_run *r, const kp_value *args, const kp_value *origin, bool alone)
 {
     kp_arena *a = r->a;
     const kp_source *sources;
@@ -272,7 +272,7 @@ static kp_err *create(kp_run *r, const kp_value *args, bool alone)
         "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "dir", kp_text(a, here(a)),
         "beside", alone ? NULL : kp_bool(true), "inventory",
         kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
-        "args", args, "effects", kp_effects_value(a, r->header->effects), "seed",
+        "args", args, "origin", origin, "effects", kp_effects_value(a, r->header->effects), "seed",
         kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
         kp_text(a, r->spec->who), NULL);
     if (!r->spec->runs) {
@@ -305,7 +305,7 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
     KP_TRY(is_alone(r, &alone));
     if (alone)
         KP_TRY(take(r));
-    KP_TRY(create(r, args, alone));
+    KP_TRY(create(r, args, origin, alone));
     r->keeps = true;
     KP_TRY(kp_meet_baseline(r));
     kp_tell(r, (kp_event) { .kind = KP_E_OPENED, .value = summary(r, args, origin) });

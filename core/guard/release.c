@@ -10,6 +10,14 @@ static const char *word_of(const kp_facts *f, int id)
     return kp_node_word(f->a, f->seen->inv, id);
 }
 
+static const char *correct_its_file(const kp_facts *f, int id)
+{
+    const kp_node *node = kp_inventory_node(f->seen->inv, id);
+    return node ? kp_printf(f->a, "correct %s on %s for that release", node->layout.config,
+                            node->host)
+                : "correct its server.properties for that release";
+}
+
 /* A link to the release that the file is inside of is moved by the switch: the node would start
  * with another file, or with none. */
 void kp_judge_config_place(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
@@ -108,15 +116,14 @@ void kp_judge_proof(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const char *problem = kp_get_text(one->proof.v, "problem", NULL);
         const char *why = one->proof.v ? kp_get_text(one->proof.v, "why", "") : one->proof.why;
         if (problem && !kp_streq(kind, "missing")) /* that one is the row `staged`'s */
-            kp_find_add(fs, (kp_finding) {
-                                .node = kp_somebody(c->nodes[i]),
-                                .text = kp_printf(f->a, "release %s would not start %s: %s",
-                                                  f->version, word_of(f, c->nodes[i]), problem),
-                                .next = kp_streq(kind, "config") ? "correct server.properties for "
-                                                                   "that release"
-                                        : kp_streq(kind, "java") ? "install the Java it takes"
-                                                                 : "unpack the release again, whole"
-                            });
+            kp_find_add(fs,
+                        (kp_finding) {
+                            .node = kp_somebody(c->nodes[i]),
+                            .text = kp_printf(f->a, "release %s would not start %s: %s", f->version,
+                                              word_of(f, c->nodes[i]), problem),
+                            .next = kp_streq(kind, "config") ? correct_its_file(f, c->nodes[i])
+                                    : kp_streq(kind, "java") ? "install the Java it takes"
+                                                             : "unpack the release again, whole" });
         else if (why && *why)
             kp_find_add(fs, (kp_finding) { .node = kp_somebody(c->nodes[i]),
                                            .warns = true,

@@ -31,7 +31,7 @@ static kp_node node_of(kp_arena *a, const kp_sim *sim, const kp_sim_node *n)
                     .releases = releases,
                     .release = "kafka_2.13-{version}",
                     .config = kp_strdup(a, kp_sim_string(sim, n->config)),
-                    .log = "",
+                    .log = "/var/log/kafka/server.log",
                     .state = kp_printf(a, "%s/.kplay", releases) },
         .where = "simulated",
     };

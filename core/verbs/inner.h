@@ -26,6 +26,8 @@ int64_t kp_life_deaths(const kp_life *l); /* seen, or counted by the service man
 /* It has died too often: why, next and detail are set. */
 bool kp_dies_again(kp_step *s, const kp_life *l, const kp_value *state);
 char *kp_log_lines(kp_arena *a, const kp_value *signs); /* the newest errors, as detail */
+/* "read /var/log/kafka/server.log on kafka1", of the step's node, and what is to be done then. */
+char *kp_read_its_log(kp_step *s, const char *then);
 void kp_start_progress(kp_step *s, const kp_value *state, bool listed);
 /* Another process is registered as this node: `say` is set, and `why` when that has lasted longer
  * than an old session does, or this one has gone for it. */

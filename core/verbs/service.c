@@ -322,7 +322,7 @@ static kp_verdict none_runs(kp_step *s, const kp_value *state)
                  : words
                      ? kp_printf(s->a, "it was started and its process is gone again; %s", words)
                      : "it was started and its process is gone again";
-        s->next = "read its log; when it is mended: kplay resume";
+        s->next = kp_read_its_log(s, "when it is mended: kplay resume");
         s->detail = kp_log_lines(s->a, kp_get(state, "signs"));
         kp_start_is_second(s, state, true);
         return KP_DID_FAIL;

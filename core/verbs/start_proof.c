@@ -75,6 +75,15 @@ char *kp_log_lines(kp_arena *a, const kp_value *signs)
     return kp_strdup(a, kp_buf_text(&b));
 }
 
+char *kp_read_its_log(kp_step *s, const char *then)
+{
+    const kp_node *node = kp_inventory_node(s->seen->inv, s->node.id);
+    if (!node)
+        return kp_printf(s->a, "read its log; %s", then);
+    return kp_printf(s->a, "read %s on %s; %s", *node->layout.log ? node->layout.log : "its log",
+                     node->host, then);
+}
+
 bool kp_dies_again(kp_step *s, const kp_life *l, const kp_value *state)
 {
     int64_t deaths = kp_life_deaths(l);
@@ -85,7 +94,8 @@ bool kp_dies_again(kp_step *s, const kp_life *l, const kp_value *state)
                        "its process has died %" PRId64
                        " times since it was started, and something starts it again",
                        deaths);
-    s->next = "read its log; stop what starts it again (its service), mend it, then: kplay resume";
+    s->next = kp_read_its_log(
+        s, "stop what starts it again (its service), mend it, then: kplay resume");
     s->detail = kp_log_lines(s->a, kp_get(state, "signs"));
     return true;
 }

@@ -16,6 +16,7 @@ import sys
 import time
 
 import author_tests
+import backout_tests
 import errors_tests
 import hints_tests
 import kept_tests
@@ -531,10 +532,10 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # however a shell or nohup has begun this
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     wanted = sys.argv[2:]
-    rooms = (author_tests, errors_tests, hints_tests, kept_tests, line_tests, people_tests, rehearsal_tests, screen_tests, spec_tests)
+    rooms = (author_tests, backout_tests, errors_tests, hints_tests, kept_tests, line_tests, people_tests, rehearsal_tests, screen_tests, spec_tests)
     every = globals() | {n: f for room in rooms for n, f in vars(room).items()}
     every = globals()
-    for more in (errors_tests, people_tests, hints_tests, kept_tests, line_tests, rehearsal_tests, screen_tests):
+    for more in (backout_tests, errors_tests, people_tests, hints_tests, kept_tests, line_tests, rehearsal_tests, screen_tests):
         every = every | vars(more)
     tests = [(n, f) for n, f in every.items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]
     failed = 0

@@ -25,7 +25,7 @@ return {
     local refuse = 0
     local function tell(line, next, refuses)
       warn(line)
-      if next then log("next  " .. next) end
+      if next then log("next  " .. next:gsub("kplay resume", "run preflight again")) end
       if refuses then refuse = refuse + 1 end
     end
     if args.to then

@@ -104,13 +104,13 @@ function node.roll(id, to, settle)
   local from = was.current
   gate.before(id, settle)
   if to then pin(id, was.mode) end
-  local ok, err = pcall(forward --[[@as function]], id, to, settle)
+  local ok, err = pcall(forward, id, to, settle)
   if ok and not err then return end
   if from and from ~= to and on_failure(node.name(id) .. ": " .. err.what, err.detail) == "back_out" then
     local back, worse = pcall(back_out, id, from, settle)
     if not back then
       fail(("%s could not be put back on %s: %s"):format(node.name(id), from, worse.what),
-        { next = worse.next, detail = ("%son %s it had failed: %s\n%s"):format(worse.detail, to, err.what, err.detail or "") })
+        { next = worse.next, detail = ("%son %s it had failed: %s\n%s"):format(worse.detail or "", to, err.what, err.detail or "") })
     end
     fail(("%s is back on %s and in sync; on %s it failed: %s"):format(node.name(id), from, to, err.what),
       { next = err.next, detail = err.detail, final = true })

@@ -284,7 +284,7 @@ char *kp_err_text(kp_arena *a, const kp_err *e)
     add_place_and_what(&b, e);
     kp_buf_chr(&b, '\n');
     add_lines(&b, "  ", e->detail);
-    if (*e->from) {
+    if (*e->from && e->cls == KP_PLAYBOOK) {
         kp_buf_str(&b, "from  ");
         kp_buf_printable(&b, e->from, strlen(e->from));
         kp_buf_chr(&b, '\n');

@@ -65,7 +65,7 @@ int kp_err_exit_code(const kp_err *e);               /* 0 for NULL */
 /* The whole error as people read it, control bytes escaped, without a trailing newline:
  *   kplay: WHERE: WHAT
  *     detail lines
- *   from  FROM           (unless it is "")
+ *   from  FROM           (of a mistake in a script: who wrote the playbook looks there)
  *   why   CAUSE          (one line per cause)
  *   next  NEXT                                                                                   */
 char *kp_err_text(kp_arena *a, const kp_err *e);

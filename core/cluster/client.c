@@ -47,7 +47,7 @@ static const kp_field client_fields[] = {
       .doc = "the protocol of the listeners; this release of kplay speaks PLAINTEXT only",
       .example = "PLAINTEXT" },
     { "client.id", KP_FIELD_TEXT, .computed = "kplay/VERSION",
-      .doc = "what kplay calls itself in requests", .example = "kplay-ops" },
+      .doc = "the name of this client in requests", .example = "kplay-ops" },
     { "client.rack", KP_FIELD_TEXT, .doc = "the rack kplay runs in", .example = "a" },
     { "broker.address.family", KP_FIELD_TEXT, .computed = "any",
       .doc = "which addresses are used: any, v4 or v6", .example = "v4" },

@@ -249,6 +249,15 @@ static const char *hinted(screen *s, const kp_value *about, const char *text)
     return s->spec.hint ? s->spec.hint(s->line_a, about, text) : text;
 }
 
+/* With its next step completed, and its exit code. */
+static const kp_value *ended(screen *s, const kp_err *e)
+{
+    kp_arena *a = s->line_a;
+    const kp_value *v = kp_map_with(a, kp_err_value(a, e), "next",
+                                    kp_text(a, hinted(s, NULL, e->next)));
+    return kp_map_with(a, v, "exit", kp_int(a, kp_err_exit_code(e)));
+}
+
 static void as_json(screen *s, const kp_event *e)
 {
     if (e->kind == KP_E_PROGRESS || e->kind == KP_E_PHASE ||
@@ -265,15 +274,8 @@ static void as_json(screen *s, const kp_event *e)
         e->step && *e->step ? kp_text(a, e->step) : NULL, "verb", kp_text(a, e->verb), "text",
         kp_text(a, e->text), "node", e->node.is ? kp_int(a, e->node.id) : NULL, "took_ms",
         e->kind == KP_E_DONE ? kp_int(a, e->took) : NULL, "value", e->value, "error",
-        e->err ? kp_map(a, "class", kp_text(a, kp_class_name(e->err->cls)), "what",
-                        kp_text(a, e->err->what), "next", kp_text(a, hinted(s, NULL, e->err->next)),
-                        "where", *e->err->where ? kp_text(a, e->err->where) : NULL, "from",
-                        *e->err->from ? kp_text(a, e->err->from) : NULL, "detail",
-                        *e->err->detail ? kp_text(a, e->err->detail) : NULL, "exit",
-                        kp_int(a, kp_err_exit_code(e->err)), NULL)
-               : NULL,
-        "replayed", e->replayed ? kp_bool(true) : NULL, "simulated",
-        s->spec.simulated ? kp_bool(true) : NULL, NULL);
+        e->err ? ended(s, e->err) : NULL, "replayed", e->replayed ? kp_bool(true) : NULL,
+        "simulated", s->spec.simulated ? kp_bool(true) : NULL, NULL);
     puts(kp_json_text(a, v));
     fflush(stdout);
 }
@@ -449,13 +451,8 @@ void kp_screen_error(const kp_err *e, bool json)
     KP_AUTO_ARENA a = kp_arena_new("error", (size_t)4 << 20);
     fflush(stdout);
     if (json) {
-        const kp_value *v = kp_map(a, "error",
-                                   kp_map(a, "class", kp_text(a, kp_class_name(e->cls)), "what",
-                                          kp_text(a, e->what), "next", kp_text(a, e->next), "where",
-                                          *e->where ? kp_text(a, e->where) : NULL, "from",
-                                          *e->from ? kp_text(a, e->from) : NULL, "detail",
-                                          *e->detail ? kp_text(a, e->detail) : NULL, NULL),
-                                   "exit", kp_int(a, kp_err_exit_code(e)), NULL);
+        const kp_value *v = kp_map(a, "error", kp_err_value(a, e), "exit",
+                                   kp_int(a, kp_err_exit_code(e)), NULL);
         puts(kp_json_text(a, v));
         return;
     }

@@ -239,6 +239,8 @@ char *kp_doc_stubs(kp_arena *a)
     answer_classes(&b);
     for (size_t i = 0; kp_verbs[i]; i++)
         one_verb(&b, kp_verbs[i]);
+    kp_buf_str(&b, "\n--- As in Lua; what it catches is a kplay.error.\n---@param f function\n"
+                   "---@return boolean, any ...\nfunction pcall(f, ...) end\n");
     spec_module(a, &b);
     return kp_strdup(a, kp_buf_text(&b));
 }

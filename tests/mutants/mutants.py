@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("CMakeLists.txt", "core", "luaapi", "stdlib", "playbooks", "examples", "tests")
+COPIED = ("CMakeLists.txt", "README.md", "core", "luaapi", "stdlib", "playbooks", "examples", "tests")
 HANG = 900  # seconds; a test that hangs has not failed
 SWITCH = '''
 #include <stdlib.h>

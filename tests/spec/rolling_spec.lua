@@ -237,7 +237,7 @@ describe("node.roll", function()
       on_failure = function() return "stop" end,
       fail = function(what, opt) error({ what = what, next = opt.next }, 0) end,
     })
-    local ok, err = pcall(node.roll --[[@as function]], 2, "3.9.1")
+    local ok, err = pcall(node.roll, 2, "3.9.1")
     return ok and {} or err, table.concat(called, " ")
   end
 

@@ -107,11 +107,12 @@ static void test_text(void **state)
                                            "  payments-7    in sync 3,5\n"
                                            "\n"
                                            "  payments-8    in sync 3\n"
-                                           "from  mine.lua:7\n"
                                            "why   broker 5: left the ISR 40 s ago\n"
                                            "why   its disk is slow\n"
                                            "next  wait, then\n"
                                            "      kplay resume");
+    e = kp_err_class(e, KP_PLAYBOOK);
+    assert_non_null(strstr(kp_err_text(a, e), "3\nfrom  mine.lua:7\nwhy   broker 5"));
     kp_err_drop(e);
 }
 

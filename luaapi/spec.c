@@ -127,6 +127,11 @@ static const kp_value *to_value(lua_State *L, int i, kp_arena *a, int depth)
     case LUA_TTABLE: {
         kp_builder b;
         if (lua_rawlen(L, i) > 0) {
+            lua_Integer n_keys = 0;
+            for (lua_pushnil(L); lua_next(L, i); lua_pop(L, 1))
+                n_keys++;
+            if (n_keys != (lua_Integer)lua_rawlen(L, i))
+                mistake(L, "a table is a list or has names, not both");
             b = kp_list_begin(a);
             for (lua_Integer k = 1; k <= (lua_Integer)lua_rawlen(L, i); k++) {
                 lua_rawgeti(L, i, k);
@@ -145,7 +150,11 @@ static const kp_value *to_value(lua_State *L, int i, kp_arena *a, int depth)
         }
         return kp_map_end(&b);
     }
+    case LUA_TNIL:
+    case LUA_TNONE:
+        return kp_nil();
     default:
+        mistake(L, "a %s is no value for a cluster or a playbook", luaL_typename(L, i));
         return kp_nil();
     }
 }
@@ -207,6 +216,20 @@ static void check_word(lua_State *L, const field *f, int i, lua_Integer at)
             name, word, near ? near : lua_tostring(L, -1));
 }
 
+static void check_fields(lua_State *L, int i, const class *c);
+
+/* An item of a list of tables, which have a class. */
+static void check_item(lua_State *L, const field *f, int i, lua_Integer at)
+{
+    char type[64];
+
+    snprintf(type, sizeof type, "%.*s", (int)strcspn(f->type, "["), f->type);
+    if (!lua_istable(L, i))
+        mistake(L, "%s[%d] takes table, not %s", f->name, (int)at, luaL_typename(L, i));
+    if (class_named(type))
+        check_fields(L, i, class_named(type));
+}
+
 static void check_list(lua_State *L, const field *f, int i)
 {
     lua_Integer n = 0;
@@ -217,11 +240,11 @@ static void check_list(lua_State *L, const field *f, int i)
             mistake(L, "%s is a list: it has no item %d and %d in all", f->name, (int)k, (int)n);
         if (f->words)
             check_word(L, f, lua_gettop(L), k);
+        else
+            check_item(L, f, lua_gettop(L), k);
         lua_pop(L, 1);
     }
 }
-
-static void check_fields(lua_State *L, int i, const class *c);
 
 static void check_field(lua_State *L, const field *f, int i)
 {
@@ -240,6 +263,8 @@ static void check_field(lua_State *L, const field *f, int i)
             want = plain[k];
     if (!kp_streq(want, got))
         mistake(L, "%s takes %s, not %s", f->name, want, got);
+    if (kp_streq(want, "integer") && lua_tointeger(L, i) < 1)
+        mistake(L, "%s takes an integer from 1", f->name);
     if (inner)
         check_fields(L, i, inner);
     else if (is_list(f))
@@ -354,6 +379,8 @@ static int sim_run(lua_State *L)
     const kp_value *request = kp_map_with(a, options_at(L, 4, a), "playbook", kp_text(a, name));
     if (!lua_isnil(L, 3)) {
         luaL_checktype(L, 3, LUA_TTABLE);
+        if (lua_rawlen(L, 3) > 0)
+            mistake(L, "a playbook's arguments have names: { to = \"3.9.1\" }");
         request = kp_map_with(a, request, "args", to_value(L, 3, a, 0));
     }
     return run_request(L, s, a, request);
@@ -365,7 +392,10 @@ static int sim_resume(lua_State *L)
 
     lua_settop(L, 2);
     kp_arena *a = own_arena(L);
-    const kp_value *request = kp_map_with(a, options_at(L, 2, a), "resume", kp_bool(true));
+    const kp_value *options = options_at(L, 2, a);
+    if (kp_get(options, "supersede"))
+        mistake(L, "supersede is of sim:run: a run that is gone on with closes no other");
+    const kp_value *request = kp_map_with(a, options, "resume", kp_bool(true));
     return run_request(L, s, a, request);
 }
 
@@ -390,6 +420,8 @@ static int sim_fault(lua_State *L)
 }
 static int sim_counts(lua_State *L)
 {
+    lua_Integer node = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, node >= 0 && node <= INT32_MAX, 2, "a node's id");
     return sim_ask(L, "counts");
 }
 static int sim_acts(lua_State *L)
@@ -595,7 +627,14 @@ static const field options_fields[] = {
 static const field policy_fields[] = {
     { "guard", "?", "default strict", kp_guard_levels },
     { "on_failure", "?", "of a node; default stop", kp_on_failures },
-    { "accept", "table[]?", "findings that are known: { topic =, why = }", NULL },
+    { "accept", "kplay.accept[]?", "topics and partitions that may be unavailable", NULL },
+    END,
+};
+static const field accept_fields[] = {
+    { "topic", "string?", "a topic's whole name", NULL },
+    { "partition", "string?", "or a partition: \"orders-3\"", NULL },
+    { "until", "string?", "the last day this holds, UTC", NULL },
+    { "why", "string?", "the reason", NULL },
     END,
 };
 static const field forced_fields[] = {
@@ -673,17 +712,12 @@ static const field oracle_fields[] = {
 };
 
 static const class classes[] = {
-    { "kplay.run_options", options_fields },
-    { "kplay.policy", policy_fields },
-    { "kplay.forced", forced_fields },
-    { "kplay.result", result_fields },
-    { "kplay.error", error_fields },
-    { "kplay.question", question_fields },
-    { "kplay.event", event_fields },
-    { "kplay.counts", counts_fields },
-    { "kplay.act", act_fields },
-    { "kplay.oracle", oracle_fields },
-    END,
+    { "kplay.run_options", options_fields }, { "kplay.policy", policy_fields },
+    { "kplay.accept", accept_fields },       { "kplay.forced", forced_fields },
+    { "kplay.result", result_fields },       { "kplay.error", error_fields },
+    { "kplay.question", question_fields },   { "kplay.event", event_fields },
+    { "kplay.counts", counts_fields },       { "kplay.act", act_fields },
+    { "kplay.oracle", oracle_fields },       END,
 };
 
 static const class *class_named(const char *name)
@@ -766,14 +800,15 @@ static int open_module(lua_State *L)
 
 static const char busted_chunk[] = "require('busted.runner')({ standalone = false })";
 
-/* os.exit of the spec state: busted's way to end.  Raises a private value, so that kplay ends in
- * its own way. */
+/* os.exit of the spec state: busted's way to end.  Raises a text of its own, so that kplay ends in
+ * its own way; a spec that calls it is inside busted's protected calls, and is told. */
+#define LEAVES "os.exit: a spec cannot end kplay test; fail with error() or assert"
 static int leave(lua_State *L)
 {
     int code = lua_isboolean(L, 1) ? (lua_toboolean(L, 1) ? 0 : 1) : (int)luaL_optinteger(L, 1, 0);
     lua_pushinteger(L, code);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &exit_key);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)&exit_key);
+    lua_pushliteral(L, LEAVES);
     return lua_error(L);
 }
 
@@ -790,6 +825,11 @@ static int busted(lua_State *L)
         return lua_error(L);
     lua_call(L, 0, 0);
     return 0;
+}
+
+static bool is_leave(lua_State *L)
+{
+    return lua_type(L, -1) == LUA_TSTRING && kp_streq(lua_tostring(L, -1), LEAVES);
 }
 
 int kl_specs(const kp_spec_host *host, int argc, char **argv)
@@ -812,7 +852,7 @@ int kl_specs(const kp_spec_host *host, int argc, char **argv)
     lua_pushcfunction(L, busted);
     if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
         code = 0;
-    } else if (lua_touserdata(L, -1) == &exit_key) {
+    } else if (is_leave(L)) {
         lua_rawgetp(L, LUA_REGISTRYINDEX, &exit_key);
         code = (int)lua_tointeger(L, -1);
     } else {

@@ -127,8 +127,9 @@ typedef enum kp_purpose {
  * the runs' directory is made.  No cluster anywhere is an error that names --demo. */
 kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
                         kp_open_cluster *ret_c) KP_MUST_USE;
-/* Is there a cluster file: named on the line, by KPLAY_CLUSTER, or in the working directory? */
-bool kp_cluster_is_named(const kp_line *line);
+/* The cluster file: named on the line, by KPLAY_CLUSTER, or kplay.yaml in the working directory;
+ * NULL: none. */
+const char *kp_cluster_file(const kp_line *line);
 /* A fresh one of the file's `simulate:`; its errors are at the file's lines. */
 kp_err *kp_cluster_described(kp_arena *a, const kp_inventory *inv, kp_sim **ret_sim) KP_MUST_USE;
 /* The run on it has begun: its simulated cluster takes the place of the one that was there. */

@@ -192,27 +192,22 @@ static kp_err *open_demo(kp_arena *a, const kp_line *line, kp_purpose what_for, 
     return NULL;
 }
 
-/* NULL: none is named and none is here. */
-static const char *cluster_file(const kp_line *line)
+const char *kp_cluster_file(const kp_line *line)
 {
     const char *file = kp_opt(line, "cluster");
-    if (!file)
-        file = getenv("KPLAY_CLUSTER");
+    if (file)
+        return file;
+    file = getenv("KPLAY_CLUSTER");
     if (file && *file)
         return file;
     return exists("kplay.yaml") ? "kplay.yaml" : NULL;
-}
-
-bool kp_cluster_is_named(const kp_line *line)
-{
-    return cluster_file(line) != NULL;
 }
 
 kp_err *kp_cluster_open(kp_arena *a, const kp_line *line, kp_purpose what_for,
                         kp_open_cluster *ret_c)
 {
     kp_open_cluster *c = ret_c;
-    const char *file = cluster_file(line);
+    const char *file = kp_cluster_file(line);
 
     *c = (kp_open_cluster) { 0 };
     if (kp_flag(line, "demo"))

@@ -13,12 +13,6 @@ static const kp_option options[] = {
     KP_OPT_CLUSTER, KP_OPT_JSON, KP_OPT_HELP, { NULL, 0, NULL, NULL }
 };
 
-static void quiet(void *ud, const kp_event *e)
-{
-    (void)ud;
-    (void)e;
-}
-
 /* What came of one simulated cluster.  Stopped: the playbook's own refusal there, or anything else
  * that is no fault of its text. */
 typedef enum outcome { RAN, STOPPED, FAULTY, NOT_TRIED } outcome;
@@ -30,7 +24,23 @@ typedef struct trial {
     const char *why;         /* not tried */
     kp_err *err;             /* stopped, faulty */
     const kp_value *effects; /* used */
+    const kp_value *down;    /* nodes that it stopped and did not start, in words */
+    kp_sim *sim;             /* while it runs */
+    kp_ms until;             /* of the simulated clock */
+    bool cut;
 } trial;
+
+/* Whoever waits longer than this on a cluster where all is well waits for ever. */
+#define LONGEST (7 * 24 * KP_HOUR)
+
+static void watch(void *ud, const kp_event *e)
+{
+    trial *t = ud;
+    if (e->t <= t->until)
+        return;
+    t->cut = true;
+    kp_sim_interrupt(t->sim);
+}
 
 typedef struct checked {
     kp_arena *a;
@@ -145,10 +155,19 @@ static kp_err *run_on(checked *c, trial *t, kp_sim *sim)
                          .given.value = arguments(c, t->mode),
                          .who = "check",
                          .assume_yes = true,
-                         .sink = { .event = quiet } };
+                         .sink = { .event = watch, .ud = t } };
+    t->sim = sim;
+    t->until = kp_now(spec.world) + LONGEST;
     kp_err *e = kp_run_first(c->a, &spec, &report);
     t->effects = kp_get(report, "used_effects");
-    return e;
+    t->down = kp_get(report, "down");
+    if (!t->cut)
+        return e;
+    kp_err_drop(e);
+    return kp_err_new(KP_PLAYBOOK, "let its loops end",
+                      "it has not come to an end after %s of the "
+                      "simulated cluster's time",
+                      kp_duration_text(c->a, LONGEST, false));
 }
 
 static void try_on(checked *c, const char *mode)
@@ -210,6 +229,11 @@ static const kp_value *ran_on(const checked *c)
     return kp_list_end(&list);
 }
 
+static const kp_value *error_value(kp_arena *a, const kp_err *e)
+{
+    return kp_map_with(a, kp_err_value(a, e), "next", kp_text(a, kp_hint(a, e->next)));
+}
+
 static void tell_trial(const checked *c, const trial *t, bool json)
 {
     if (json)
@@ -217,12 +241,22 @@ static void tell_trial(const checked *c, const trial *t, bool json)
                                                     "cluster", kp_text(c->a, t->mode), "outcome",
                                                     kp_text(c->a, outcomes[t->outcome]), "why",
                                                     t->why ? kp_text(c->a, t->why) : NULL, "error",
-                                                    t->err ? kp_err_value(c->a, t->err) : NULL,
-                                                    "effects", t->effects, NULL)));
+                                                    t->err ? error_value(c->a, t->err) : NULL,
+                                                    "effects", t->effects, "down",
+                                                    kp_len(t->down) ? t->down : NULL, NULL)));
     else if (t->outcome == RAN)
         kp_out_line("%-10s ran to its end", t->mode);
     else if (t->outcome != FAULTY) /* a fault is shown by itself, with its place */
         kp_out_line("%-10s %s: %s", t->mode, outcomes[t->outcome], t->err ? t->err->what : t->why);
+}
+
+/* Meant, where a host is to be worked on; else forgotten. */
+static void warn_down(const checked *c, bool json)
+{
+    for (size_t i = 0; !json && i < c->n; i++)
+        for (size_t k = 0; k < kp_len(c->trial[i].down); k++)
+            kp_out_line("warning    on %s it leaves %s stopped", c->trial[i].mode,
+                        kp_as_text(kp_at(c->trial[i].down, k), ""));
 }
 
 /* The last word: sound is what ran to its end wherever it was tried. */
@@ -246,12 +280,17 @@ static kp_err *verdict(checked *c, bool json)
             return e;
         }
     if (kp_len(ran) == 0 && c->inv)
-        return kp_err_next(
-            kp_err_new(KP_REFUSED, "mend it",
-                       "%s was stopped on a simulated cluster like yours: what comes "
-                       "after that is not checked",
-                       c->playbook),
-            "%s", c->trial[0].err->next);
+        return kp_err_detail(
+            kp_err_next(kp_err_new(KP_REFUSED, "mend it",
+                                   "%s was stopped on a simulated cluster like yours: what comes "
+                                   "after that is not checked",
+                                   c->playbook),
+                        "%s", c->trial[0].err->next),
+            c->inv->simulate
+                ? "%s"
+                : "%s  its one topic, orders, is made up: 12 partitions, on three brokers "
+                  "where there are as many\n",
+            c->trial[0].err->detail);
     if (kp_len(ran) == 0)
         return kp_err_new(KP_REFUSED,
                           "describe a cluster that it can run on in a file (README, The cluster "
@@ -261,6 +300,7 @@ static kp_err *verdict(checked *c, bool json)
                           c->playbook);
     for (size_t i = 0; i < kp_len(ran); i++)
         kp_buf_fmt(&on, "%s%s", i ? ", " : "", kp_as_text(kp_at(ran, i), ""));
+    warn_down(c, json);
     for (size_t i = 0; !json && i < kp_len(left); i++)
         kp_out_line("warning    effect \"%s\" is declared and used on none of the simulated "
                     "clusters",
@@ -280,7 +320,7 @@ static kp_err *prepare(kp_arena *a, const kp_line *line, checked *c)
     if (line->n_words == 0)
         return kp_err_new(KP_USAGE, "kplay check playbooks/rolling.lua", "check needs a playbook");
     c->playbook = line->word[0];
-    if (kp_cluster_is_named(line)) {
+    if (kp_cluster_file(line)) {
         KP_TRY(kp_cluster_open(a, line, KP_TO_FIND, &cluster));
         c->inv = cluster.inventory;
         c->files = cluster.files;

@@ -127,7 +127,7 @@ static int doc_main(kp_arena *a, const kp_line *line)
 {
     bool json = kp_flag(line, "json");
     kp_files files;
-    kp_err *e = kp_files_init(a, kp_opt(line, "cluster"), &files);
+    kp_err *e = kp_files_init(a, kp_cluster_file(line), &files);
 
     if (!e && json)
         e = tell_json(a, line, &files);

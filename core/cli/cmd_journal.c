@@ -182,9 +182,9 @@ static int runs_main(kp_arena *a, const kp_line *line)
                                         kp_int(a, info[i].records), "finished",
                                         kp_bool(info[i].finished), NULL)));
         else
-            kp_out_line("%-12s %-20s %-12s %.16s  %7" PRId64 "%s", info[i].run, info[i].playbook,
-                        info[i].state, kp_time_text(a, info[i].opened), info[i].records,
-                        info[i].finished ? "" : "   (unfinished)");
+            kp_out_line("%-12s %-20s %-12s %-16.16s  %7" PRId64 "%s", info[i].run, info[i].playbook,
+                        info[i].state, info[i].opened ? kp_time_text(a, info[i].opened) : "-",
+                        info[i].records, info[i].finished ? "" : "   (unfinished)");
     }
     return 0;
 }

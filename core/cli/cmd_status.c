@@ -55,8 +55,9 @@ static kp_err *find_run(status *s, const char *runs)
     for (size_t i = 0; i < n && !s->run; i++)
         if (!info[i].finished)
             s->run = &info[i];
-    if (!s->run && n > 0)
-        s->run = &info[0];
+    for (size_t i = 0; i < n && !s->run; i++)
+        if (info[i].records > 0)
+            s->run = &info[i];
     if (!s->run)
         return NULL;
     const char *path = kp_printf(s->a, "%s/%s/journal.jsonl", runs, s->run->run);

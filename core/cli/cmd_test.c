@@ -245,8 +245,7 @@ static void close_sim(void *ud, void *cluster)
 static int test_main(kp_arena *a, const kp_line *line)
 {
     kp_files files;
-    const char *cluster = kp_opt(line, "cluster");
-    kp_err *e = kp_files_init(a, cluster ? cluster : getenv("KPLAY_CLUSTER"), &files);
+    kp_err *e = kp_files_init(a, kp_cluster_file(line), &files);
     if (e)
         return kp_cli_fail(e, kp_flag(line, "json"));
     kp_spec_host host = { .simulate = simulate,

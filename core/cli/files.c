@@ -110,6 +110,8 @@ kp_err *kp_files_known(kp_arena *a, const kp_files *f, const char *playbook)
     const char *near = kp_did_you_mean(word, kp_files_in(a, kp_printf(a, "%s/playbooks", f->team)));
     if (!near)
         near = kp_did_you_mean(word, kp_files_in(a, kp_printf(a, "%s/playbooks", f->shipped)));
+    if (near && kp_streq(near, playbook)) /* a directory of that name */
+        near = NULL;
     return kp_err_new(KP_USAGE, "kplay playbooks lists them",
                       "there is no playbook \"%.200s\"%s%s%s", playbook,
                       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");

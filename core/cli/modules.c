@@ -61,12 +61,22 @@ static void function_line(reading *r, const char *line)
                        "returns", kp_list_end(&r->returned), NULL));
 }
 
+/* What a terminal and JSON take, without a carriage return at its end. */
+static const char *printable(kp_arena *a, const char *line)
+{
+    KP_AUTO_BUF b = KP_BUF_INIT(COMMENT_LIMIT);
+    size_t n = strlen(line);
+    kp_buf_printable(&b, line, n && line[n - 1] == '\r' ? n - 1 : n);
+    return kp_strdup(a, kp_buf_text(&b));
+}
+
 static void read_lines(reading *r, char *text)
 {
     bool in_comment = false;
 
     /* An empty line ends a comment: strsep gives it, strtok would not. */
-    for (char *line; (line = strsep(&text, "\n")) != NULL;) {
+    for (char *raw; (raw = strsep(&text, "\n")) != NULL;) {
+        const char *line = printable(r->a, raw);
         bool comment = kp_starts_with(line, "--");
         if (comment && !in_comment)
             begin_comment(r);
@@ -82,16 +92,24 @@ static void read_lines(reading *r, char *text)
     }
 }
 
+/* Of a file in its folder, and nothing else. */
+static bool is_name(const char *s)
+{
+    return *s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")];
+}
+
 kp_err *kp_module_read(kp_arena *a, const kp_files *f, const char *name,
                        const kp_value **ret_module)
 {
     bool team = kp_starts_with(name, "team.");
-    const char *path, *text;
+    const char *path, *text, *file = team ? name + strlen("team.") : name;
     size_t n;
 
     *ret_module = NULL;
-    KP_TRY(kp_files_find((void *)(uintptr_t)f, a, team ? KP_FIND_TEAM : KP_FIND_STDLIB,
-                         team ? name + strlen("team.") : name, &path, &text, &n));
+    if (!is_name(file))
+        return NULL;
+    KP_TRY(kp_files_find((void *)(uintptr_t)f, a, team ? KP_FIND_TEAM : KP_FIND_STDLIB, file, &path,
+                         &text, &n));
     if (!text)
         return NULL;
     reading r = { .a = a, .functions = kp_list_begin(a), .doc = KP_BUF_INIT(COMMENT_LIMIT) };

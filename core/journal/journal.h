@@ -169,6 +169,7 @@ typedef struct kp_run_info {
     const char *state; /* "done", "paused", "approved", "settled", "failed", "refused",
                           "superseded",
                           "interrupted" (ended without a word), "open" (locked by pid),
+                          "not begun" (its first record is not whole: nothing was done),
                           "damaged" (kp_journal_scan refuses it; only the open record was read) */
     int pid;           /* of the holder when open; 0 when not known */
     int64_t records;

@@ -60,7 +60,7 @@ static const kp_record *close_record(const kp_journal_check *check)
 /* A journal that is refused: what its first line says, when that is whole. */
 static void read_first(kp_arena *a, const char *path, kp_journal_check *ret_check)
 {
-    KP_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    KP_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     char *p = kp_alloc(a, KP_RECORD_LIMIT);
     ssize_t n = fd < 0 ? 0 : pread(fd, p, KP_RECORD_LIMIT, 0);
     char *newline = n > 0 ? memchr(p, '\n', (size_t)n) : NULL;
@@ -81,6 +81,7 @@ static kp_run_info read_run(kp_arena *a, const char *runs, const char *run)
     else
         info.state = kp_strdup(a, state_of(&check));
     const kp_record *end = err ? NULL : close_record(&check);
+    bool never_began = !err && check.records == 0; /* nothing is done before the first record */
     kp_err_drop(err);
     if (end) {
         info.finished = true;
@@ -88,6 +89,9 @@ static kp_run_info read_run(kp_arena *a, const char *runs, const char *run)
     } else if (kp_lock_held(kp_printf(tmp, "%s/%s/lock", runs, run), &holder)) {
         info.state = "open";
         info.pid = holder.pid;
+    } else if (never_began) {
+        info.state = "not begun";
+        info.finished = true;
     }
     const kp_value *open_body = check.records ? check.rec[0].body : NULL;
     info.playbook = kp_strdup(a, kp_get_text(open_body, "playbook", ""));

@@ -303,7 +303,7 @@ kp_err *kp_journal_scan_bytes(kp_arena *a, const char *name, const char *p, size
 
 kp_err *kp_journal_scan(kp_arena *a, const char *path, kp_journal_check *ret_check)
 {
-    KP_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    KP_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return kp_err_at(kp_err_new(KP_USAGE, "name the journal.jsonl of a run",
                                     "cannot be opened: %s", strerror(errno)),

@@ -405,6 +405,8 @@ static void on_event(void *ud, const kp_event *e)
     kp_out_stamp(s->spec.terminal || s->spec.json ? KP_NEVER : e->t);
     if (e->kind == KP_E_OPENED || e->kind == KP_E_RESUMED || e->kind == KP_E_CLOSED)
         (void)hinted(s, e->value, ""); /* which run it is, and whether it can be resumed */
+    if (e->kind == KP_E_OPENED)
+        s->step_began = e->t; /* of what a playbook does before its first step */
     if (s->spec.json)
         as_json(s, e);
     else if (e->replayed)

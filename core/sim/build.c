@@ -40,6 +40,9 @@ static uint32_t intern_shared(kp_buf *b, shared *last, const char *text)
 
 /* ---- made-up files ---- */
 
+#define RESERVED_MOST                                                                              \
+    1000 /* reserved.broker.max.id by default: greater ids are for generated ones */
+
 static char *properties(kp_arena *a, const kp_plan *p, const kp_plan_node *n)
 {
     bool broker = (n->roles & KP_BROKER) != 0, voter = (n->roles & KP_CONTROLLER) != 0;
@@ -49,6 +52,8 @@ static char *properties(kp_arena *a, const kp_plan *p, const kp_plan_node *n)
     if (p->mode == KP_SIM_ZOOKEEPER) {
         kp_buf_fmt(&b, "broker.id=%d\nlisteners=PLAINTEXT://%s:9092\n", n->id, n->host);
         kp_buf_str(&b, "zookeeper.connect=zookeeper1:2181,zookeeper2:2181,zookeeper3:2181\n");
+        if (n->id > RESERVED_MOST)
+            kp_buf_fmt(&b, "reserved.broker.max.id=%d\n", n->id);
         if (n->ibp)
             kp_buf_fmt(&b, "inter.broker.protocol.version=%s\n", n->ibp);
     } else {

@@ -1,6 +1,7 @@
 """Who writes playbooks: kplay check, the documentation made from tables, the editor's stubs."""
 
 import json
+import os
 import re
 
 from place import ROOT, Place, expect, simulated
@@ -302,3 +303,65 @@ def test_a_module_is_documented_by_its_file():
                                   "function night.dark(hour) return hour > 20 end\n\nreturn night\n")
         expect(p.run("doc", "team.night"), 0, "Nights.", "night.dark(hour)", "Is it dark?", "hour             integer")
         expect(p.run("doc", "team.nigh"), 2, "no verb, module or topic `team.nigh`")
+
+
+# ---- what an attack has found ----
+
+def test_check_ends_when_a_playbook_does_not():
+    with Place() as p:
+        p.write("ever.lua", 'return { api = 1, summary = "x", effects = {}, run = function() while true do sleep("1h") end end }')
+        expect(p.run("check", "./ever.lua"), 2, "has not come to an end after 7 d")
+
+
+def test_check_warns_of_a_node_that_is_left_stopped():
+    with Place() as p:
+        p.write("left.lua", 'return { api = 1, summary = "x", effects = { "broker.restart" }, run = function() stop_broker(brokers()[1]) end }')
+        expect(p.run("check", "./left.lua"), 0, "warning    on kraft it leaves broker 1 stopped")
+        assert checked(p.run("check", "--json", "./left.lua").stdout)[0]["down"] == ["broker 1"]
+
+
+def test_check_makes_no_fault_of_what_it_made_up():
+    with Place() as p:
+        p.write("kplay.yaml", REAL.replace("id: 12", "id: 1012"))
+        expect(p.run("check", "rolling.lua", "--to", "3.5.2"), 0, "rolling.lua is sound")
+        p.write("kplay.yaml", "\n".join(line for line in REAL.splitlines() if "h12" not in line and "h13" not in line) + "\n")
+        expect(p.run("check", "rolling.lua", "--to", "3.5.2"), 3, "without broker 11", "its one topic, orders, is made up")
+        expect(p.run("check", "-c", "", "rolling.lua"), 2)
+
+
+def test_a_node_whose_id_is_out_of_range_is_refused():
+    with Place() as p:
+        p.write("kplay.yaml", REAL.replace("id: 12", "id: 2147483647"))
+        expect(p.run("check", "rolling.lua"), 2, "kplay.yaml:8:", "from 0 to 2147483646")
+
+
+def test_doc_reads_modules_and_nothing_else():
+    with Place() as p:
+        p.write("ops/kplay.yaml", "cluster: x\nsimulate: {}\n")
+        p.write("ops/team/night.lua", "--- Nights.\r\nlocal night = {}\r\n\r\n--- Dark \x1b[31mred?\r\nfunction night.dark() end\r\nreturn night\r\n")
+        p.write("secret.lua", "--- Secret.\nlocal m = {}\n--- Told.\nfunction m.told() end\nreturn m\n")
+        for word in ("../secret", "team.../secret", "team.", "team./night", "/etc/passwd"):
+            expect(p.run("doc", word, "-c", "ops/kplay.yaml"), 2, "no verb, module or topic")
+        said = expect(p.run("doc", "team.night", KPLAY_CLUSTER="ops/kplay.yaml"), 0, "night.dark()")
+        assert "\x1b" not in said and "\r" not in said, said
+
+
+def test_a_playbook_without_steps_is_timed_from_its_beginning():
+    with Place() as p:
+        p.write("plain.lua", 'return { api = 1, summary = "x", effects = { "leader.elect" }, run = function() elect_preferred() end }')
+        said = expect(p.run("run", "--demo", "--yes", "./plain.lua"), 0, "(no step)")
+        assert re.search(r"\(no step\) +\d+\.\d+ s ", said), said
+
+
+def test_a_run_that_never_began_is_in_nobodys_way():
+    with Place() as p:
+        p.write("kplay.yaml", simulated("[ { name: orders } ]"))
+        p.write("runs/0101-aaaa/journal.jsonl", "")
+        p.write("runs/0102-bbbb/journal.jsonl", '{"n":1,"torn')
+        os.mkdir(p.dir / "runs/0103-cccc")
+        os.mkfifo(p.dir / "runs/0103-cccc/journal.jsonl")
+        expect(p.run("run", "--dry-run", "rolling.lua", "--to", "3.9.1"), 0, "verdict   go")
+        expect(p.run("status"), 0, "all 6 answer")
+        expect(p.run("run", "--yes", "rolling.lua", "--to", "3.9.1"), 0, "done")
+        expect(p.run("resume"), 2, "no run is unfinished")
+        expect(p.run("runs"), 0, "not begun    -  ")

@@ -137,3 +137,26 @@ def test_team_modules_lie_beside_the_cluster_file():
         expect(p.run("test", "-c", "ops/kplay.yaml"), 0)
         gone = told(p, KPLAY_CLUSTER="other/kplay.yaml")["errors"][0]["message"]
         assert "other/team/night.lua is not there" in gone, gone
+
+
+def test_what_no_cluster_and_no_playbook_takes_is_a_mistake():
+    calls = {
+        'sim:run("rolling.lua", { 1, 2 })': "arguments have names",
+        'sim:run("rolling.lua", { "x", to = "3.9.1" })': "arguments have names",
+        'sim:run("rolling.lua", { to = print })': "a function is no value",
+        "kplay.simulate { brokers = print }": "a function is no value",
+        "kplay.simulate { 1, brokers = 2 }": "a list or has names, not both",
+        'sim:run("rolling.lua", nil, { killed_at = 0 })': "killed_at takes an integer from 1",
+        'sim:run("rolling.lua", nil, { policy = { accept = { 1 } } })': "accept[1] takes table, not number",
+        'sim:run("rolling.lua", nil, { policy = { accept = { { topik = "x" } } } })': 'kplay.accept has no "topik"; did you mean "topic"?',
+        "sim:resume { supersede = true }": "supersede is of sim:run",
+        "sim:counts(4294967297)": "a node's id",
+        "sim:counts()": "number expected",
+    }
+    with Place() as p:
+        for call, text in calls.items():
+            p.write("spec/a_spec.lua", f'local kplay = require "kplay"\nit("looks", function() local sim = kplay.simulate {{}}\n{call} end)\n')
+            message = told(p)["errors"][0]["message"]
+            assert text in message and "spec/a_spec.lua:3: " in message, (call, message)
+        p.write("spec/a_spec.lua", 'it("leaves", function() os.exit(3) end)\nit("stays", function() end)\n')
+        assert "a spec cannot end kplay test" in told(p)["errors"][0]["message"] and len(told(p)["successes"]) == 1

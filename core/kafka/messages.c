@@ -36,7 +36,10 @@
     }
 
 const kp_api kp_apis[] = {
+    API(KP_LIST_OFFSETS, "ListOffsets", 4, 6, 6, kp_list_offsets),
     API(KP_METADATA, "Metadata", 4, 12, 9, kp_metadata),
+    API(KP_OFFSET_FETCH, "OffsetFetch", 7, 8, 6, kp_offset_fetch),
+    API(KP_LIST_GROUPS, "ListGroups", 4, 5, 3, kp_list_groups),
     API(KP_API_VERSIONS, "ApiVersions", 0, 4, 3, kp_api_versions),
     API(KP_DESCRIBE_CONFIGS, "DescribeConfigs", 1, 4, 4, kp_describe_configs),
     API(KP_DESCRIBE_LOG_DIRS, "DescribeLogDirs", 1, 4, 2, kp_describe_log_dirs),

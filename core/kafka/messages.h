@@ -4,7 +4,12 @@
  * the rows into C structs, messages.c turns the same rows into tables for the codec.
  *
  *   key  API                        versions flexible source (org.apache.kafka.common.message)
+ *     2  ListOffsets                4-6      6        ListOffsetsRequest; KIP-79, KIP-320 (v4)
  *     3  Metadata                   4-12     9        MetadataRequest; KIP-430, KIP-516 (topic ids)
+ *     9  OffsetFetch                7-8      6        OffsetFetchRequest; KIP-447 (v7), KIP-709 (v8:
+ *                                                   many groups)
+ *    16  ListGroups                 4-5      3        ListGroupsRequest; KIP-518 (v4: states),
+ *                                                   KIP-848 (v5: types)
  *    18  ApiVersions                0-4      3        ApiVersionsRequest; KIP-35, KIP-511, KIP-584
  *                                                   (features), KIP-866 (ZkMigrationReady)
  *    32  DescribeConfigs            1-4      4        DescribeConfigsRequest; KIP-133, KIP-226 (v1)
@@ -33,7 +38,10 @@
 #define KP_NULL_LIST (-1) /* n of a list that is null */
 
 typedef enum kp_api_key {
+    KP_LIST_OFFSETS = 2,
     KP_METADATA = 3,
+    KP_OFFSET_FETCH = 9,
+    KP_LIST_GROUPS = 16,
     KP_API_VERSIONS = 18,
     KP_DESCRIBE_CONFIGS = 32,
     KP_DESCRIBE_LOG_DIRS = 35,
@@ -47,6 +55,7 @@ typedef enum kp_api_key {
 
 /* Values of fields (KIP-919, ConfigResource.Type, ElectionType, AlterConfigOp.OpType,
  * ConfigSource). */
+enum { KP_OFFSET_LATEST = -1, KP_REPLICA_NONE = -1 }; /* ListOffsetsRequest */
 enum { KP_ENDPOINT_BROKERS = 1, KP_ENDPOINT_CONTROLLERS = 2 };
 enum { KP_RESOURCE_TOPIC = 2, KP_RESOURCE_BROKER = 4 };
 enum { KP_ELECTION_PREFERRED = 0, KP_ELECTION_UNCLEAN = 1 };

@@ -276,6 +276,46 @@ static void test_writes(void **state KP_UNUSED)
     golden(KP_UNREGISTER_BROKER, 1, 0, "00000000 0066 00 00", &unregistered);
 }
 
+static void test_groups_and_offsets(void **state KP_UNUSED)
+{
+    kp_list_groups_request all = { { NULL, 0 }, { NULL, 0 } };
+    golden(KP_LIST_GROUPS, 0, 4, "01 00", &all);
+    golden(KP_LIST_GROUPS, 0, 5, "01 01 00", &all);
+    kp_listed_group listed[] = { { "g1", "consumer", "Stable", "classic" } };
+    kp_list_groups_response groups = { 0, 0, { listed, 1 } };
+    golden(KP_LIST_GROUPS, 1, 5,
+           "00000000 0000 02 03'g1' 09'consumer' 07'Stable' 08'classic' 00 00", &groups);
+
+    kp_offset_fetch_request one = { .group_id = "g1", .topics = { NULL, KP_NULL_LIST } };
+    golden(KP_OFFSET_FETCH, 0, 7, "03'g1' 00 00 00", &one);
+    kp_offset_fetch_group of[] = { { "g1", { NULL, KP_NULL_LIST } } };
+    kp_offset_fetch_request many = { .group_id = "", .groups = { of, 1 } };
+    golden(KP_OFFSET_FETCH, 0, 8, "02 03'g1' 00 00 00 00", &many);
+#define FETCHED "02 02't' 02 00000003 000000000000002a ffffffff 01 0000 00 00"
+    kp_fetched_partition partition[] = { { 3, 42, -1, "", 0 } };
+    kp_fetched_topic topic[] = { { "t", { partition, 1 } } };
+    kp_offset_fetch_response v7 = { .topics = { topic, 1 } };
+    golden(KP_OFFSET_FETCH, 1, 7, "00000000 " FETCHED " 0000 00", &v7);
+    kp_fetched_group group[] = { { "g1", { topic, 1 }, 0 } };
+    kp_offset_fetch_response v8 = { .groups = { group, 1 } };
+    golden(KP_OFFSET_FETCH, 1, 8, "00000000 02 03'g1' " FETCHED " 0000 00 00", &v8);
+#undef FETCHED
+
+    kp_list_offsets_partition asked[] = { { 3, 5, KP_OFFSET_LATEST } };
+    kp_list_offsets_topic asked_topic[] = { { "t", { asked, 1 } } };
+    kp_list_offsets_request ends = { KP_REPLICA_NONE, 0, { asked_topic, 1 } };
+    golden(KP_LIST_OFFSETS, 0, 6,
+           "ffffffff 00 02 02't' 02 00000003 00000005 ffffffffffffffff 00 00 00", &ends);
+    golden(KP_LIST_OFFSETS, 0, 4,
+           "ffffffff 00 00000001 0001't' 00000001 00000003 00000005 ffffffffffffffff", &ends);
+    kp_listed_partition end[] = { { 3, 0, -1, 100, 5 } };
+    kp_listed_topic end_topic[] = { { "t", { end, 1 } } };
+    kp_list_offsets_response told = { 0, { end_topic, 1 } };
+    golden(KP_LIST_OFFSETS, 1, 6,
+           "00000000 02 02't' 02 00000003 0000 ffffffffffffffff 0000000000000064 00000005 00 00 00",
+           &told);
+}
+
 static void test_reassignments(void **state KP_UNUSED)
 {
     const int32_t replicas[] = { 2, 3, 1 }, adding[] = { 2 }, removing[] = { 1 };
@@ -299,7 +339,8 @@ int main(void)
         cmocka_unit_test(test_api_versions),     cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_describe_quorum),  cmocka_unit_test(test_describe_configs),
         cmocka_unit_test(test_describe_cluster), cmocka_unit_test(test_log_dirs),
-        cmocka_unit_test(test_writes),           cmocka_unit_test(test_reassignments),
+        cmocka_unit_test(test_writes),           cmocka_unit_test(test_groups_and_offsets),
+        cmocka_unit_test(test_reassignments),
     };
     return cmocka_run_group_tests_name("kafka/messages", tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
  * and is dropped.  When only such requests are left after a time-out, the connection is given up:
  * behind a frozen node or a dead line it would hold up all further calls.
  */
-#include "kafka/client.h"
+#include "kafka/kafka.h"
 
 #include "kafka/codec.h"
 #include "kafka/conn.h"
@@ -73,7 +73,6 @@ struct kp_kafka {
     size_t n_nodes;
     struct calls open;
     uint64_t last_ticket;
-    kp_groups *groups;
 };
 
 static int64_t now_us(void)
@@ -448,10 +447,10 @@ uint64_t kp_kafka_call(kp_kafka *k, int node_id, kp_api_key key, const void *req
     node *n = find_node(k, node_id);
     const kp_api *api = kp_api_find((int)key);
     call *c = kp_malloc(sizeof(*c));
-    *c = (call){
+    *c = (call) {
         .k = k,
         .node = n,
-        .ticket = kp_kafka_next_ticket(k),
+        .ticket = ++k->last_ticket,
         .api = api,
         .a = a,
         .fn = fn,
@@ -477,8 +476,6 @@ uint64_t kp_kafka_call(kp_kafka *k, int node_id, kp_api_key key, const void *req
 void kp_kafka_cancel(kp_kafka *k, uint64_t ticket)
 {
     call *c;
-    if (kp_groups_cancel(k->groups, ticket))
-        return;
     TAILQ_FOREACH(c, &k->open, open) {
         if (c->ticket == ticket)
             break;
@@ -529,27 +526,6 @@ void kp_kafka_free(kp_kafka *k)
         forget_address(n);
         free(n);
     }
-    kp_groups_free(k->groups);
     kp_arena_free(k->memory);
     free(k);
-}
-
-kp_loop *kp_kafka_loop(const kp_kafka *k)
-{
-    return k->l;
-}
-
-const kp_value *kp_kafka_properties(const kp_kafka *k)
-{
-    return k->properties;
-}
-
-kp_groups **kp_kafka_groups(kp_kafka *k)
-{
-    return &k->groups;
-}
-
-uint64_t kp_kafka_next_ticket(kp_kafka *k)
-{
-    return ++k->last_ticket;
 }

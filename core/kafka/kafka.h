@@ -1,13 +1,11 @@
 /* kafka: what kplay says to brokers and controllers.
  *
- * Two ways lead to a cluster.  The client below speaks Kafka's protocol itself, because the
- * questions of an upgrade go to a *chosen* node and to controllers, which no client library offers:
- * one connection per node, several requests under way on it, each call with a deadline of its own.
- * Consumer groups go through librdkafka, asynchronously, in the same loop.
+ * It speaks Kafka's protocol itself, because the questions of an upgrade go to a *chosen* node and
+ * to controllers, which no client library offers: one connection per node, several requests under
+ * way on it, each call with a deadline of its own.
  *
- * Nothing here blocks but getaddrinfo (when a connection is opened to a name) and the end of the
- * librdkafka handle (kp_kafka_free, which waits for its threads).  All callbacks are made by the
- * loop, never from inside the function that was given them.
+ * Nothing here blocks but getaddrinfo (when a connection is opened to a name).  All callbacks are
+ * made by the loop, never from inside the function that was given them.
  *
  * This release speaks PLAINTEXT only.
  */
@@ -120,48 +118,5 @@ typedef struct kp_fingerprint {
  * newer than it is. */
 kp_fingerprint kp_kafka_fingerprint(const kp_api_versions_response *r);
 const char *kp_node_mode_name(kp_node_mode mode); /* "zookeeper", "hybrid", ... */
-
-/* ---- consumer groups, by librdkafka ----
- * The handle and its threads are made by the first of these calls.  Contract and cancelling as for
- * kp_kafka_call; the response is the struct named. */
-
-typedef struct kp_group {
-    const char *id;
-    const char *state;   /* "Stable", "Empty", ...; "Unknown" when the broker did not say */
-    const char *problem; /* why this group could not be described, or NULL */
-    int32_t coordinator; /* node id, -1 when not known */
-    int32_t members;     /* -1 when not asked for */
-} kp_group;
-
-typedef struct kp_group_list {
-    const kp_group *v;
-    size_t n;
-    const char *const *problems; /* brokers that could not be asked: the list may not be whole */
-    size_t n_problems;
-} kp_group_list;
-
-typedef struct kp_group_offset {
-    const char *topic;
-    int32_t partition;
-    int64_t offset;      /* -1: nothing committed */
-    const char *problem; /* or NULL */
-} kp_group_offset;
-
-typedef struct kp_group_offsets {
-    const kp_group_offset *v;
-    size_t n;
-} kp_group_offsets;
-
-/* All groups: kp_group_list, members and coordinator not asked for.  An error when no broker
- * answered. */
-uint64_t kp_kafka_groups_list(kp_kafka *k, kp_arena *a, kp_ms deadline, kp_kafka_fn fn, void *ud);
-
-/* The state of these groups: kp_group_list.  n at least 1. */
-uint64_t kp_kafka_groups_describe(kp_kafka *k, const char *const *ids, size_t n, kp_arena *a,
-                                  kp_ms deadline, kp_kafka_fn fn, void *ud);
-
-/* Every committed offset of one group: kp_group_offsets, by topic and partition. */
-uint64_t kp_kafka_group_offsets(kp_kafka *k, const char *id, kp_arena *a, kp_ms deadline,
-                                kp_kafka_fn fn, void *ud);
 
 #endif

@@ -6,6 +6,8 @@
  */
 #include "kafka/properties.h"
 
+#include <librdkafka/rdkafka.h>
+
 #include <string.h>
 #include <strings.h>
 
@@ -112,7 +114,7 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 }
 
 /* addresses: with the brokers to begin with; without: a property that is left out, or NULL. */
-static rd_kafka_conf_t *conf_of(const kp_value *properties, bool addresses, const char *without)
+static rd_kafka_conf_t *conf_of(const kp_value *properties, const char *without)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     for (size_t i = 0; i < KP_COUNT(suits); i++)
@@ -120,7 +122,7 @@ static rd_kafka_conf_t *conf_of(const kp_value *properties, bool addresses, cons
     for (size_t i = 0; i < kp_len(properties); i++) {
         const char *name = properties->keys[i];
         bool address = kp_streq(name, "bootstrap.servers");
-        if (!is_ours(name) && (addresses || !address) && !(without && kp_streq(name, without)))
+        if (!is_ours(name) && !address && !(without && kp_streq(name, without)))
             set(conf, name, properties->u.items[i]->u.s);
     }
     for (size_t i = 0; i < KP_COUNT(fixed); i++)
@@ -130,7 +132,7 @@ static rd_kafka_conf_t *conf_of(const kp_value *properties, bool addresses, cons
 
 static bool starts(const kp_value *properties, const char *without, char why[WHY])
 {
-    rd_kafka_conf_t *conf = conf_of(properties, false, without);
+    rd_kafka_conf_t *conf = conf_of(properties, without);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, WHY);
     if (rk)
         rd_kafka_destroy(rk);
@@ -172,9 +174,4 @@ kp_err *kp_properties_check(const kp_value *properties, const kp_value *about)
         e = check_all(properties, about, &name);
     const char *where = kp_get_text(kp_get(about, name), "where", NULL);
     return where ? kp_err_at(e, "%s", where) : e;
-}
-
-rd_kafka_conf_t *kp_properties_conf(const kp_value *properties)
-{
-    return conf_of(properties, true, NULL);
 }

@@ -1,8 +1,6 @@
-/* ask_cluster.c: log dirs, reassignments, registrations, consumer groups and their offsets.
+/* ask_cluster.c: log dirs, reassignments, registrations.
  *
- * Reassignments are the controller's business (kp_task_controller_call).  Groups are asked through
- * librdkafka, which finds their coordinators; a list that some broker could not add to is an error,
- * because a group that is missing looks like one that does not exist.
+ * Reassignments are the controller's business (kp_task_controller_call).
  */
 #include "live/inner.h"
 
@@ -143,83 +141,4 @@ void kp_live_ask_registered(kp_task *t)
     static const kp_describe_cluster_request request = { .endpoint_type = KP_ENDPOINT_BROKERS,
                                                          .include_fenced_brokers = true };
     kp_task_call_or_any(t, t->node, KP_DESCRIBE_CLUSTER, &request, on_registered);
-}
-
-/* ---- consumer groups ---- */
-
-static void on_groups(kp_task *t, int tag, kp_err *e, const void *response)
-{
-    const kp_group_list *groups = response;
-    if (!e && groups->n_problems)
-        e = kp_err_retriable(kp_err_new(KP_CLUSTER, "ask again when every broker answers",
-                                        "the list of consumer groups is not whole: %s",
-                                        groups->problems[0]));
-    if (e) {
-        kp_task_fail(t, e);
-        return;
-    }
-    kp_builder list = kp_list_begin(t->a);
-    for (size_t i = 0; i < groups->n; i++)
-        kp_list_add(&list, kp_map(t->a, "group", kp_text(t->a, groups->v[i].id), "state",
-                                  kp_text(t->a, groups->v[i].state), NULL));
-    kp_task_done(t, tag, kp_list_end(&list));
-}
-
-void kp_live_ask_groups(kp_task *t)
-{
-    kp_leg *leg = kp_task_leg(t, KP_ANY_NODE, on_groups);
-    leg->kafka = kp_kafka_groups_list(t->lv->k, t->own, t->deadline, kp_leg_on_kafka, leg);
-}
-
-typedef struct lag_ask {
-    kp_builder result;
-    size_t legs; /* groups that have not been told yet */
-} lag_ask;
-
-static kp_err *take_offsets(kp_task *t, const char *group, const kp_group_offsets *offsets)
-{
-    lag_ask *ask = t->state;
-    kp_builder b = kp_map_begin(t->a);
-    for (size_t i = 0; i < offsets->n; i++) {
-        const kp_group_offset *o = &offsets->v[i];
-        const char *key = kp_printf(t->own, "%s:%d", o->topic, o->partition);
-        if (o->problem)
-            return kp_err_at(
-                kp_err_new(KP_CLUSTER, "ask again", "group %s, %s: %s", group, key, o->problem),
-                "consumer group %s", group);
-        if (o->offset >= 0)
-            kp_map_add(&b, key, kp_int(t->a, o->offset));
-    }
-    kp_map_add(&ask->result, group, kp_map_end(&b));
-    return NULL;
-}
-
-static void on_offsets(kp_task *t, int tag, kp_err *e, const void *response)
-{
-    lag_ask *ask = t->state;
-    const char *group = kp_as_text(kp_at(t->q.lag.groups, (size_t)tag), "");
-    if (!e)
-        e = take_offsets(t, group, response);
-    else
-        e = kp_err_at(e, "consumer group %s", group);
-    if (e)
-        kp_task_fail(t, e);
-    else if (--ask->legs == 0)
-        kp_task_done(t, KP_ANY_NODE, kp_map_end(&ask->result));
-}
-
-void kp_live_ask_lag(kp_task *t)
-{
-    lag_ask *ask = KP_NEW(t->own, lag_ask);
-    *ask = (lag_ask) { .result = kp_map_begin(t->a), .legs = kp_len(t->q.lag.groups) };
-    t->state = ask;
-    if (!ask->legs) {
-        kp_task_done(t, KP_ANY_NODE, kp_map_end(&ask->result));
-        return;
-    }
-    for (size_t i = 0; i < kp_len(t->q.lag.groups); i++) {
-        kp_leg *leg = kp_task_leg(t, (int)i, on_offsets);
-        leg->kafka = kp_kafka_group_offsets(t->lv->k, kp_as_text(kp_at(t->q.lag.groups, i), ""),
-                                            t->own, t->deadline, kp_leg_on_kafka, leg);
-    }
 }

@@ -1,7 +1,7 @@
 /* world.c: the live world: what is sent goes to the file that carries it out, what is answered
  * waits in a queue, and wait turns the loop until there is something in it.
  *
- * One loop carries everything: sockets to nodes, sessions to hosts, librdkafka's eventfd, timers
+ * One loop carries everything: sockets to nodes, sessions to hosts, timers
  * and signals.  kp_loop_turn is the only blocking call.
  */
 #include "live/inner.h"

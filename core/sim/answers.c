@@ -347,14 +347,35 @@ static const kp_value *answer_registered(const kp_sim *sim, kp_arena *a, int32_t
     return kp_list_end(&b);
 }
 
+static int coordinator(const kp_sim *sim, uint32_t group)
+{
+    return sim->node[sim->broker[group % sim->h->n_brokers]].id;
+}
+
 static const kp_value *answer_groups(const kp_sim *sim, kp_arena *a)
 {
     kp_builder b = kp_list_begin(a);
 
     for (uint32_t i = 0; i < sim->h->n_groups; i++)
         kp_list_add(&b, kp_map(a, "group", kp_text(a, kp_sim_string(sim, sim->group[i])), "state",
-                               kp_text(a, "Stable"), "protocol", kp_text(a, "range"), NULL));
+                               kp_text(a, "Stable"), "type", kp_text(a, "classic"), "protocol",
+                               kp_text(a, "consumer"), "coordinator",
+                               kp_int(a, coordinator(sim, i)), NULL));
     return kp_list_end(&b);
+}
+
+/* Partition, committed, end ... of a topic that its group keeps up with. */
+static const kp_value *offsets_of(const kp_sim *sim, kp_arena *a, const kp_sim_topic *t)
+{
+    kp_builder flat = kp_list_begin(a);
+    for (uint32_t k = 0; k < t->n; k++) {
+        int64_t end = (int64_t)((double)sim->rate[t->first + k] * (double)sim->h->now / 1e6 /
+                                RECORD_BYTES);
+        kp_list_add(&flat, kp_int(a, k));
+        kp_list_add(&flat, kp_int(a, end));
+        kp_list_add(&flat, kp_int(a, end));
+    }
+    return kp_list_end(&flat);
 }
 
 /* Group i reads topic i and keeps up with it. */
@@ -365,15 +386,14 @@ static const kp_value *answer_lag(const kp_sim *sim, const kp_sim_call *c)
 
     for (uint32_t i = 0; i < sim->h->n_groups && sim->h->n_topics > 0; i++) {
         const char *group = kp_sim_string(sim, sim->group[i]);
-        if (!wanted(c->q.lag.groups, group))
+        if (c->q.lag.groups && !wanted(c->q.lag.groups, group))
             continue;
         const kp_sim_topic *t = &sim->topic[i % sim->h->n_topics];
-        kp_builder offsets = kp_map_begin(a);
-        for (uint32_t k = 0; k < t->n; k++)
-            kp_map_add(&offsets, kp_printf(a, "%s:%u", kp_sim_string(sim, t->name), k),
-                       kp_int(a, (int64_t)((double)sim->rate[t->first + k] * (double)sim->h->now /
-                                           1e6 / RECORD_BYTES)));
-        kp_map_add(&all, group, kp_map_end(&offsets));
+        const kp_value *topics = kp_map(a, kp_sim_string(sim, t->name), offsets_of(sim, a, t),
+                                        NULL);
+        kp_map_add(&all, group,
+                   kp_map(a, "state", kp_text(a, "Stable"), "type", kp_text(a, "classic"),
+                          "protocol", kp_text(a, "consumer"), "topics", topics, NULL));
     }
     return kp_map_end(&all);
 }

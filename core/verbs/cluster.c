@@ -212,20 +212,6 @@ static kp_err *groups_read(kp_step *s, const void *args, const kp_value **ret_v)
     return kp_ask_value(s->seen, s->a, &q, ret_v);
 }
 
-typedef struct lag_args {
-    const kp_value *groups;
-} lag_args;
-static const kp_arg lag_arg[] = { KP_ARG_AS(lag_args, groups, "list", "string[]", NULL,
-                                            "group names") };
-
-static kp_err *lag_read(kp_step *s, const void *args, const kp_value **ret_v)
-{
-    kp_request q = { .kind = KP_Q_LAG,
-                     .node = KP_ANY_NODE,
-                     .lag.groups = ((const lag_args *)args)->groups };
-    return kp_ask_value(s->seen, s->a, &q, ret_v);
-}
-
 static kp_err *log_dirs_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     kp_request q = { .kind = KP_Q_LOG_DIRS, .node = ((const broker_args *)args)->id };
@@ -428,7 +414,9 @@ const kp_op kp_op_reassignments = {
 static const kp_answer_field group_answer[] = {
     { "group", "string", "its id" },
     { "state", "string", "as Kafka names it: Stable, Empty ..." },
+    { "type", "string", "classic, consumer, share or streams" },
     { "protocol", "string?", "consumer, connect ..." },
+    { "coordinator", "integer", "the broker that has it" },
 };
 const kp_op kp_op_groups = {
     .name = "groups",
@@ -440,17 +428,6 @@ const kp_op kp_op_groups = {
     KP_ANSWERS(group_answer),
     .example = "#groups()",
     .read = groups_read,
-};
-const kp_op kp_op_lag = {
-    .name = "lag",
-    .since = 1,
-    .rev = 1,
-    .cls = KP_OP_READ,
-    .doc = "Committed offsets of consumer groups.",
-    .result = "table<string, table<string, integer>>",
-    .example = "lag{ groups = { \"billing\" } }",
-    KP_TAKES(lag_arg, lag_args),
-    .read = lag_read,
 };
 static const kp_answer_field log_dir_answer[] = {
     { "path", "string", "on its host" },

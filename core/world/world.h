@@ -56,9 +56,16 @@ typedef enum kp_req {
      * -> list of {id, fenced, host, port, rack}; nil where nobody tells who is fenced: before 4.0
      * and in ZooKeeper mode */
 
-    KP_Q_GROUPS, /* -> list of {group, state, protocol} */
+    KP_Q_GROUPS,
+    /* ListGroups of every live broker -> list of {group, state, type = "classic"|"consumer"|"share"|
+     * "streams", protocol, coordinator (a broker's id)}, ascending.  One broker that does not answer
+     * fails it: a group that is missing looks like one that does not exist. */
 
-    KP_Q_LAG, /* lag: groups = list of text -> map group -> {topic:partition -> committed} */
+    KP_Q_LAG,
+    /* lag: groups = list of text, NULL all -> map group -> {state, type, protocol, problem (why its
+     * offsets are not told, one line, or nil), topics = map topic -> [partition, committed offset,
+     * log end offset, partition, ...]}; an offset of -1: not known.  Groups that do not exist are
+     * left out. */
 
     KP_Q_HOST,
     /* host: what the host of `node` shows, read without changing anything -> map

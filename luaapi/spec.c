@@ -11,8 +11,8 @@
  *   sim:counts(2).stops    sim:acts()    sim:oracle()
  *   local skew = kplay.stdlib("skew", { version = function(id) return "3.4.1" end, ... })
  *
- * What it has stands in the tables of spec_api.c (functions) and spec_classes.c (options and results).  A kl_spec_mistake in a spec
- * is a plain Lua error that begins with the spec's line.
+ * What it has stands in the tables of spec_api.c (functions) and spec_classes.c (options and
+ * results).  A mistake in a spec is a plain Lua error that begins with the spec's line.
  */
 #include "spec.h"
 

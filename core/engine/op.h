@@ -199,6 +199,11 @@ kp_err *kp_fence_holds(kp_run *r, const kp_value *state) KP_MUST_USE;
  * inventory. */
 kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
                       const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
+/* baseline.c: keeps what a question has found under a name, in the run's journal, and gives the
+ * newest of that name back, for as long as the run lasts; KP_PLAYBOOK when there is none. */
+kp_err *kp_baseline_keep(kp_run *r, kp_arena *a, const char *name, const kp_value *v) KP_MUST_USE;
+kp_err *kp_baseline_get(kp_run *r, kp_arena *a, const char *name,
+                        const kp_value **ret_v) KP_MUST_USE;
 /* report.c: the run's report lists each stop, and how long nothing was done before it. */
 void kp_count_stop(kp_step *s);
 void kp_count_confirmed(kp_step *s); /* the nodes that were taken are in sync again */

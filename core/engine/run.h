@@ -117,6 +117,7 @@ struct kp_run {
     char last_path[512]; /* of the newest call, for the error record; "": none */
     kp_evaluation predicate;
     const kp_value *saved; /* baseline_save */
+    const kp_value *kept;  /* baselines of this session, by name (baseline.c) */
 
     kp_replay replay;
     kp_people people;

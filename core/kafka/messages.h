@@ -6,8 +6,8 @@
  *   key  API                        versions flexible source (org.apache.kafka.common.message)
  *     2  ListOffsets                4-6      6        ListOffsetsRequest; KIP-79, KIP-320 (v4)
  *     3  Metadata                   4-12     9        MetadataRequest; KIP-430, KIP-516 (topic ids)
- *     9  OffsetFetch                7-8      6        OffsetFetchRequest; KIP-447 (v7), KIP-709 (v8:
- *                                                   many groups)
+ *     9  OffsetFetch                7-8      6        OffsetFetchRequest; KIP-447 (v7),
+ *                                                   KIP-709 (v8: many groups)
  *    16  ListGroups                 4-5      3        ListGroupsRequest; KIP-518 (v4: states),
  *                                                   KIP-848 (v5: types)
  *    18  ApiVersions                0-4      3        ApiVersionsRequest; KIP-35, KIP-511, KIP-584

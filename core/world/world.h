@@ -57,9 +57,9 @@ typedef enum kp_req {
      * and in ZooKeeper mode */
 
     KP_Q_GROUPS,
-    /* ListGroups of every live broker -> list of {group, state, type = "classic"|"consumer"|"share"|
-     * "streams", protocol, coordinator (a broker's id)}, ascending.  One broker that does not answer
-     * fails it: a group that is missing looks like one that does not exist. */
+    /* ListGroups of every live broker -> list of {group, state, type = "classic"|"consumer"|
+     * "share"|"streams", protocol, coordinator (a broker's id)}, ascending.  One broker that does
+     * not answer fails it: a group that is missing looks like one that does not exist. */
 
     KP_Q_LAG,
     /* lag: groups = list of text, NULL all -> map group -> {state, type, protocol, problem (why its

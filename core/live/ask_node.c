@@ -31,6 +31,19 @@ static const kp_supported_feature *supported(const kp_api_versions_response *r, 
     return NULL;
 }
 
+/* Every feature it names, known here or not: name -> {min, max}. */
+static const kp_value *all_supported(kp_arena *a, const kp_api_versions_response *r)
+{
+    kp_builder b = kp_map_begin(a);
+    for (int32_t i = 0; i < r->supported_features.n; i++) {
+        const kp_supported_feature *f = &r->supported_features.v[i];
+        kp_map_add(
+            &b, f->name,
+            kp_map(a, "min", kp_int(a, f->min_version), "max", kp_int(a, f->max_version), NULL));
+    }
+    return kp_map_end(&b);
+}
+
 static void finish(kp_task *t, int listener)
 {
     const node_ask *ask = t->state;
@@ -56,8 +69,8 @@ static void finish(kp_task *t, int listener)
         level >= 0 ? kp_int(a, level) : NULL, "metadata_version_min",
         range ? kp_int(a, range->min_version) : NULL, "metadata_version_max",
         range ? kp_int(a, range->max_version) : NULL, "features", kp_map_end(&features),
-        "zk_migration_ready", kp_bool(r->zk_migration_ready), "cluster_id",
-        kp_text(a, ask->cluster_id), "controller",
+        "supported", all_supported(a, r), "zk_migration_ready", kp_bool(r->zk_migration_ready),
+        "cluster_id", kp_text(a, ask->cluster_id), "controller",
         ask->controller >= 0 ? kp_int(a, ask->controller) : NULL, NULL);
     kp_task_done(t, listener, v);
 }

@@ -107,15 +107,21 @@ static const kp_value *answer_node(kp_sim *sim, kp_arena *a, int32_t node)
     else if (kraft)
         controller = sim->h->leader == KP_SIM_NO_NODE ? -1 : sim->node[sim->h->leader].id;
     kp_builder features = kp_map_begin(a);
-    if (kraft)
+    kp_builder supported = kp_map_begin(a);
+    if (kraft) {
         kp_map_add(&features, "metadata.version", kp_int(a, sim->h->metadata_version));
-    return kp_map(
-        a, "release", kp_textf(a, "%d.%d", f->major, f->minor), "mode", kp_text(a, mode_of(sim, n)),
-        "metadata_version", kraft ? kp_int(a, sim->h->metadata_version) : NULL,
-        "metadata_version_min", kraft ? kp_int(a, f->metadata_min) : NULL, "metadata_version_max",
-        kraft ? kp_int(a, f->metadata_max) : NULL, "features", kp_map_end(&features),
-        "zk_migration_ready", kp_bool(false), "cluster_id", kp_text(a, sim->h->cluster_id),
-        "controller", controller >= 0 ? kp_int(a, controller) : NULL, NULL);
+        kp_map_add(
+            &supported, "metadata.version",
+            kp_map(a, "min", kp_int(a, f->metadata_min), "max", kp_int(a, f->metadata_max), NULL));
+    }
+    return kp_map(a, "release", kp_textf(a, "%d.%d", f->major, f->minor), "mode",
+                  kp_text(a, mode_of(sim, n)), "metadata_version",
+                  kraft ? kp_int(a, sim->h->metadata_version) : NULL, "metadata_version_min",
+                  kraft ? kp_int(a, f->metadata_min) : NULL, "metadata_version_max",
+                  kraft ? kp_int(a, f->metadata_max) : NULL, "features", kp_map_end(&features),
+                  "supported", kp_map_end(&supported), "zk_migration_ready", kp_bool(false),
+                  "cluster_id", kp_text(a, sim->h->cluster_id), "controller",
+                  controller >= 0 ? kp_int(a, controller) : NULL, NULL);
 }
 
 static const kp_value *answer_quorum(const kp_sim *sim, kp_arena *a)

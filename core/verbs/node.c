@@ -120,13 +120,42 @@ static kp_err *ibp_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
+typedef struct features_args {
+    kp_nodes nodes;
+} features_args;
+static const kp_arg features_arg[] = {
+    KP_ARG(features_args, nodes, "nodes", "nil",
+           "a node's id, or a list of ids, that are asked what their binaries know"),
+};
+
+/* Unlike the finalised levels, nobody knows it of another. */
+static const kp_value *supported_by(kp_step *s, const kp_nodes *nodes)
+{
+    kp_request *q = KP_NEW_ARRAY(s->a, nodes->n + 1, kp_request);
+    kp_reply *reply = KP_NEW_ARRAY(s->a, nodes->n + 1, kp_reply);
+    kp_builder list = kp_list_begin(s->a);
+
+    for (size_t i = 0; i < nodes->n; i++)
+        q[i] = (kp_request) { .kind = KP_Q_NODE, .node = nodes->id[i], .within = 5 * KP_SECOND };
+    kp_ask_all(s->seen, s->a, q, nodes->n, reply);
+    for (size_t i = 0; i < nodes->n; i++) {
+        const kp_err *e = reply[i].err;
+        kp_list_add(&list, kp_map(s->a, "node", kp_int(s->a, nodes->id[i]), "supported",
+                                  e ? NULL : kp_get(reply[i].value, "supported"), "problem",
+                                  e ? kp_text(s->a, e->what) : NULL, NULL));
+        kp_err_drop(reply[i].err);
+    }
+    return kp_list_end(&list);
+}
+
 static kp_err *features_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
+    const features_args *x = args;
     const kp_value *said;
-    (void)args;
     KP_TRY(ask_node(s, KP_ANY_NODE, &said));
     *ret_v = kp_map(s->a, "metadata_version", kp_get(said, "metadata_version"), "features",
-                    kp_get(said, "features"), NULL);
+                    kp_get(said, "features"), "nodes",
+                    x->nodes.id ? supported_by(s, &x->nodes) : NULL, NULL);
     return NULL;
 }
 
@@ -191,6 +220,7 @@ static const kp_answer_field api_versions_answer[] = {
     { "metadata_version_min", "integer?", "the lowest its binary supports" },
     { "metadata_version_max", "integer?", "the highest its binary supports" },
     { "features", "table<string, integer>?", "finalised features and their levels" },
+    { "supported", "table<string, { min: integer, max: integer }>?", "what its binary knows" },
     { "zk_migration_ready", "boolean?", "it is ready for the migration" },
 };
 const kp_op kp_op_api_versions = {
@@ -289,16 +319,25 @@ const kp_op kp_op_ibp = {
 static const kp_answer_field features_answer[] = {
     { "metadata_version", "integer?", "the finalised level; nil in ZooKeeper mode" },
     { "features", "table<string, integer>?", "finalised features and their levels" },
+    { "nodes",
+      "{ node: integer, supported: table<string, { min: integer, max: integer }>?, problem: "
+      "string? "
+      "}[]?",
+      "of the nodes that are asked: every feature that each names, known to kplay or not; problem: "
+      "why "
+      "one does not say" },
 };
 const kp_op kp_op_features = {
     .name = "features",
     .since = 1,
     .rev = 1,
     .cls = KP_OP_READ,
-    .doc = "The finalised features of a KRaft cluster, metadata.version first.",
+    .doc = "The finalised features of a KRaft cluster, metadata.version first; and what nodes "
+           "support.",
     .result = "kplay.features",
     KP_ANSWERS(features_answer),
-    .example = "features().metadata_version",
+    .example = "features{ nodes = controllers() }.nodes[1].supported[\"metadata.version\"].max",
+    KP_TAKES(features_arg, features_args),
     .read = features_read
 };
 const kp_op kp_op_config = {

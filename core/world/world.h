@@ -31,7 +31,8 @@ typedef enum kp_req {
     /* What `node` says of itself (ApiVersions, KIP-584; DescribeCluster where it serves it) -> map
      *   {release = "3.9", mode = "zookeeper"|"kraft"|"controller"|"hybrid", metadata_version =
      * finalized level or nil, metadata_version_max, metadata_version_min (supported by the binary,
-     * KRaft), features = {name -> level}, zk_migration_ready, cluster_id, controller (as it says;
+     * KRaft), features = {name -> finalized level}, supported = {name ->
+     * {min, max}}, zk_migration_ready, cluster_id, controller (as it says;
      * see kp_view.controller)} */
 
     KP_Q_QUORUM,

@@ -177,7 +177,7 @@ def answers_of(records: list[dict]) -> list[tuple[str, object]]:
 ASK_ALL = """return { api = 1, summary = "ask everything", effects = {}, run = function()
   step("cluster")
   cluster() brokers() controllers() controller() urp() offline() under_min_isr() at_min_isr() partitions{ limit = 5 }
-  risk(1) reassignments() groups() lag{ groups = { "billing" } } features() findings{} findings{ to = "9.9.9" } now()
+  risk(1) reassignments() groups() lag{ groups = { "billing" } } features() features{ nodes = 1 } findings{} findings{ to = "9.9.9" } now()
   config{ topic = "orders" } config{ broker = 1, keys = { "log.dirs" } }
   if cluster().mode == "kraft" then quorum() end
   step("nodes")

@@ -379,7 +379,8 @@ static void test_what_a_node_says_of_itself(void **state)
     assert_json(s, site_value(s, ask(KP_Q_NODE, 1)),
                 "{\"cluster_id\":\"cluster-1\",\"controller\":2,\"features\":"
                 "{\"metadata.version\":17},\"metadata_version\":17,\"metadata_version_max\":19,"
-                "\"metadata_version_min\":1,\"mode\":\"kraft\",\"release\":\"3.7\","
+                "\"metadata_version_min\":1,\"mode\":\"kraft\",\"release\":\"3.7\",\"supported\":{"
+                "\"metadata.version\":{\"max\":19,\"min\":1}},"
                 "\"zk_migration_ready\":false}");
     /* Finalized features change under an open connection. */
     static const kp_finalized_feature later[] = { { "metadata.version", 19, 1 } };
@@ -391,7 +392,8 @@ static void test_what_a_node_says_of_itself(void **state)
     assert_json(s, site_value(s, ask(KP_Q_NODE, 3001)),
                 "{\"cluster_id\":\"cluster-1\",\"controller\":3002,\"features\":{},"
                 "\"metadata_version_max\":19,\"metadata_version_min\":1,\"mode\":\"controller\","
-                "\"release\":\"3.7\",\"zk_migration_ready\":false}");
+                "\"release\":\"3.7\",\"supported\":{\"metadata.version\":{\"max\":19,\"min\":1}},"
+                "\"zk_migration_ready\":false}");
     /* Controllers before 3.7 do not tell the cluster. */
     fake_range(c->f, KP_DESCRIBE_CLUSTER, 1, 0);
     fake_hang_up(c->f);

@@ -323,9 +323,8 @@ static const kp_answer_field features_answer[] = {
       "{ node: integer, supported: table<string, { min: integer, max: integer }>?, problem: "
       "string? "
       "}[]?",
-      "of the nodes that are asked: every feature that each names, known to kplay or not; problem: "
-      "why "
-      "one does not say" },
+      "of the nodes that are asked: every feature that each names, whether kplay knows it "
+      "or not; problem: why one does not say" },
 };
 const kp_op kp_op_features = {
     .name = "features",

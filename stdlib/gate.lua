@@ -107,9 +107,9 @@ function gate.left_undone(release)
   end
   local id = brokers()[1]
   local now = id and ibp(id)
-  if row and row.ibp and now and now:match("^%d+%.%d+") ~= row.ibp then
+  if row and now and now:match("^%d+%.%d+") ~= row.line then
     log(("left      inter.broker.protocol.version is %s, and %s speaks %s: set_ibp raises it when nobody needs the way back; "
-      .. "that is irreversible"):format(now, release, row.ibp))
+      .. "that is irreversible"):format(now, release, row.line))
   end
 end
 

@@ -1,7 +1,10 @@
 --- Kafka releases: data, not rules.
 --
--- One row a release line.  patch: newest patch known here.  ibp: what its newest
--- inter.broker.protocol.version is called.  level: highest metadata.version.
+-- One row a release line, one line of this file; the engine's table is made of it
+-- when kplay is built.  patch: newest patch known here.  iv: "2.8-IV1" is its newest
+-- protocol, of brokers in ZooKeeper mode (inter.broker.protocol.version) or of
+-- metadata.  floor, level: lowest and highest metadata.version its binaries support.
+-- java: oldest Java its brokers run on (KIP-1013).
 -- Sources: Apache's download and upgrade pages, MetadataVersion.java of each
 -- release.  Which line may follow which is stdlib/skew.lua.
 
@@ -9,29 +12,30 @@ local versions = {}
 
 ---@type kplay.line[]
 versions.lines = {
-  { line = "2.0", patch = 1, ibp = "2.0" },
-  { line = "2.1", patch = 1, ibp = "2.1" },
-  { line = "2.2", patch = 2, ibp = "2.2" },
-  { line = "2.3", patch = 1, ibp = "2.3" },
-  { line = "2.4", patch = 1, ibp = "2.4" },
-  { line = "2.5", patch = 1, ibp = "2.5" },
-  { line = "2.6", patch = 3, ibp = "2.6" },
-  { line = "2.7", patch = 2, ibp = "2.7" },
-  { line = "2.8", patch = 2, ibp = "2.8", java = 8 },
-  { line = "3.0", patch = 2, ibp = "3.0", java = 8 },
-  { line = "3.1", patch = 2, ibp = "3.1", java = 8 },
-  { line = "3.2", patch = 3, ibp = "3.2", java = 8 },
-  { line = "3.3", patch = 2, ibp = "3.3", level = 7, java = 8 },
-  { line = "3.4", patch = 1, ibp = "3.4", level = 8, java = 8 },
-  { line = "3.5", patch = 2, ibp = "3.5", level = 11, java = 8 },
-  { line = "3.6", patch = 2, ibp = "3.6", level = 14, java = 8 },
-  { line = "3.7", patch = 2, ibp = "3.7", level = 19, java = 8 },
-  { line = "3.8", patch = 1, ibp = "3.8", level = 20, java = 8 },
-  { line = "3.9", patch = 2, ibp = "3.9", level = 21, java = 8 },
-  { line = "4.0", patch = 2, level = 25, java = 17 },
-  { line = "4.1", patch = 2, level = 27, java = 17 },
-  { line = "4.2", patch = 1, level = 29, java = 17 },
-  { line = "4.3", patch = 1, level = 30, java = 17 },
+  { line = "2.0", patch = 1, iv = 1, java = 8 },
+  { line = "2.1", patch = 1, iv = 2, java = 8 },
+  { line = "2.2", patch = 2, iv = 1, java = 8 },
+  { line = "2.3", patch = 1, iv = 1, java = 8 },
+  { line = "2.4", patch = 1, iv = 1, java = 8 },
+  { line = "2.5", patch = 1, iv = 0, java = 8 },
+  { line = "2.6", patch = 3, iv = 0, java = 8 },
+  { line = "2.7", patch = 2, iv = 2, java = 8 },
+  { line = "2.8", patch = 2, iv = 1, java = 8 },
+  { line = "3.0", patch = 2, iv = 1, java = 8 },
+  { line = "3.1", patch = 2, iv = 0, java = 8 },
+  { line = "3.2", patch = 3, iv = 0, java = 8 },
+  { line = "3.3", patch = 2, iv = 3, floor = 1, level = 7, java = 8 },
+  { line = "3.4", patch = 1, iv = 0, floor = 1, level = 8, java = 8 },
+  { line = "3.5", patch = 2, iv = 2, floor = 1, level = 11, java = 8 },
+  { line = "3.6", patch = 2, iv = 2, floor = 1, level = 14, java = 8 },
+  { line = "3.7", patch = 2, iv = 4, floor = 1, level = 19, java = 8 },
+  { line = "3.8", patch = 1, iv = 0, floor = 1, level = 20, java = 8 },
+  { line = "3.9", patch = 2, iv = 0, floor = 1, level = 21, java = 8 },
+  { line = "4.0", patch = 2, iv = 3, floor = 7, level = 25, java = 17 },
+  { line = "4.1", patch = 2, iv = 1, floor = 7, level = 27, java = 17 },
+  { line = "4.2", patch = 2, iv = 1, floor = 7, level = 29, java = 17 },
+  { line = "4.3", patch = 1, iv = 0, floor = 7, level = 30, java = 17 },
+  { line = "4.4", patch = 0, iv = 2, floor = 7, level = 33, java = 17 },
 }
 
 --- Releases with a known fault in a rolling upgrade, and the issue that tells.
@@ -48,9 +52,10 @@ versions.bad = {
 ---@class (exact) kplay.line One release line.
 ---@field line string "3.9"
 ---@field patch integer newest patch known here
----@field ibp? string what its newest inter.broker.protocol.version is called
+---@field iv integer number of its newest protocol: 1 is "2.8-IV1"
+---@field floor? integer lowest metadata.version its binaries support
 ---@field level? integer highest metadata.version
----@field java? integer oldest Java its brokers run on
+---@field java integer oldest Java its brokers run on
 
 ---@class (exact) kplay.release A release, taken apart.
 ---@field major number

@@ -1,33 +1,20 @@
-/* One row a release line: its newest IBP and its metadata.version range. */
+/* What follows from a release line's row. */
 #include "cluster/release.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const struct line {
-    int major, minor;
-    int iv;                   /* newest -IVn of the line */
-    int level_min, level_max; /* metadata.version; 0: no KRaft release with features */
-} lines[] = {
-    { 2, 0, 1, 0, 0 },  { 2, 1, 2, 0, 0 },  { 2, 2, 1, 0, 0 },  { 2, 3, 1, 0, 0 },
-    { 2, 4, 1, 0, 0 },  { 2, 5, 0, 0, 0 },  { 2, 6, 0, 0, 0 },  { 2, 7, 2, 0, 0 },
-    { 2, 8, 1, 0, 0 },  { 3, 0, 1, 0, 0 },  { 3, 1, 0, 0, 0 },  { 3, 2, 0, 0, 0 },
-    { 3, 3, 3, 1, 7 },  { 3, 4, 0, 1, 8 },  { 3, 5, 2, 1, 11 }, { 3, 6, 2, 1, 14 },
-    { 3, 7, 4, 1, 19 }, { 3, 8, 0, 1, 20 }, { 3, 9, 0, 1, 21 }, { 4, 0, 3, 7, 25 },
-    { 4, 1, 1, 7, 27 }, { 4, 2, 1, 7, 29 }, { 4, 3, 0, 7, 30 },
-};
-
-static const struct line *line_of(kp_version v)
+static const kp_release_line *line_of(kp_version v)
 {
-    for (size_t i = 0; i < KP_COUNT(lines); i++)
-        if (lines[i].major == v.major && lines[i].minor == v.minor)
-            return &lines[i];
+    for (const kp_release_line *l = kp_release_lines; l->major; l++)
+        if (l->major == v.major && l->minor == v.minor)
+            return l;
     return NULL;
 }
 
 bool kp_release_metadata_levels(kp_version v, int *ret_min, int *ret_max)
 {
-    const struct line *l = line_of(v);
+    const kp_release_line *l = line_of(v);
     if (!l || !l->level_max)
         return false;
     *ret_min = l->level_min;
@@ -37,7 +24,7 @@ bool kp_release_metadata_levels(kp_version v, int *ret_min, int *ret_max)
 
 int kp_release_ibp_level(kp_version v)
 {
-    const struct line *l = line_of(v);
+    const kp_release_line *l = line_of(v);
     return l ? (l->major * 100 + l->minor) * 100 + l->iv : -1;
 }
 
@@ -65,5 +52,6 @@ int kp_ibp_level(const char *ibp)
 
 int kp_release_java(kp_version v)
 {
-    return !line_of(v) ? 0 : v.major >= 4 ? 17 : 8;
+    const kp_release_line *l = line_of(v);
+    return l ? l->java : 0;
 }

@@ -10,6 +10,16 @@
 
 #include "value/value.h"
 
+/* One release line.  The rows are those of stdlib/versions.lua, where they can be read and added
+ * to; core/cluster/lines.sh makes this table of them.  Ascending; ends with major 0. */
+typedef struct kp_release_line {
+    int major, minor;
+    int iv;                   /* of its newest protocol: "2.8-IV1" */
+    int level_min, level_max; /* metadata.version; 0: no KRaft release with features */
+    int java;
+} kp_release_line;
+extern const kp_release_line kp_release_lines[];
+
 /* Lowest and highest finalised metadata.version a binary of that line can run with.  False: not a
  * KRaft release, or newer than this table. */
 bool kp_release_metadata_levels(kp_version v, int *ret_min, int *ret_max);

@@ -7,22 +7,14 @@
  * ZooKeeper-mode broker that says zk_migration_ready has the migration flag (3.4 to 3.9).
  *
  * Line: a KRaft node from 3.3 on says its highest metadata.version, which is one to one with the
- * line (MetadataVersion.java).  A ZooKeeper-mode broker has no features; there the highest versions
- * of single APIs decide (generated message schemas of 2.0 to 3.9, checked against each other).  The
- * rules use only APIs that a broker answers itself: forwarded ones show the active controller's
- * range, not the broker's.
+ * line (cluster/release.h; above the newest row: a line that is not known).  A broker in ZooKeeper
+ * mode has no features; there the highest versions of single APIs decide (generated message schemas
+ * of 2.0 to 3.9, checked against each other).  The rules use only APIs that a broker answers itself:
+ * forwarded ones show the active controller's range, not the broker's.
  */
 #include "kafka/kafka.h"
 
-typedef struct level_rule {
-    int16_t level; /* the line's highest production metadata.version */
-    int8_t major, minor;
-} level_rule;
-
-static const level_rule by_level[] = {
-    { 7, 3, 3 },  { 8, 3, 4 },  { 11, 3, 5 }, { 14, 3, 6 }, { 19, 3, 7 }, { 20, 3, 8 },
-    { 21, 3, 9 }, { 25, 4, 0 }, { 27, 4, 1 }, { 29, 4, 2 }, { 30, 4, 3 }, { 33, 4, 4 },
-};
+#include "cluster/release.h"
 
 typedef struct range_rule {
     int16_t api_key, at_least; /* the first rule whose highest version is reached decides */
@@ -71,9 +63,9 @@ static kp_version line_by_level(const kp_api_versions_response *r)
         const kp_supported_feature *f = &r->supported_features.v[i];
         if (!kp_streq(f->name, "metadata.version"))
             continue;
-        for (size_t k = 0; k < KP_COUNT(by_level); k++)
-            if (f->max_version <= by_level[k].level)
-                return (kp_version){ by_level[k].major, by_level[k].minor, -1 };
+        for (const kp_release_line *l = kp_release_lines; l->major; l++)
+            if (f->max_version <= l->level_max)
+                return (kp_version) { l->major, l->minor, -1 };
     }
     return unknown_line;
 }

@@ -12,6 +12,11 @@ static const kp_release_line *line_of(kp_version v)
     return NULL;
 }
 
+bool kp_release_is_known(kp_version v)
+{
+    return line_of(v) != NULL;
+}
+
 bool kp_release_metadata_levels(kp_version v, int *ret_min, int *ret_max)
 {
     const kp_release_line *l = line_of(v);

@@ -20,6 +20,8 @@ typedef struct kp_release_line {
 } kp_release_line;
 extern const kp_release_line kp_release_lines[];
 
+bool kp_release_is_known(kp_version v); /* its line is in the table */
+
 /* Lowest and highest finalised metadata.version a binary of that line can run with.  False: not a
  * KRaft release, or newer than this table. */
 bool kp_release_metadata_levels(kp_version v, int *ret_min, int *ret_max);

@@ -11,8 +11,9 @@
 
 static bool on_host(kp_req kind)
 {
-    /* not a proof: its seconds are Java's, and it is asked once */
-    return (kp_req_is_of_host(kind) && kp_req_is_question(kind) && kind != KP_Q_PROOF) ||
+    /* not what runs Java there: its seconds are Java's, and it is asked once */
+    return (kp_req_is_of_host(kind) && kp_req_is_question(kind) && kind != KP_Q_PROOF &&
+            kind != KP_Q_RELEASE) ||
            kind == KP_Q_ZNODE;
 }
 

@@ -212,3 +212,22 @@ void kp_facts_need(kp_facts *f, unsigned what)
         kp_err_drop(e);
     }
 }
+
+const kp_value *kp_facts_release(kp_facts *f, int node, const char *version, const char **ret_why)
+{
+    kp_seen *o = f->seen;
+    const kp_value *v = kp_get(o->releases, version);
+    if (!v) {
+        kp_request q = { .kind = KP_Q_RELEASE, .node = node, .release.version = version };
+        kp_err *e = kp_ask_value(o, f->a, &q, &v);
+        if (e) {
+            *ret_why = kp_strdup(f->a, e->what);
+            kp_err_drop(e);
+            return NULL;
+        }
+        o->releases = kp_map_with(o->a, o->releases ? o->releases : kp_map(o->a, NULL),
+                                  kp_strdup(o->a, version), kp_value_copy(o->a, v));
+    }
+    *ret_why = kp_get_text(v, "why", NULL);
+    return v;
+}

@@ -70,6 +70,7 @@ typedef struct kp_seen {
     bool fresh_config;
     int64_t fresh_requests;
     kp_ms fresh_at;
+    const kp_value *releases; /* KP_Q_RELEASE's answers: release -> what it is, asked once */
     const kp_value *baseline; /* what was under-replicated when the run began; kp_view_short_list */
     const kp_value *met;      /* what the first broker that was met said of itself */
     const char *cluster_id;   /* and of its cluster */
@@ -183,6 +184,9 @@ kp_facts *kp_facts_begin(kp_seen *o, kp_arena *a, const int *scope, size_t n, co
 void kp_facts_host(kp_facts *f, int node, const kp_value *state);
 /* Asks what of it was not asked yet, in one round trip beside the view's. */
 void kp_facts_need(kp_facts *f, unsigned what);
+/* What a release that is staged on the node's host is (KP_Q_RELEASE); asked once in a process,
+ * whichever node asks: hosts' copies are proved whole by other rows.  NULL: nobody tells, and why. */
+const kp_value *kp_facts_release(kp_facts *f, int node, const char *version, const char **ret_why);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */
 kp_who kp_facts_who(const kp_facts *f, const kp_node_facts *one);
 /* Mode is a node's: while a cluster migrates there are a quorum and brokers in ZooKeeper mode. */

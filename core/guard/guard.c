@@ -48,6 +48,8 @@ const kp_guard_row kp_guard_rows[] = {
       "server.properties does not lie inside a release's directory, which the switch would swap" },
     { "config", KP_BEFORE_START, true, false, KP_F_HOST, kp_judge_config,
       "server.properties says what it means: nothing in it keeps Kafka from starting" },
+    { "config-keys", KP_BEFORE_START, true, false, KP_F_HOST | KP_F_FILE, kp_judge_config_keys,
+      "server.properties sets nothing that the release no longer knows (its ConfigDef)" },
     { "java", KP_BEFORE_START, true, false, KP_F_HOST, kp_judge_java,
       "the node's Java is new enough for the release" },
     { "way-back", KP_BEFORE_START, true, false, KP_F_HOST, kp_judge_way_back,

@@ -107,6 +107,7 @@ void kp_judge_config_place(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 void kp_judge_config(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_java(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_proof(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_config_keys(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_way_back(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 /* ---- start.c ---- */

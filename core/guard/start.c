@@ -272,33 +272,68 @@ void kp_judge_pinned(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 
 /* ---- KRaft: the finalised level ---- */
 
-static void level_fits(kp_facts *f, int node, kp_version binary, kp_findings *fs)
+typedef struct levels {
+    const char *release;
+    kp_version binary;
+    int64_t min, max;
+    bool told; /* false: a release without features, whose registration the controllers judge */
+} levels;
+
+/* Of a line that is in no table, what the staged release says of itself.  False: it is found. */
+static bool levels_of(kp_facts *f, int node, levels *l, kp_findings *fs)
+{
+    int min, max;
+    const char *why;
+
+    l->told = kp_release_metadata_levels(l->binary, &min, &max);
+    l->min = l->told ? min : 0;
+    l->max = l->told ? max : 0;
+    if (l->told || kp_release_is_known(l->binary))
+        return true;
+    const kp_value *v = kp_facts_release(f, node, l->release, &why);
+    l->min = kp_get_int(v, "metadata_version_min", -1);
+    l->max = kp_get_int(v, "metadata_version_max", -1);
+    l->told = l->min >= 0 && l->max >= 0;
+    if (!l->told)
+        kp_find_add(fs,
+                    (kp_finding) {
+                        .node = kp_somebody(node),
+                        .text = kp_printf(f->a,
+                                          "release %s is not known here, and does not say which "
+                                          "metadata.version it runs with: %s",
+                                          l->release, why ? why : "it names no lowest one"),
+                        .next = "see why its bin/kafka-storage.sh version-mapping does not run on "
+                                "that host, or take a release of kplay that knows it" });
+    return l->told;
+}
+
+static void level_fits(kp_facts *f, int node, levels *l, kp_findings *fs)
 {
     kp_arena *a = f->a;
-    int min, max;
     int64_t level = kp_get_int(f->features.v, "metadata_version", -1);
     const char *word = kp_node_word(a, f->seen->inv, node);
 
-    if (level < 0 || !kp_release_metadata_levels(binary, &min, &max))
-        return; /* a release without features, or newer than the table: the controllers judge its
-                   registration */
-    if (level < min)
+    if (level < 0 || !levels_of(f, node, l, fs) || !l->told)
+        return;
+    if (level < l->min)
         kp_find_add(
-            fs, (kp_finding) { .node = kp_somebody(node),
-                               .text = kp_printf(a,
-                                                 "the cluster's metadata.version is level %" PRId64
-                                                 ", release %d.%d needs at least %d on %s",
-                                                 level, binary.major, binary.minor, min, word),
-                               .next = "raise metadata.version first (kafka-features upgrade)" });
-    if (level > max)
+            fs,
+            (kp_finding) { .node = kp_somebody(node),
+                           .text = kp_printf(a,
+                                             "the cluster's metadata.version is level %" PRId64
+                                             ", release %d.%d needs at least %" PRId64 " on %s",
+                                             level, l->binary.major, l->binary.minor, l->min, word),
+                           .next = "raise metadata.version first (kafka-features upgrade)" });
+    if (level > l->max)
         kp_find_add(
-            fs, (kp_finding) {
-                    .node = kp_somebody(node),
-                    .text = kp_printf(a,
-                                      "the cluster's metadata.version is level %" PRId64
-                                      ", release %d.%d knows only up to %d: %s could not register",
-                                      level, binary.major, binary.minor, max, word),
-                    .next = "use a release that supports the cluster's metadata.version" });
+            fs,
+            (kp_finding) { .node = kp_somebody(node),
+                           .text = kp_printf(a,
+                                             "the cluster's metadata.version is level %" PRId64
+                                             ", release %d.%d knows only up to %" PRId64
+                                             ": %s could not register",
+                                             level, l->binary.major, l->binary.minor, l->max, word),
+                           .next = "use a release that supports the cluster's metadata.version" });
 }
 
 static bool is_only_broker(const kp_facts *f, int node)
@@ -322,7 +357,7 @@ void kp_judge_features(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         if (!f->features.v && is_only_broker(f, c->nodes[i]))
             f->features.v = f->seen->met; /* nobody is left to ask; it said so when the run began */
         if (f->features.v)
-            level_fits(f, c->nodes[i], binary, fs);
+            level_fits(f, c->nodes[i], &(levels) { .release = release, .binary = binary }, fs);
         else
             kp_find_add(fs,
                         (kp_finding) { .text = "no node says which metadata.version is finalised",

@@ -185,6 +185,12 @@ extern const kp_host_sign kp_host_signs[]; /* ends with a NULL name */
 kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms deadline, kp_host_fn fn,
                         void *ud);
 
+/* What a staged release says of itself, by its own programs; nothing is changed.  Several seconds
+ * of one CPU.  Answer: {built, release_dir, metadata_version_min, metadata_version_max, features,
+ * keys, topic_keys, why}: those of KP_Q_RELEASE in world.h. */
+kp_ticket kp_host_release_info(kp_host *h, kp_arena *a, const char *version, kp_ms deadline,
+                               kp_host_fn fn, void *ud);
+
 /* A file.  Answer: {path (links resolved), found, sha256, bytes, mode ("640"), modified (ms)}. */
 kp_ticket kp_host_file_read(kp_host *h, kp_arena *a, const char *path, kp_ms deadline,
                             kp_host_fn fn, void *ud);

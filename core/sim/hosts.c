@@ -239,6 +239,44 @@ static const kp_value *proof(kp_sim *sim, kp_arena *a, const kp_request *q, int3
                   NULL);
 }
 
+/* Every key that a node's file has, but those that are gone from the release. */
+static const kp_value *keys_known(kp_sim *sim, kp_arena *a, const kp_sim_release_facts *f)
+{
+    kp_builder known = kp_map_begin(a), keys = kp_list_begin(a);
+    for (uint32_t i = 0; i < sim->h->n_nodes; i++) {
+        const kp_sim_text *t = kp_sim_node_text(&sim->node[i]);
+        const kp_value *file = kp_properties_parse(a, sim->pool + t->off, t->n);
+        for (uint32_t k = 0; k < file->n; k++)
+            if (kp_sim_knows_key(f, file->keys[k]))
+                kp_map_add(&known, file->keys[k], kp_bool(true));
+    }
+    const kp_value *all = kp_map_end(&known);
+    for (uint32_t i = 0; i < all->n; i++)
+        kp_list_add(&keys, kp_text(a, all->keys[i]));
+    return kp_list_end(&keys);
+}
+
+static const kp_value *release_told(kp_sim *sim, kp_arena *a, const kp_request *q, int32_t node)
+{
+    const kp_sim_node *n = &sim->node[node];
+    const char *version = q->release.version;
+    const kp_sim_release_facts *f = kp_sim_facts(version);
+    uint32_t r = 0;
+
+    while (r < sim->h->n_releases && !kp_streq(sim->h->release[r], version))
+        r++;
+    char *dir = kp_printf(a, "%s/kafka_2.13-%s", kp_sim_string(sim, n->releases_dir), version);
+    if (!f || r == sim->h->n_releases || !(n->staged >> r & 1))
+        return kp_map(a, "release_dir", kp_text(a, dir), "why",
+                      kp_textf(a, "there is no release in %s", dir), NULL);
+    bool tells = f->major >= 4;
+    return kp_map(a, "release_dir", kp_text(a, dir), "metadata_version_min",
+                  tells ? kp_int(a, f->metadata_min) : NULL, "metadata_version_max",
+                  tells ? kp_int(a, f->metadata_max) : NULL, "features",
+                  tells ? kp_map(a, "metadata.version", kp_int(a, f->metadata_max), NULL) : NULL,
+                  "keys", keys_known(sim, a, f), NULL);
+}
+
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
 {
     kp_arena *a = c->a;
@@ -259,6 +297,9 @@ kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **r
         return NULL;
     case KP_Q_PROOF:
         *ret_v = proof(sim, a, &c->q, c->node);
+        return NULL;
+    case KP_Q_RELEASE:
+        *ret_v = release_told(sim, a, &c->q, c->node);
         return NULL;
     case KP_Q_JOB:
         *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op.id));

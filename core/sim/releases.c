@@ -46,6 +46,38 @@ const kp_sim_release_facts *kp_sim_facts(const char *release)
     return kp_version_parse(release, &v) ? line_of(v.major, v.minor) : NULL;
 }
 
+/* Keys that are gone from a line on (upgrade notes of 3.0 and 4.0), whole or by their beginning. */
+static const struct gone {
+    const char *key;
+    int major, minor;
+} gone[] = {
+    { "port", 3, 0 },
+    { "host.name", 3, 0 },
+    { "advertised.port", 3, 0 },
+    { "advertised.host.name", 3, 0 },
+    { "inter.broker.protocol.version", 4, 0 },
+    { "log.message.format.version", 4, 0 },
+    { "zookeeper.*", 4, 0 },
+    { "password.encoder.*", 4, 0 },
+    { "broker.id.generation.enable", 4, 0 },
+    { "control.plane.listener.name", 4, 0 },
+    { "controlled.shutdown.max.retries", 4, 0 },
+    { "leader.imbalance.per.broker.percentage", 4, 0 },
+    { "delegation.token.master.key", 4, 0 },
+};
+
+bool kp_sim_knows_key(const kp_sim_release_facts *f, const char *key)
+{
+    for (size_t i = 0; i < KP_COUNT(gone); i++) {
+        size_t n = strlen(gone[i].key);
+        bool same = gone[i].key[n - 1] == '*' ? strncmp(key, gone[i].key, n - 1) == 0
+                                              : kp_streq(key, gone[i].key);
+        if (same && f->major * 100 + f->minor >= gone[i].major * 100 + gone[i].minor)
+            return false;
+    }
+    return true;
+}
+
 /* A level is major, minor and IV in decimal places: 3.7-IV4 is 30704. */
 static int32_t level_of(int major, int minor, int iv)
 {

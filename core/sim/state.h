@@ -592,6 +592,7 @@ typedef struct kp_sim_release_facts {
 } kp_sim_release_facts;
 extern const char *const kp_sim_known_releases[];              /* ends with NULL */
 const kp_sim_release_facts *kp_sim_facts(const char *release); /* NULL: not known */
+bool kp_sim_knows_key(const kp_sim_release_facts *f, const char *key); /* of server.properties */
 int32_t kp_sim_ibp_level(const char *text);                    /* -1: no such level */
 int32_t kp_sim_ibp_newest(const kp_sim_release_facts *f);
 char *kp_sim_ibp_name(kp_arena *a, int32_t level);

@@ -152,6 +152,7 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
     case KP_Q_ZNODE:
         return 900 * KP_SIM_MS; /* the release's own shell */
     case KP_Q_PROOF:
+    case KP_Q_RELEASE:
         return PROOF_TAKES;
     case KP_A_ELECT:
         return 10 * KP_SIM_MS + 10 * (kp_us)h->counts.unpreferred;

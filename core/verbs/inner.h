@@ -10,7 +10,7 @@ extern const kp_op kp_op_brokers, kp_op_broker, kp_op_controllers, kp_op_control
 extern const kp_op kp_op_lag;                                                    /* lag.c */
 extern const kp_op kp_op_findings;                                               /* findings.c */
 extern const kp_op kp_op_version, kp_op_api_versions, kp_op_features, kp_op_config, kp_op_disk,
-    kp_op_properties, kp_op_identity, kp_op_releases, kp_op_ibp; /* node.c */
+    kp_op_properties, kp_op_identity, kp_op_releases, kp_op_release_info, kp_op_ibp; /* node.c */
 extern const kp_op kp_op_stop_broker, kp_op_start_broker, kp_op_stop_controller,
     kp_op_start_controller;                                                 /* service.c */
 extern const kp_op kp_op_stage_release, kp_op_switch_release;               /* release.c */

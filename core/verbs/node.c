@@ -120,6 +120,22 @@ static kp_err *ibp_read(kp_step *s, const void *args, const kp_value **ret_v)
     return NULL;
 }
 
+typedef struct release_args {
+    int id;
+    const char *version;
+} release_args;
+static const kp_arg release_arg[] = {
+    KP_ARG(release_args, id, "node", NULL, "on whose host it is staged"),
+    KP_ARG(release_args, version, "version", NULL, "a Kafka release, like \"4.4.0\""),
+};
+
+static kp_err *release_read(kp_step *s, const void *args, const kp_value **ret_v)
+{
+    const release_args *x = args;
+    kp_request q = { .kind = KP_Q_RELEASE, .node = x->id, .release.version = x->version };
+    return kp_ask_value(s->seen, s->a, &q, ret_v);
+}
+
 typedef struct features_args {
     kp_nodes nodes;
 } features_args;
@@ -292,6 +308,30 @@ const kp_op kp_op_releases = {
     .example = "releases(2).staged",
     KP_TAKES(node_arg, node_args),
     .read = releases_read,
+};
+static const kp_answer_field release_answer[] = {
+    { "built", "string?", "the day its jar was built, \"2026-10-06\"" },
+    { "release_dir", "string", "where it is staged" },
+    { "metadata_version_min", "integer?", "lowest level it runs with; nil before 4.0" },
+    { "metadata_version_max", "integer?", "highest" },
+    { "features", "table<string, integer>?", "the highest level of each feature it knows" },
+    { "keys", "string[]?", "the keys of server.properties it knows; nil: it does not tell" },
+    { "topic_keys", "string[]?", "the keys of a topic's configuration" },
+    { "why", "string?", "why something is not told" },
+};
+const kp_op kp_op_release_info = {
+    .name = "release_info",
+    .since = 1,
+    .rev = 1,
+    .cls = KP_OP_READ,
+    .doc =
+        "What a staged release says of itself, by its own programs, offline: about 5 s of Java on "
+        "the node's host.",
+    .result = "kplay.release_info",
+    KP_ANSWERS(release_answer),
+    .example = "release_info(2, \"4.4.0\").metadata_version_max",
+    KP_TAKES(release_arg, release_args),
+    .read = release_read,
 };
 const kp_op kp_op_properties = {
     .name = "properties",

@@ -25,6 +25,7 @@ const kp_op *const kp_verbs[] = {
     /* questions about a node */
     &kp_op_version,
     &kp_op_releases,
+    &kp_op_release_info,
     &kp_op_ibp,
     &kp_op_api_versions,
     &kp_op_identity,

@@ -18,6 +18,7 @@ static const kp_req_field lag[] = { FIELD(VALUE, lag.groups, NULL), { 0 } };
 static const kp_req_field host[] = { FIELD(VALUE, host.dirs, NULL), { 0 } };
 static const kp_req_field znode[] = { FIELD(TEXT, znode.path, "a path"), { 0 } };
 static const kp_req_field proof[] = { FIELD(TEXT, proof.version, "a version"), { 0 } };
+static const kp_req_field release[] = { FIELD(TEXT, release.version, "a version"), { 0 } };
 static const kp_req_field fence[] = { FIELD(TEXT, fence.over, NULL),
                                       FIELD(TEXT, fence.who, NULL),
                                       { 0 } };
@@ -47,6 +48,10 @@ static const kp_req_kind kinds[KP_REQS] = {
     [KP_Q_ZNODE] = { .name = "znode", .whom = KP_OF_ANY, .fields = znode },
     [KP_Q_GRANTS] = { .name = "grants", .whom = KP_OF_HOST },
     [KP_Q_PROOF] = { .name = "proof", .whom = KP_OF_HOST, .within = KP_MINUTE, .fields = proof },
+    [KP_Q_RELEASE] = { .name = "release",
+                       .whom = KP_OF_HOST,
+                       .within = 2 * KP_MINUTE,
+                       .fields = release },
     [KP_A_FENCE] = { .name = "fence", .whom = KP_OF_HOST, .acts = true, .fields = fence },
     [KP_A_UNFENCE] = { .name = "unfence", .whom = KP_OF_HOST, .acts = true, .fields = fence },
     [KP_A_STOP] = { .name = "stop", .whom = KP_OF_HOST, .acts = true, .fields = by_op },

@@ -125,6 +125,15 @@ typedef enum kp_req {
      * plugins, when no process runs whose class path could be read): not ran then, and why says
      * it.  StorageTool is in every release from 2.8 on, in both modes. */
 
+    KP_Q_RELEASE,
+    /* release: what the staged release `version` on the host of `node` is, by its own programs (its
+     * ConfigDef; version-mapping, KIP-1022); no file of the node is read, no connection made.  It
+     * takes up to 10 s of one CPU of the host -> map
+     *   {built = "2026-10-06" (by its jar), release_dir, metadata_version_min and
+     * metadata_version_max (nil before 4.0, whose programs do not tell), features = map name ->
+     * highest level, keys and topic_keys = lists of the configuration names that it knows (public
+     * ones; nil: it does not tell), why (one line, nil: all that its release can tell is told)} */
+
     /* ---- actions on a host.  op.id is the claim: one op id acts at most once.  op.epoch must
        equal the host's. ---- */
 
@@ -192,7 +201,7 @@ typedef struct kp_request {
         } znode;
         struct {
             const char *version;
-        } proof, link;
+        } proof, release, link;
         struct {
             const char *over, *who;
         } fence;

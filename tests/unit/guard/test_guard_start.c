@@ -66,7 +66,9 @@ static uint64_t on_send(kp_world *w, kp_arena *a, const kp_request *q)
     assert_true(here.n_open < KP_COUNT(here.open));
     kp_reply *r = &here.open[here.n_open++];
     *r = (kp_reply) { .ticket = ++tickets, .kind = q->kind, .node = q->node };
-    if (t && t->json)
+    if (t && t->json && q->kind == KP_Q_RELEASE) /* by release */
+        r->value = kp_get(json(t->json), q->release.version);
+    else if (t && t->json)
         r->value = json(t->json);
     else if (q->kind == KP_Q_PROOF && !t)
         r->value = json("{'ran':true}");
@@ -128,31 +130,58 @@ static kp_err *pauses(void *ud, kp_ms d)
     return NULL;
 }
 
-/* Every finding as "row: text", one line each, before a start (version NULL), a switch to it, or
- * what takes it. */
-static const char *found(kp_guard_when when, const told *t, size_t n, const kp_inventory *inv,
-                         const char *state, const char *version, const char *written)
+/* Every finding as "row: text", one line each. */
+static const char *lines(const kp_findings *fs)
 {
-    static char text[1024];
-    static const int node[] = { 1 };
+    static char text[2048];
+    *text = 0;
+    for (size_t i = 0; i < fs->n; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s: %s\n", fs->f[i].row,
+                 fs->f[i].text);
+    return text;
+}
+
+static kp_seen *look(const told *t, size_t n, const kp_inventory *inv)
+{
     here.w = (kp_world) { .c = &answering };
     here.a = kp_arena_new("guard", 1 << 22);
     here.t = t;
     here.n = n;
     here.n_open = 0;
     here.now = 1000;
-    const kp_value *states[] = { state ? json(state) : NULL };
-    kp_guard_case c = { .nodes = node, .n = 1, .state = states, .version = version };
     kp_seen *o = kp_seen_new(here.a, here.a, &here.w, inv);
     o->met = here.met ? json(here.met) : NULL;
     o->pause = pauses;
+    return o;
+}
+
+/* Before a start (version NULL), a switch to it, or what takes it. */
+static const char *found(kp_guard_when when, const told *t, size_t n, const kp_inventory *inv,
+                         const char *state, const char *version, const char *written)
+{
+    static const int node[] = { 1 };
+    kp_seen *o = look(t, n, inv);
+    const kp_value *states[] = { state ? json(state) : NULL };
+    kp_guard_case c = { .nodes = node, .n = 1, .state = states, .version = version };
     kp_known_node(o, 1)->written_sha = written;
     kp_findings fs = { .a = here.a };
     kp_guard_judge(o, when, &c, &fs);
-    *text = 0;
-    for (size_t i = 0; i < fs.n; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s: %s\n", fs.f[i].row,
-                 fs.f[i].text);
+    const char *text = lines(&fs);
+    kp_seen_done(o);
+    kp_arena_free(here.a);
+    return text;
+}
+
+/* By one row, before the first node is touched. */
+static const char *found_ahead(const char *row, const told *t, size_t n, const char *version)
+{
+    static const int node[] = { 1 };
+    kp_seen *o = look(t, n, &alone);
+    kp_findings fs = { .a = here.a };
+    kp_builder rows = kp_list_begin(here.a);
+    kp_list_add(&rows, kp_text(here.a, row));
+    assert_null(kp_guard_ahead(o, here.a, node, 1, version, kp_list_end(&rows), &fs));
+    const char *text = lines(&fs);
     kp_seen_done(o);
     kp_arena_free(here.a);
     return text;
@@ -175,6 +204,12 @@ typedef struct start_row {
 #define LEVEL(n)                                                                                   \
     {                                                                                              \
         KP_Q_NODE, 0, "{'metadata_version':" n "}"                                                 \
+    }
+
+#define SAYS(release, min, max)                                                                    \
+    {                                                                                              \
+        KP_Q_RELEASE, 1,                                                                           \
+            "{'" release "':{'metadata_version_min':" min ",'metadata_version_max':" max "}}"      \
     }
 
 static void found_before_start(const start_row *rows, size_t n)
@@ -365,9 +400,34 @@ static void a_release_must_know_the_finalised_level(void **state)
           { LEVEL("6") },
           "supports-features: the cluster's metadata.version is level 6, release 4.0 needs at "
           "least 7 on broker 1\n" },
-        /* Without features, or newer than kplay: the controllers judge. */
+        /* Without features: the controllers judge. */
         { ROLES, "3.9.1", NULL, { { KP_Q_NODE, 0, "{}" } }, "" },
-        { ROLES, "9.0.0", NULL, { LEVEL("99") }, "" },
+        /* In no table: by what it says of itself. */
+        { ROLES, "9.0.0", NULL, { LEVEL("99"), SAYS("9.0.0", "90", "99") }, "" },
+        { ROLES,
+          "9.0.0",
+          NULL,
+          { LEVEL("89"), SAYS("9.0.0", "90", "99") },
+          "supports-features: the cluster's metadata.version is level 89, release 9.0 needs at "
+          "least 90 on broker 1\n" },
+        { ROLES,
+          "9.0.0",
+          NULL,
+          { LEVEL("100"), SAYS("9.0.0", "90", "99") },
+          "supports-features: the cluster's metadata.version is level 100, release 9.0 knows only "
+          "up to 99: broker 1 could not register\n" },
+        { ROLES,
+          "9.0.0",
+          NULL,
+          { LEVEL("99"), { KP_Q_RELEASE, 1, "{'9.0.0':{'why':'no Java was found'}}" } },
+          "supports-features: release 9.0.0 is not known here, and does not say which "
+          "metadata.version it runs with: no Java was found\n" },
+        { ROLES,
+          "9.0.0",
+          NULL,
+          { LEVEL("99"), { KP_Q_RELEASE, 1, NULL } },
+          "supports-features: release 9.0.0 is not known here, and does not say which "
+          "metadata.version it runs with: no answer within 5 s\n" },
         { ROLES,
           "3.9.1",
           NULL,
@@ -376,6 +436,44 @@ static void a_release_must_know_the_finalised_level(void **state)
     };
     (void)state;
     found_before_start(rows, KP_COUNT(rows));
+}
+
+/* ---- the keys of the file ---- */
+
+static void keys_that_a_release_no_longer_knows_are_found(void **state)
+{
+    static const char file[] = "{'bytes':'# a comment\\nnode.id=1\\nbroker.id=1\\n\\n"
+                               "log.message.format.version=3.9\\nacme.url=x\\nnum.io.thread=8\\n"
+                               "listener.name.in.scram.max.reauth.ms=1\\n'}",
+                      host[] = "{'pid':7,'running_release':'3.9.1','releases':['3.9.1','4.9.0']}",
+                      both_say[] = "{'3.9.1':{'keys':['node.id','broker.id','max.reauth.ms',"
+                                   "'log.message.format.version','num.io.threads']},"
+                                   "'4.9.0':{'keys':['node.id','num.io.threads']}}",
+                      one_says[] = "{'3.9.1':{'why':'it is in a hurry'},'4.9.0':{'keys':['a']}}";
+    const told t[] = { { KP_Q_FILE, 1, file },
+                       { KP_Q_HOST, 1, host },
+                       { KP_Q_RELEASE, 1, both_say } },
+               u[] = { t[0], t[1], { KP_Q_RELEASE, 1, one_says } },
+               v[] = { t[0], t[1], { KP_Q_RELEASE, 1, NULL } },
+               w[] = { t[0], { KP_Q_HOST, 1, "{'pid':7,'running_release':'3.9.1'}" } };
+    (void)state;
+    assert_string_equal(
+        found_ahead("config-keys", t, 3, "4.9.0"),
+        "config-keys: /k/s.properties:3 on h1: 4.9.0 does not know broker.id, 3.9.1 does\n"
+        "config-keys: /k/s.properties:5 on h1: 4.9.0 does not know log.message.format.version, "
+        "3.9.1 does\n"
+        "config-keys: /k/s.properties:7 on h1: no release knows num.io.thread\n"
+        "config-keys: /k/s.properties:8 on h1: 4.9.0 does not know "
+        "listener.name.in.scram.max.reauth.ms, 3.9.1 does\n");
+    assert_string_equal(found_ahead("config-keys", t, 3, "3.9.1"), "");
+    assert_string_equal(found_ahead("config-keys", t, 3, NULL), "");
+    assert_string_equal(
+        found_ahead("config-keys", u, 3, "4.9.0"),
+        "config-keys: which keys 3.9.1 and 4.9.0 know is not known: it is in a hurry\n");
+    assert_string_equal(
+        found_ahead("config-keys", v, 3, "4.9.0"),
+        "config-keys: which keys 3.9.1 and 4.9.0 know is not known: no answer within 5 s\n");
+    assert_string_equal(found_ahead("config-keys", w, 2, "4.9.0"), ""); /* it is not staged */
 }
 
 /* ---- the host ---- */
@@ -511,6 +609,7 @@ int main(void)
         cmocka_unit_test(a_switch_is_not_judged_by_the_pin_that_comes_before_the_start),
         cmocka_unit_test(a_release_must_know_the_finalised_level),
         cmocka_unit_test(the_only_broker_is_judged_by_what_it_said_before),
+        cmocka_unit_test(keys_that_a_release_no_longer_knows_are_found),
         cmocka_unit_test(a_release_must_be_there),
         cmocka_unit_test(a_host_that_does_not_answer_is_said_to_be_that),
         cmocka_unit_test(a_file_that_is_not_as_kplay_left_it_is_a_finding),

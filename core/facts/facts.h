@@ -186,7 +186,8 @@ void kp_facts_host(kp_facts *f, int node, const kp_value *state);
 void kp_facts_need(kp_facts *f, unsigned what);
 /* What a release that is staged on the node's host is (KP_Q_RELEASE); asked once in a process,
  * whichever node asks: hosts' copies are proved whole by other rows.  NULL: nobody tells, and why. */
-const kp_value *kp_facts_release(kp_facts *f, int node, const char *version, const char **ret_why);
+const kp_value *kp_facts_release(kp_facts *f, int node, const char *version,
+                                 const char **ret_why);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */
 kp_who kp_facts_who(const kp_facts *f, const kp_node_facts *one);
 /* Mode is a node's: while a cluster migrates there are a quorum and brokers in ZooKeeper mode. */

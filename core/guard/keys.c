@@ -29,8 +29,8 @@ static const struct renamed {
     { "advertised.host.name", "advertised.listeners" },
 };
 
-/* "sasl.jaas.config" of "listener.name.internal.scram-sha-256.sasl.jaas.config": any tail may be the
- * name (DynamicBrokerConfig, ListenerName.configPrefix). */
+/* "sasl.jaas.config" of "listener.name.internal.scram-sha-256.sasl.jaas.config": any tail may be
+ * the name (DynamicBrokerConfig, ListenerName.configPrefix). */
 static bool is_known(const kp_value *names, const char *key)
 {
     if (kp_list_has_text(names, key))

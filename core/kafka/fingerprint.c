@@ -8,8 +8,8 @@
  *
  * Line: a KRaft node from 3.3 on says its highest metadata.version, which is one to one with the
  * line (cluster/release.h; above the newest row: a line that is not known).  A broker in ZooKeeper
- * mode has no features; there the highest versions of single APIs decide (generated message schemas
- * of 2.0 to 3.9, checked against each other).  The rules use only APIs that a broker answers itself:
+ * mode has no features; there the highest versions of single APIs decide (generated schemas of 2.0
+ * to 3.9, checked against each other).  The rules use only APIs that a broker answers itself:
  * forwarded ones show the active controller's range, not the broker's.
  */
 #include "kafka/kafka.h"

@@ -184,8 +184,8 @@ kp_facts *kp_facts_begin(kp_seen *o, kp_arena *a, const int *scope, size_t n, co
 void kp_facts_host(kp_facts *f, int node, const kp_value *state);
 /* Asks what of it was not asked yet, in one round trip beside the view's. */
 void kp_facts_need(kp_facts *f, unsigned what);
-/* What a release that is staged on the node's host is (KP_Q_RELEASE); asked once in a process,
- * whichever node asks: hosts' copies are proved whole by other rows.  NULL: nobody tells, and why. */
+/* What a release that is staged on the node's host is (KP_Q_RELEASE); asked once in a process, of
+ * whichever host: other rows prove that each has all of it.  NULL: nobody tells, and why. */
 const kp_value *kp_facts_release(kp_facts *f, int node, const char *version,
                                  const char **ret_why);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */

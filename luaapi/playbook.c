@@ -168,7 +168,7 @@ KL_RAISES int kl_lua_require(lua_State *L)
             KP_PLAYBOOK,
             what == KP_FIND_TEAM
                 ? "team modules are in team/, beside the cluster file"
-                : "the shipped ones are gate, node, order, skew, versions; yours are team.NAME",
+                : "kplay doc lists the shipped ones; yours are team.NAME, beside the cluster file",
             "there is no module \"%.60s\"", lua_tostring(L, 1));
     if (box->err) {
         char place[KL_PLACE];

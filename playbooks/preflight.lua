@@ -19,6 +19,7 @@ return {
     to    = { "version", doc = "release that is to be installed" },
     skip  = { "node[]", default = {}, doc = "nodes that will be left alone" },
     rules = { "text", default = "conservative", doc = "which release may follow which: conservative or documented" },
+    known = { "module", doc = "a module of yours with more releases, advisories and keys: team.releases" },
   },
 
   run = function(args)
@@ -30,7 +31,8 @@ return {
     end
     if args.to then
       step("release")
-      for _, line in ipairs(skew.findings(args.to, args.rules)) do tell(line, nil, true) end
+      skew.learn(args.known)
+      for _, f in ipairs(skew.findings(args.to, args.rules)) do tell(f.text, f.next, f.severity == "refuse") end
     end
     step("nodes")
     for _, f in ipairs(gate.node_findings(order.all(args.skip), args.to)) do

@@ -27,10 +27,12 @@ return {
     skip   = { "node[]", default = {}, doc = "nodes to leave alone" },
     only   = { "node[]", default = {}, doc = "nodes to take, and no others" },
     rules  = { "text", default = "conservative", doc = "which release may follow which: conservative or documented" },
+    known  = { "module", doc = "a module of yours with more releases, advisories and keys: team.releases" },
   },
 
   --- Questions only.  Decides whether the run may start at all.
   check = function(args)
+    skew.learn(args.known)
     if args.to then skew.allows(args.to, args.rules) end
     gate.healthy()
     gate.can_take(order.all(args.skip, args.only), args.to)
@@ -39,6 +41,8 @@ return {
   run = function(args)
     if args.to then
       step("stage")
+      skew.learn(args.known)
+      skew.agree(args.to, args.rules)
       stage_release(order.all(args.skip, args.only), args.to)
     end
     for id, at, of in order.rolling(args.skip, args.only) do -- controllers, the active one last; then brokers, the controller last

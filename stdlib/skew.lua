@@ -7,11 +7,36 @@
 --               through ..."); it is what most vendors test.
 -- documented    What Apache's upgrade notes and system tests support.
 --
--- Both: no 4.x in ZooKeeper mode (KIP-500), 4.x only from 3.3 on.
+-- Both: no 4.x in ZooKeeper mode (KIP-500), 4.x only from 3.3 on; no release that an
+-- advisory forbids to roll to.  A release that nobody told kplay about, and one that
+-- opens an advisory again, need a person's word under the conservative rules and are
+-- told under the documented ones.
 
-local versions = require "versions"
+local advisories = require "advisories"
+local keys       = require "keys"
+local versions   = require "versions"
 
 local skew = {}
+
+---@class (exact) kplay.known What a team's module may return; each is as in the shipped module of that name.
+---@field lines? kplay.line[]
+---@field advisories? kplay.advisory[]
+---@field keys? table<string, string[][]>
+
+---@type table<string, boolean?>
+local learnt = {}
+
+--- Adds what a team knows of releases to what is shipped: module is "team.releases", or nil.
+---@param module? string
+function skew.learn(module)
+  if not module or learnt[module] then return end
+  learnt[module] = true
+  ---@type kplay.known
+  local more = require(module)
+  for _, row in ipairs(more.lines or {}) do versions.add(row) end
+  for _, advisory in ipairs(more.advisories or {}) do advisories.list[#advisories.list + 1] = advisory end
+  for key, stretches in pairs(more.keys or {}) do keys.known[key] = stretches end
+end
 
 -- The last line of each major that leads to the next one.
 ---@type table<number, string?>
@@ -76,47 +101,116 @@ local function in_zookeeper_mode()
   end
 end
 
---- What speaks against installing `to`; empty when nothing does.
+--- Why one roll may not go from one release to another, by the rules and by what is known of the releases; nil when it may.
+---@param from string
 ---@param to string
 ---@param rules? "conservative"|"documented"
----@return string[]
-function skew.findings(to, rules)
-  local row = versions.row(to)
-  if not row then
-    local newest = versions.lines[#versions.lines].line
-    return { ("unknown release %s: kplay knows 2.0 to %s"):format(to, newest) }
-  end
-  local target = versions.parse(to)
-  if target.patch > row.patch then
-    return { ("unknown release %s: the newest of its line known here is %s"):format(to, versions.newest(row.line)) }
-  end
-  if versions.bad[to] then return { to .. " should not be rolled to: " .. versions.bad[to] } end
-  local from = skew.running()
-  if not from then return { "no node says which release it runs" } end
-  if not versions.row(from) then return { ("the cluster runs %s, which kplay does not know"):format(from) } end
-  local left = target.major >= 4 and in_zookeeper_mode()
-  if left then
-    return { ("%s has no ZooKeeper mode: migrate the cluster to KRaft on 3.9 first (broker %d is not)"):format(to, left) }
-  end
-  if versions.compare(to, from) < 0 and rules ~= "documented" then
-    return { ("%s is older than the running %s"):format(to, from) }
-  end
+---@return string?
+function skew.refuses(from, to, rules)
+  local bad = advisories.against_rolling(to)
+  if bad then return ("%s should not be rolled to: %s: %s"):format(to, bad.id, bad.what) end
+  if versions.compare(to, from) < 0 and rules ~= "documented" then return ("%s is older than the running %s"):format(to, from) end
   local path, why = skew.path(from, to, rules)
-  if not path then return { why } end
+  if not path then return why end
   if #path > 2 then
-    return { ("%s cannot follow %s in one roll under the %s rules; go %s"):format(to, from, rules or "conservative",
-      table.concat(path, " -> ")) }
+    return ("%s cannot follow %s in one roll under the %s rules; go %s"):format(to, from, rules or "conservative",
+      table.concat(path, " -> "))
   end
-  return {}
 end
 
---- Fails when `to` must not be installed now.
+---@class (exact) kplay.skew_finding
+---@field text string
+---@field severity "refuse"|"ask"|"warn"|"note" ask: a person's word is wanted before the roll
+---@field next? string
+
+--- What a release that nobody told kplay about says of itself, on the host of the first node.
+---@param to string
+---@param rules? "conservative"|"documented"
+---@return kplay.skew_finding
+local function of_unknown(to, rules)
+  local first, last = versions.lines[1].line, versions.lines[#versions.lines].line
+  if versions.compare(to, first) < 0 then
+    return { text = ("unknown release %s: kplay knows %s to %s"):format(to, first, last), severity = "refuse",
+      next = "choose a newer one" }
+  end
+  local id = controllers()[1] or brokers()[1]
+  local told = release_info(id, to)
+  if told.why and not told.metadata_version_max then
+    return { text = ("kplay was not told about release %s, and it does not tell of itself: %s"):format(to, told.why),
+      severity = "refuse", next = "see why its programs do not run on the host of node " .. id .. ", or unpack it again" }
+  end
+  local levels = told.metadata_version_max and (", metadata.version %d to %d"):format(told.metadata_version_min or 0, told.metadata_version_max)
+  return { text = ("kplay was not told about release %s; by its own word it is built %s%s; what is wrong with it is not known here")
+    :format(to, told.built or "on no known day", levels or ""), severity = rules == "documented" and "warn" or "ask",
+    next = "read its release notes" }
+end
+
+--- What a person should say yes to before `to` is installed; or be told, under the documented rules.
+---@param to string
+---@param rules? "conservative"|"documented"
+---@return kplay.skew_finding[]
+local function doubts(to, rules)
+  local found = {}
+  if not versions.is_known(to) then found[1] = of_unknown(to, rules) end
+  local from = advisories.may_reopen(to) and skew.running()
+  local again = from and advisories.reopened(from, to) or {}
+  if #again > 0 then
+    found[#found + 1] = { text = ("%s opens again what %s has fixed: %s"):format(to, from, advisories.names(again)),
+      severity = rules == "documented" and "warn" or "ask", next = ("kplay path %s %s shows other ways"):format(from, to) }
+  end
+  return found
+end
+
+--- The rules that let a step pass which these do not, for a hint; nil when none does.
+---@param from string
+---@param to string
+---@param rules? "conservative"|"documented"
+---@return string?
+local function other_rules(from, to, rules)
+  if rules ~= "documented" and not skew.refuses(from, to, "documented") then return "--rules documented" end
+end
+
+--- What speaks against installing `to`, what to ask and what to know; empty when nothing does.
+---@param to string
+---@param rules? "conservative"|"documented"
+---@return kplay.skew_finding[]
+function skew.findings(to, rules)
+  local target, from = versions.parse(to), skew.running()
+  if not from then return { { text = "no node says which release it runs", severity = "refuse" } } end
+  local left = target.major >= 4 and in_zookeeper_mode()
+  if left then
+    return { { text = ("%s has no ZooKeeper mode: migrate the cluster to KRaft on 3.9 first (broker %d is not)"):format(to, left),
+      severity = "refuse", next = "migrate it first" } }
+  end
+  local no = skew.refuses(from, to, rules)
+  if no then
+    local other = other_rules(from, to, rules)
+    return { { text = no, severity = "refuse", next = ("kplay path %s %s shows ways%s"):format(from, to, other and "; or " .. other or "") } }
+  end
+  local found = doubts(to, rules)
+  local _, opened = advisories.step(from, to)
+  for _, advisory in ipairs(opened) do
+    found[#found + 1] = { text = ("%s is open in %s: %s"):format(advisory.id, to, advisory.what), severity = "note" }
+  end
+  return found
+end
+
+--- Fails when `to` must not be installed now; tells what is to be known of it.
 ---@param to string
 ---@param rules? "conservative"|"documented"
 function skew.allows(to, rules)
-  local first = skew.findings(to, rules)[1]
-  if first then
-    fail(first, { next = "choose another release, or other rules: --rules documented" })
+  for _, f in ipairs(skew.findings(to, rules)) do
+    if f.severity == "refuse" then fail(f.text, { next = f.next }) end
+    if f.severity == "warn" then warn(f.text) end
+  end
+end
+
+--- Asks a person where the rules want a person's word before `to` is installed.
+---@param to string
+---@param rules? "conservative"|"documented"
+function skew.agree(to, rules)
+  for _, f in ipairs(doubts(to, rules)) do
+    if f.severity == "ask" then confirm(f.text .. "; install it?") end
   end
 end
 

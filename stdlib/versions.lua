@@ -6,7 +6,8 @@
 -- metadata.  floor, level: lowest and highest metadata.version its binaries support.
 -- java: oldest Java its brokers run on (KIP-1013).
 -- Sources: Apache's download and upgrade pages, MetadataVersion.java of each
--- release.  Which line may follow which is stdlib/skew.lua.
+-- release.  Which line may follow which is stdlib/skew.lua, what is wrong with which
+-- release stdlib/advisories.lua.
 
 local versions = {}
 
@@ -38,17 +39,6 @@ versions.lines = {
   { line = "4.4", patch = 0, iv = 2, floor = 7, level = 33, java = 17 },
 }
 
---- Releases with a known fault in a rolling upgrade, and the issue that tells.
----@type table<string, string?>
-versions.bad = {
-  ["3.3.0"] = "was never announced; use 3.3.1 or later",
-  ["3.5.0"] = "KAFKA-15353: an empty ISR may be returned during a rolling upgrade; use 3.5.2",
-  ["3.5.1"] = "KAFKA-15353: an empty ISR may be returned during a rolling upgrade; use 3.5.2",
-  ["3.6.0"] = "transaction verification fails producers that compress; use 3.6.1 or later",
-  ["4.0.0"] = "JoinGroup v0 and v1 are missing (KAFKA-19444); use 4.0.1",
-  ["4.2.0"] = "KAFKA-20322: transactional producers fail while releases are mixed; use 4.2.1",
-}
-
 ---@class (exact) kplay.line One release line.
 ---@field line string "3.9"
 ---@field patch integer newest patch known here
@@ -63,15 +53,40 @@ versions.bad = {
 ---@field patch number
 ---@field line string "3.9"
 
+---@type table<string, kplay.release?>
+local parsed = {} -- each text once
+
 local function number(digits) return tonumber(digits) or 0 end
 
 --- "3.9.1" -> { major = 3, minor = 9, patch = 1, line = "3.9" }; fails when it is no release.
 ---@param text string
 ---@return kplay.release
 function versions.parse(text)
+  if parsed[text] then return parsed[text] end
   local major, minor, rest = text:match("^(%d+)%.(%d+)(.*)$")
   if not major or not minor or not rest then fail(("\"%s\" is no Kafka release"):format(text)) end
-  return { major = number(major), minor = number(minor), patch = number(rest:match("^%.(%d+)")), line = major .. "." .. minor }
+  parsed[text] = { major = number(major), minor = number(minor), patch = number(rest:match("^%.(%d+)")), line = major .. "." .. minor }
+  return parsed[text]
+end
+
+--- Adds a row, or puts it in the place of the one of its line.
+---@param row kplay.line
+function versions.add(row)
+  local at = #versions.lines + 1
+  for i, old in ipairs(versions.lines) do
+    local order = versions.compare(row.line, old.line)
+    if order == 0 then versions.lines[i] = row return end
+    if order < 0 then at = i break end
+  end
+  table.insert(versions.lines, at, row)
+end
+
+--- Whether a release is of a line and patch that stand here.
+---@param release string
+---@return boolean
+function versions.is_known(release)
+  local row = versions.row(release)
+  return row ~= nil and versions.parse(release).patch <= row.patch
 end
 
 --- "3.7 (19)": a level of metadata.version, and the line that brought it.

@@ -184,7 +184,7 @@ char *kp_module_text(kp_arena *a, const kp_value *module);
 /* ---- the commands ---- */
 extern const kp_command kp_cmd_run, kp_cmd_resume, kp_cmd_approve, kp_cmd_settle, kp_cmd_check,
     kp_cmd_test, kp_cmd_cluster, kp_cmd_playbooks, kp_cmd_doc, kp_cmd_journal, kp_cmd_runs,
-    kp_cmd_status;
+    kp_cmd_status, kp_cmd_path;
 
 /* cmd_test.c hands the specs to the script host through this. */
 int kp_cli_main(int argc, char **argv);

@@ -9,10 +9,9 @@
 static const kp_command cmd_help;
 
 const kp_command *const kp_commands[] = {
-    &kp_cmd_run,       &kp_cmd_resume, &kp_cmd_status,  &kp_cmd_approve,
-    &kp_cmd_settle,    &kp_cmd_check,  &kp_cmd_test,    &kp_cmd_cluster,
-    &kp_cmd_playbooks, &kp_cmd_doc,    &kp_cmd_journal, &kp_cmd_runs,
-    &cmd_help,         NULL,
+    &kp_cmd_run,     &kp_cmd_resume, &kp_cmd_status,  &kp_cmd_approve,   &kp_cmd_settle,
+    &kp_cmd_check,   &kp_cmd_test,   &kp_cmd_cluster, &kp_cmd_playbooks, &kp_cmd_doc,
+    &kp_cmd_journal, &kp_cmd_runs,   &kp_cmd_path,    &cmd_help,         NULL,
 };
 
 static void overview(kp_arena *a, bool json)

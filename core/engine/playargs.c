@@ -98,6 +98,22 @@ static const kp_value *as_text(kp_arena *a, const kp_value *v, const char *s)
     return v->type == KP_BYTES ? kp_text(a, s) : NULL;
 }
 
+/* A list of texts, or one text with commas. */
+static const kp_value *as_texts(kp_arena *a, const kp_value *v, const char *s)
+{
+    kp_builder list = kp_list_begin(a);
+    for (size_t i = 0; v->type == KP_LIST && i < kp_len(v); i++) {
+        if (kp_at(v, i)->type != KP_BYTES)
+            return NULL;
+        kp_list_add(&list, kp_at(v, i));
+    }
+    for (const char *p = s; v->type == KP_BYTES && *p;
+         p += strcspn(p, ",") + (strchr(p, ',') != NULL))
+        if (*p != ',')
+            kp_list_add(&list, kp_text(a, kp_strndup(a, p, strcspn(p, ","))));
+    return v->type == KP_LIST || v->type == KP_BYTES ? kp_list_end(&list) : NULL;
+}
+
 const kp_arg_type kp_arg_types[] = {
     { "version", "a release like 3.9.1", "string", "3.9.1", as_version },
     { "duration", "a duration like 90s, 30m or 2h", "string", "45m", as_duration },
@@ -108,6 +124,7 @@ const kp_arg_type kp_arg_types[] = {
     { "broker", "a broker's id", "integer", "2", NULL },
     { "node[]", "ids of nodes, like 1,2", "integer[]", "1,2", NULL },
     { "broker[]", "ids of brokers, like 1,2", "integer[]", "1,2", NULL },
+    { "text[]", "texts, like one,two", "string[]", "one,two", as_texts },
     { "module", "a text", "string", "team.night", as_text },
     { NULL, NULL, NULL, NULL, NULL },
 };

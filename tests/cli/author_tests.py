@@ -185,6 +185,7 @@ ASK_ALL = """return { api = 1, summary = "ask everything", effects = {}, run = f
   for _, list in ipairs{ brokers(), controllers() } do
     for _, id in ipairs(list) do version(id) releases(id) api_versions(id) identity(id) properties(id) disk(id) end
   end
+  for _, release in ipairs{ "4.0.1", "2.8.2", "9.9.9" } do release_info(1, release) end
 end }
 """
 ACT_ALL = """return { api = 1, summary = "do everything", effects = { "broker.restart", "release.stage", "release.switch", "config.file",
@@ -246,7 +247,7 @@ def test_every_key_is_told_with_its_type_and_an_example():
                     assert all(key[what].strip() for what in ("key", "type", "doc", "example")), key
                     assert f"\n  {key['key']}" in text, key
             assert max(map(len, text.splitlines())) < 180, max(text.splitlines(), key=len)
-        expect(p.run("doc"), 0, *TOPICS, "gate  node  order")
+        expect(p.run("doc"), 0, *TOPICS, "advisories  gate  keys  node  order")
         expect(p.run("doc", "cluster_file"), 2, "did you mean `cluster-file`?")
 
 

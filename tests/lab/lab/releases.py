@@ -19,7 +19,7 @@ from pathlib import Path
 from . import scripts
 
 # The releases that the scenarios use, and that `python3 -m lab.releases` fetches.
-ALL = ("2.8.2", "3.4.1", "3.5.2", "3.7.2", "3.9.1", "4.0.1")
+ALL = ("2.8.2", "3.4.1", "3.5.2", "3.7.2", "3.9.1", "4.0.1", "4.4.0")
 
 # Central has no connect-* jars of 4.0.1, although kafka-tools 4.0.1 names them; nothing here uses
 # them in any release.

@@ -104,7 +104,7 @@ static void wrong_headers(void **state)
           "    2 |   args = { to = { 'versoin' } } }\n"
           "      |            ^^\n"
           "next  types: version, duration, text, int, bool, node, broker, node[], broker[], "
-          "module" },
+          "text[], module" },
         { "return { api = 1, summary = 's', effects = {}, run = function() end,\n"
           "  args = { t = { 'duration', default = 5 } } }",
           "t.lua:2:12: argument `t`: the default is no duration\n"

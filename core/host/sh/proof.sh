@@ -24,7 +24,7 @@ if [ "$pid" != 0 ]; then
     list=$(arguments "$pid" | sed -n 's/^class_path //p' | tr ':' '\n')
     [ -z "$list" ] || say class_path yes
     other=$(other_jars "$list")
-    args_of "$pid" | sed -n 's/^-Dlog4j\.configuration=/log4j /p'
+    args_of "$pid" | sed -n 's/^-Dlog4j\.configuration=/log4j /p' | tail -n 1 # which Java takes
 fi
 [ -z "$classes" ] || look_for_classes
 find_java || unknown 'no Java was found'

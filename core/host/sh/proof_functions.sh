@@ -126,9 +126,9 @@ java_starts() {
 }
 # refusal: of what Java said, the line that is about an option.
 refusal() {
-    printf '%s\n' "$said" | grep -E -e '^(Unrecognized|Improperly specified|Missing \+/-|Unexpected)' \
-        -e '^(Error: VM option|Conflicting|Multiple garbage collectors|java\.lang\.Error: )' \
-        -e 'not supported' | head -n 1
+    printf '%s\n' "$said" | grep -E -e '^(Unrecognized|Improperly specified|Unexpected)' \
+        -e '^(Missing \+/-|Conflicting|Multiple garbage collectors)' \
+        -e '^(Error: VM option|java\.lang\.Error: )' -e 'not supported' | head -n 1
 }
 # try_options: Java names one that it does not start with, and is tried again without that one.
 tries_limit=20

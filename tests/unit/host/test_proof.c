@@ -525,7 +525,8 @@ static void test_options_are_tried_by_the_next_java(void **state)
 
 static void test_the_log4j_configuration_is_told(void **state)
 {
-    static const char *const options[] = { "-Dlog4j.configuration=file:/etc/log4j.properties",
+    static const char *const options[] = { "-Dlog4j.configuration=file:/first",
+                                           "-Dlog4j.configuration=file:/etc/log4j.properties",
                                            NULL };
     place *p = *state;
     good_host(p);

@@ -295,6 +295,8 @@ void kp_judge_drift(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
         const kp_known *known = kp_known_node(f->seen, c->nodes[i]);
         const char *sha = kp_get_text(one->file.v, "sha256", "");
 
+        if (!kp_facts_who(f, one).pid)
+            continue; /* it is down, and nothing runs with anything */
         if (file && one->running.v && !(known && kp_streq(known->written_sha, sha)))
             drift_of(f, one, file, fs);
         else if (file && one->running.asked && !one->running.v)

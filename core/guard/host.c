@@ -111,9 +111,9 @@ void kp_judge_jvm_flags(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
             kp_find_add(
                 fs, (kp_finding) { .node = kp_somebody(c->nodes[i]),
                                    .text = kp_printf(f->a,
-                                                     "%s of the next start of %s refuses an "
-                                                     "option that it runs with: %s",
-                                                     java, word_of(f, c->nodes[i]),
+                                                     "the Java of the next start of %s, %s, "
+                                                     "refuses an option that it runs with: %s",
+                                                     word_of(f, c->nodes[i]), java,
                                                      kp_as_text(kp_at(refused, k), "")),
                                    .next = "take it out of what its service gives Java "
                                            "(KAFKA_JVM_PERFORMANCE_OPTS, KAFKA_OPTS), restart the "
@@ -148,8 +148,8 @@ void kp_judge_log4j(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                         .warns = true,
                         .text = kp_printf(f->a,
                                           "the service of %s names a log4j 1 configuration, %s: "
-                                          "release %s logs by log4j 2, which may read it not at "
-                                          "all",
+                                          "release %s logs by log4j 2, which may not "
+                                          "read it",
                                           word_of(f, c->nodes[i]), file, f->version),
                         .next = "write a log4j2.yaml for it and name it in the service with the "
                                 "new release: KAFKA_LOG4J_OPTS=-Dlog4j2.configurationFile=FILE" });

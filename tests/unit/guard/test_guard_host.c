@@ -135,8 +135,10 @@ static void each_option_that_java_refuses_is_found(void **state)
         found(kp_judge_jvm_flags,
               (known) { .version = "4.0.1",
                         .proof = "{'java_path':'/j','jvm_refused':['no A','no B']}" }),
-        "refuses: /j of the next start of broker 1 refuses an option that it runs with: no A\n"
-        "refuses: /j of the next start of broker 1 refuses an option that it runs with: no B\n");
+        "refuses: the Java of the next start of broker 1, /j, refuses an option that it runs with: "
+        "no A\n"
+        "refuses: the Java of the next start of broker 1, /j, refuses an option that it runs with: "
+        "no B\n");
     assert_string_equal(
         found(kp_judge_jvm_flags,
               (known) { .version = "4.0.1", .proof = "{'java_path':'/j','jvm_why':'no memory'}" }),

@@ -244,7 +244,8 @@ static void what_the_next_start_would_change_warns(void **state)
         snprintf(file, sizeof file, "num.x=%s\nother=1\n", rows[i].file);
         snprintf(running, sizeof running, "{'1':{'num.x':{'value':'%s','source':%s}}}",
                  rows[i].value, rows[i].source);
-        const char *text = found(kp_judge_drift, (known) { .file = file, .host = "{'pid':7}", .running = running });
+        const char *text = found(kp_judge_drift,
+                                 (known) { .file = file, .host = "{'pid':7}", .running = running });
         if ((*text != 0) != rows[i].finds)
             fail_msg("%s against %s: %s", rows[i].file, rows[i].value, text);
     }
@@ -256,7 +257,8 @@ static void a_drift_is_told_whole(void **state)
                           "'hidden':{'source':4}}}";
     (void)state;
     assert_string_equal(
-        found(kp_judge_drift, (known) { .file = "a=3\nb=4\nhidden=5\n", .host = "{'pid':7}", .running = running }),
+        found(kp_judge_drift,
+              (known) { .file = "a=3\nb=4\nhidden=5\n", .host = "{'pid':7}", .running = running }),
         "warns: broker 1 does not run with what its file says of a, b: its next start takes the "
         "file's\n  a: runs with 1, the file says 3\n  b: runs with 2, the file says 4\n");
     /* Its service gives the word again. */
@@ -270,7 +272,9 @@ static void a_drift_is_told_whole(void **state)
         found(kp_judge_drift, (known) { .file = "a=3\n", .host = "{}", .running = running }), "");
     /* An edit of this run is meant. */
     assert_string_equal(
-        found(kp_judge_drift, (known) { .file = "a=3\n", .host = "{'pid':7}", .running = running, .edited = true }), "");
+        found(kp_judge_drift,
+              (known) { .file = "a=3\n", .host = "{'pid':7}", .running = running, .edited = true }),
+        "");
     assert_string_equal(found(kp_judge_drift, (known) { .file = "a=3\n", .host = "{'pid':7}" }),
                         "warns: whether broker 1 runs with what its file says is not known: it "
                         "does not tell its configuration\n  no answer\n");

@@ -249,6 +249,7 @@ static bool same_value(kp_arena *a, const char *file, const char *runs)
 /* ConfigEntry.ConfigSource: a value of the file, or of the release's own; those of the cluster's
  * metadata stay whatever the file says. */
 enum { SOURCE_FILE = 4, SOURCE_DEFAULT = 5 };
+enum { DRIFT_NAMED = 3 }; /* keys in the one line; its detail has all */
 
 static void drift_of(kp_facts *f, const kp_node_facts *one, const kp_server_config *file,
                      kp_findings *fs)
@@ -265,12 +266,15 @@ static void drift_of(kp_facts *f, const kp_node_facts *one, const kp_server_conf
         if (!value || !own || strstr(own, "${") || same_value(f->a, own, value) ||
             (source != SOURCE_FILE && source != SOURCE_DEFAULT))
             continue;
-        kp_buf_fmt(&keys, "%s%s", n++ ? ", " : "", key);
+        if (n++ < DRIFT_NAMED)
+            kp_buf_fmt(&keys, "%s%s", n > 1 ? ", " : "", key);
         kp_buf_fmt(&lines, "  %s: runs with %s, the file says %s\n", key,
                    kp_printable(f->a, value, strlen(value)), kp_printable(f->a, own, strlen(own)));
     }
     if (n == 0)
         return;
+    if (n > DRIFT_NAMED)
+        kp_buf_fmt(&keys, " and %zu more", n - DRIFT_NAMED);
     kp_find_add(
         fs,
         (kp_finding) { .node = kp_somebody(one->node->id),

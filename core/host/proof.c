@@ -267,6 +267,9 @@ static void set_classes(kp_script *s, const kp_value *classes)
         const kp_value *one = kp_at(classes, i);
         kp_buf_fmt(&lines, "%s %s\n", kp_get_text(one, "class", ""), kp_get_text(one, "path", ""));
     }
+    if (lines.overflow && !s->wrong)
+        s->wrong = kp_err_new(KP_CONFIG, "name fewer of them in server.properties",
+                              "%zu classes are more than are looked for", kp_len(classes));
     kp_script_set(s, "classes", kp_buf_text(&lines));
 }
 

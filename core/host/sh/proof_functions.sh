@@ -98,7 +98,7 @@ in_places() {
             grep -aohE "(^|[^A-Za-z0-9_\$/.-])(META-INF/versions/[0-9]+/)?(${any%|})" "$one" |
                 tr -c 'A-Za-z0-9_$/.\n-' '\n' | sed 's,^META-INF/versions/[0-9]*/,,'
         fi
-    done | sort -u
+    done
 }
 # look_for_classes: `classes` has lines "NAME PATH"; the path may be absent.
 look_for_classes() {
@@ -133,11 +133,12 @@ refusal() {
 # try_options: Java names one that it does not start with, and is tried again without that one.
 tries_limit=20
 try_options() {
-    args_of "$pid" | awk "$awk_options" >"$scratch/options" || return
-    for try in $(seq "$tries_limit"); do
+    options=$(args_of "$pid" | awk "$awk_options") tries=0
+    while [ -n "$options" ] && [ $((tries += 1)) -le "$tries_limit" ]; do
+        printf '%s\n' "$options" >"$scratch/options" || return
         set --
         while IFS= read -r word; do set -- "$@" "$word"; done <"$scratch/options"
-        [ $# -gt 0 ] && ! java_starts "$@" || break
+        ! java_starts "$@" || break
         why=$(refusal)
         if [ -z "$why" ]; then
             say jvm_why "$(printf '%s\n' "$said" | head -n 1)"
@@ -148,9 +149,9 @@ try_options() {
             s/^Unrecognized option: //p")
         on=$(printf '%s' "$name" | sed 's/^-XX:/&+/') off=$(printf '%s' "$name" | sed 's/^-XX:/&-/')
         [ -n "$name" ] || break
-        grep -vxF -e "$name" -e "$on" -e "$off" "$scratch/options" >"$scratch/fewer"
-        ! cmp -s "$scratch/options" "$scratch/fewer" || break
-        mv "$scratch/fewer" "$scratch/options"
+        fewer=$(grep -vxF -e "$name" -e "$on" -e "$off" "$scratch/options")
+        [ "$fewer" != "$options" ] || break
+        options=$fewer
     done
     say jvm_tried yes
 }

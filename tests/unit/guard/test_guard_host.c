@@ -261,6 +261,14 @@ static void a_drift_is_told_whole(void **state)
               (known) { .file = "a=3\nb=4\nhidden=5\n", .host = "{'pid':7}", .running = running }),
         "warns: broker 1 does not run with what its file says of a, b: its next start takes the "
         "file's\n  a: runs with 1, the file says 3\n  b: runs with 2, the file says 4\n");
+    const char *five = "{'1':{'a':{'value':'1','source':4},'b':{'value':'1','source':4},"
+                       "'c':{'value':'1','source':4},'d':{'value':'1','source':4},"
+                       "'e':{'value':'1','source':4}}}";
+    const char *text = found(
+        kp_judge_drift,
+        (known) { .file = "a=2\nb=2\nc=2\nd=2\ne=2\n", .host = "{'pid':7}", .running = five });
+    assert_non_null(strstr(text, "says of a, b, c and 2 more: "));
+    assert_non_null(strstr(text, "  e: runs with 1, the file says 2\n"));
     /* Its service gives the word again. */
     assert_string_equal(
         found(kp_judge_drift, (known) { .file = "a=3\nb=2\n",

@@ -437,6 +437,20 @@ static void test_classes_are_looked_for(void **state)
     assert_false(known);
 }
 
+static void test_more_classes_than_are_looked_for(void **state)
+{
+    place *p = *state;
+    answer r = { 0 };
+    kp_builder list = kp_list_begin(p->a);
+    for (int i = 0; i < 9000; i++)
+        kp_list_add(&list, kp_map(p->a, "class", kp_textf(p->a, "com.acme.A%d", i), NULL));
+    kp_host_proving q = { .version = "4.0.1",
+                          .classes = kp_list_end(&list),
+                          .deadline = place_soon() };
+    kp_host_proof(place_host(p), p->a, &q, place_answer, &r);
+    place_fails(p, &r, KP_CONFIG, "9000 classes are more than are looked for");
+}
+
 /* ---- the options of its JVM ---- */
 
 /* A Java that refuses what it does not know, as a real one does, and keeps what it was given. */
@@ -548,6 +562,7 @@ int main(void)
         PLACED(test_jars_beside_the_release),
         PLACED(test_overrides_are_proved_with_the_file),
         PLACED(test_classes_are_looked_for),
+        PLACED(test_more_classes_than_are_looked_for),
         PLACED(test_options_are_tried_by_the_next_java),
         PLACED(test_the_log4j_configuration_is_told),
         PLACED(test_a_version_is_one_word_of_a_path),

@@ -73,6 +73,13 @@ const char *kp_server_config_roles(const kp_server_config *c); /* "broker", "con
 /* list of {key, what, next, stops}; an empty list when there is none. */
 const kp_value *kp_config_problems_value(kp_arena *a, const kp_server_config *c);
 
+/* plugins.c: the classes it names, list of {key, class, path (the class path of its own that it is
+ * loaded from as well; nil: none)}, in the keys' order; not those of the JDK, nor of what is not in
+ * use (tiered storage that is off, a provider that is not named).  A value that a config provider
+ * gives is among them as it is written, and is no class name. */
+const kp_value *kp_server_config_classes(kp_arena *a, const kp_server_config *c);
+bool kp_is_class_name(const char *name); /* with or without a package; $ for a nested one */
+
 /* Whether a key's value must not be shown: passwords, JAAS, keys. */
 bool kp_config_key_is_secret(const char *key);
 

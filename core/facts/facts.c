@@ -75,6 +75,29 @@ kp_who kp_facts_who(const kp_facts *f, const kp_node_facts *one)
     };
 }
 
+/* As words of a command line again. */
+static const kp_value *override_words(kp_arena *a, const kp_value *overrides)
+{
+    kp_builder words = kp_list_begin(a);
+    for (uint32_t i = 0; i < kp_len(overrides); i++)
+        kp_list_add(&words, kp_textf(a, "%s=%s", overrides->keys[i],
+                                     kp_get_text(overrides, overrides->keys[i], "")));
+    return kp_list_end(&words);
+}
+
+const kp_server_config *kp_facts_config(const kp_facts *f, const kp_node_facts *one)
+{
+    const kp_value *bytes = kp_get(one->file.v, "bytes");
+    if (!one->file.v)
+        return NULL;
+    kp_config_source from = {
+        .text = kp_as_text(bytes, ""),
+        .n = bytes ? bytes->n : 0,
+        .overrides = override_words(f->a, kp_get(kp_get(one->host.v, "process"), "overrides")),
+    };
+    return kp_server_config_read(f->a, &from);
+}
+
 void kp_facts_host(kp_facts *f, int node, const kp_value *state)
 {
     kp_node_facts *one = kp_facts_of(f, node);
@@ -135,6 +158,31 @@ static void add_ibp(round *o)
                                .within = 5 * KP_SECOND });
 }
 
+/* The classes that its file names, for its host to look for. */
+static const kp_value *classes_of(const kp_facts *f, const kp_node_facts *one)
+{
+    const kp_server_config *c = kp_facts_config(f, one);
+    const kp_value *all = c ? kp_server_config_classes(f->a, c) : NULL;
+    kp_builder named = kp_list_begin(f->a);
+
+    for (size_t i = 0; i < kp_len(all); i++)
+        if (kp_is_class_name(kp_get_text(kp_at(all, i), "class", "")))
+            kp_list_add(&named, kp_at(all, i));
+    return kp_list_end(&named);
+}
+
+/* Of secrets nobody tells the value. */
+static const kp_value *keys_of(const kp_facts *f, const kp_node_facts *one)
+{
+    const kp_value *values = kp_facts_config(f, one)->values;
+    kp_builder keys = kp_list_begin(f->a);
+
+    for (uint32_t i = 0; i < kp_len(values); i++)
+        if (!kp_config_key_is_secret(values->keys[i]))
+            kp_list_add(&keys, kp_text(f->a, values->keys[i]));
+    return kp_list_end(&keys);
+}
+
 static void add_hosts(round *o, unsigned what)
 {
     kp_facts *f = o->f;
@@ -146,8 +194,10 @@ static void add_hosts(round *o, unsigned what)
             continue;
         if (what & KP_F_HOST)
             add(o, &one->host,
-                (kp_request) {
-                    .kind = KP_Q_HOST, .node = id, .host.since = -1, .within = 20 * KP_SECOND });
+                (kp_request) { .kind = KP_Q_HOST,
+                               .node = id,
+                               .host = { .since = -1, .agents = f->ahead },
+                               .within = 20 * KP_SECOND });
         if (what & KP_F_FILE)
             add(o, &one->file,
                 (kp_request) { .kind = KP_Q_FILE, .node = id, .within = 15 * KP_SECOND });
@@ -155,8 +205,14 @@ static void add_hosts(round *o, unsigned what)
             add(o, &one->proof,
                 (kp_request) { .kind = KP_Q_PROOF,
                                .node = id,
-                               .proof.version = f->version,
+                               .proof = { .version = f->version, .classes = classes_of(f, one) },
                                .within = 2 * KP_MINUTE });
+        if ((what & KP_F_RUNNING) && one->file.v && kp_node_is(one->node, KP_BROKER))
+            add(o, &one->running,
+                (kp_request) { .kind = KP_Q_CONFIG,
+                               .node = id,
+                               .config = { .resource = "broker", .keys = keys_of(f, one) },
+                               .within = 10 * KP_SECOND });
     }
 }
 
@@ -173,8 +229,10 @@ static void take_view(kp_facts *f)
 
 void kp_facts_need(kp_facts *f, unsigned what)
 {
-    size_t most = 6 * f->n_nodes + 5;
+    size_t most = 7 * f->n_nodes + 5;
 
+    if (what & ~f->have & (KP_F_PROOF | KP_F_RUNNING)) /* what is asked there stands in the file */
+        kp_facts_need(f, KP_F_FILE | KP_F_HOST);
     what &= ~f->have;
     f->have |= what;
     if (what & KP_F_VIEW)

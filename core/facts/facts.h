@@ -13,6 +13,7 @@
 #define KP_FACTS_H
 
 #include "cluster/risk.h"
+#include "cluster/server_config.h"
 #include "world/world.h"
 
 /* ---- what is known between two looks ---- */
@@ -126,6 +127,7 @@ enum {                            /* what a round can ask */
        KP_F_PROOF = 1 << 8,       /* KP_Q_PROOF of the nodes in scope, when a release is named */
        KP_F_EVERYBODY = 1 << 9,   /* KP_Q_NODE of every node */
        KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED */
+       KP_F_RUNNING = 1 << 11, /* KP_Q_CONFIG of the brokers in scope, of the keys in their file */
 };
 
 /* asked and v NULL: not known, `why` says why in one line. */
@@ -138,7 +140,7 @@ typedef struct kp_fact {
 typedef struct kp_node_facts {
     const kp_node *node;
     bool in_scope; /* its host and file are looked at in this round */
-    kp_fact said, host, file, proof, ibp;
+    kp_fact said, host, file, proof, ibp, running;
 } kp_node_facts;
 
 /* Who a node is, as far as this round has asked: one source for each field.  Texts are NULL, ids -1
@@ -190,6 +192,9 @@ const kp_value *kp_facts_release(kp_facts *f, int node, const char *version,
                                  const char **ret_why);
 kp_node_facts *kp_facts_of(kp_facts *f, int node); /* NULL: not in the inventory */
 kp_who kp_facts_who(const kp_facts *f, const kp_node_facts *one);
+/* What the node's next start reads: its file, and the running process's --override words, which its
+ * service is taken to give again.  NULL: the file was not asked for, or is not to be had. */
+const kp_server_config *kp_facts_config(const kp_facts *f, const kp_node_facts *one);
 /* Mode is a node's: while a cluster migrates there are a quorum and brokers in ZooKeeper mode. */
 bool kp_facts_has_quorum(const kp_facts *f);
 

@@ -11,8 +11,9 @@
 
 #include "facts/facts.h"
 
-/* When a row is judged; bits.  Each row has one of the first three; those of the last of them are
- * judged ahead of a run only with KP_AHEAD, the others always. */
+/* When a row is judged; bits.  Each row has one of the first three, or KP_AHEAD alone: it is judged
+ * before the first stop and never again.  Those before what cannot be undone are judged ahead of a
+ * run only with KP_AHEAD, the others always. */
 typedef enum kp_guard_when {
     KP_BEFORE_DISRUPTIVE = 1,
     KP_BEFORE_START = 2,
@@ -119,6 +120,16 @@ void kp_judge_pinned(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+
+/* ---- host.c ---- */
+void kp_judge_plugins(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_jvm_flags(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_log4j(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_stop_limit(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_config_agent(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_drift(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_jwks(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_min_isr_unlike(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 static inline bool kp_among(const int *ids, size_t n, int id)
 {

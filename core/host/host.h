@@ -149,8 +149,9 @@ char *kp_host_quote(kp_arena *a, const char *word);
  *   releases_partial      {version = what its libs lack}: named by the pattern, not whole
  *   releases_other        [{name, version}]: other directories beside them with a release in libs
  *   service               {manager, state, ...}; systemd: sub, main_pid, invocation_id, restarts,
- *                         result, stop_timeout (ms, -1: none), restart, kill_mode, loaded; by
- *                         command: rc and said of the status command
+ *                         result, stop_timeout (ms, -1: none), send_sigkill, restart, kill_mode,
+ *                         loaded; by command: rc and said of the status command
+ *   agents                only when asked for: names of configuration agents among the processes
  *   fence                 {epoch, holder, last, by, since}; epoch 0: never raised.  holder: the run
  *                         that may act; absent when nobody may, then last is the run that gave the
  *                         host back.  by: who raised it or gave it back; since: when, by the
@@ -165,6 +166,7 @@ typedef struct kp_host_question {
     const char *cluster; /* cluster id, for the fence; NULL: not asked */
     int64_t log_since;   /* byte offset in the log; -1: no lines, only its size */
     const kp_value *dirs; /* log dirs (list of text) to look at; NULL: those of process or file */
+    bool agents;          /* look for them among all processes of the host */
     kp_ms deadline;
 } kp_host_question;
 kp_ticket kp_host_state(kp_host *h, kp_arena *a, const kp_host_question *q, kp_host_fn fn,
@@ -180,10 +182,15 @@ typedef struct kp_host_sign {
 extern const kp_host_sign kp_host_signs[]; /* ends with a NULL name */
 
 /* What a staged release says of the layout's file, by its own StorageTool, with the Java of the
- * node's next start; nothing is changed.  A few seconds of one CPU.  Answer: {ran, kind, problem,
- * why, java, java_major, java_path, file_sha256, release_dir}: those of KP_Q_PROOF in world.h. */
-kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms deadline, kp_host_fn fn,
-                        void *ud);
+ * node's next start; whether that Java takes the options of the process that runs; and which
+ * classes neither that release nor the rest of the process's class path has.  Nothing is changed.
+ * A few seconds of one CPU.  Answer: that of KP_Q_PROOF in world.h. */
+typedef struct kp_host_proving {
+    const char *version;
+    const kp_value *classes; /* list of {class, path}; NULL: none */
+    kp_ms deadline;
+} kp_host_proving;
+kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const kp_host_proving *q, kp_host_fn fn, void *ud);
 
 /* What a staged release says of itself, by its own programs; nothing is changed.  Several seconds
  * of one CPU.  Answer: {built, release_dir, metadata_version_min, metadata_version_max, features,

@@ -185,7 +185,7 @@ extern const char kp_sh_basics[], kp_sh_lock[], kp_sh_fence[], kp_sh_fence_raise
     kp_sh_permissions_login[], kp_sh_permissions_unit[], kp_sh_permissions_run[], kp_sh_process[],
     kp_sh_proof_functions[], kp_sh_proof[], kp_sh_release_info[], kp_sh_stop_unit[],
     kp_sh_start_unit[], kp_sh_stop_check[], kp_sh_stop_signal[], kp_sh_start_check[];
-extern const char kp_awk_arguments[], kp_awk_open_files[], kp_awk_signs[];
+extern const char kp_awk_arguments[], kp_awk_open_files[], kp_awk_options[], kp_awk_signs[];
 
 /* Appends a detached command under a claim, and its launch (job.c). */
 typedef struct kp_launch {

@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-enum { OUTPUT_LIMIT = 64 << 10, PROBLEM_LIMIT = 500 };
+enum { OUTPUT_LIMIT = 64 << 10, PROBLEM_LIMIT = 500, CLASSES_LIMIT = 64 << 10 };
 #define LIMIT_DEFAULT KP_MINUTE /* of the tool, when the question has no deadline */
 #define MARGIN (2 * KP_SECOND)  /* it is ended before nobody listens any more */
 
@@ -201,6 +201,37 @@ static verdict judge(told *t)
     return (verdict) { .why = last_words(t->a, t->text) };
 }
 
+/* ---- what is told beside the verdict ---- */
+
+/* Every value of a key, in order. */
+static const kp_value *all_of(kp_arena *a, const kp_said *s, const char *key)
+{
+    kp_builder list = kp_list_begin(a);
+    for (size_t i = 0; i < s->n; i++)
+        if (kp_streq(s->keys[i], key))
+            kp_list_add(&list, kp_text(a, line_at(a, s->values[i])));
+    return kp_list_end(&list);
+}
+
+static const kp_value *with_classes(kp_arena *a, const kp_said *s, const kp_value *v)
+{
+    if (!kp_said_get(s, "classes"))
+        return v;
+    bool known = kp_said_get(s, "class_path") && !kp_said_get(s, "class_path_unread");
+    v = kp_map_with(a, v, "classes_missing", all_of(a, s, "class_missing"));
+    return kp_map_with(a, v, "class_path_known", kp_bool(known));
+}
+
+static const kp_value *with_process(kp_arena *a, const kp_said *s, const kp_value *v)
+{
+    const char *why = kp_said_get(s, "jvm_why"), *log4j = kp_said_get(s, "log4j");
+    v = kp_map_with(a, v, "jvm_tried", kp_bool(kp_said_get(s, "jvm_tried") != NULL));
+    v = kp_map_with(a, v, "jvm_refused", all_of(a, s, "jvm_refused"));
+    if (why)
+        v = kp_map_with(a, v, "jvm_why", kp_text(a, line_at(a, why)));
+    return log4j ? kp_map_with(a, v, "log4j", kp_text(a, line_at(a, log4j))) : v;
+}
+
 static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value **ret_v)
 {
     (void)h;
@@ -212,12 +243,13 @@ static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value 
         v = judge(&t);
     const char *java = java_version(a, t.text);
     int64_t major = java ? java_major(java) : 0;
-    *ret_v = kp_map(a, "ran", kp_bool(v.ran), "kind", kp_text(a, v.kind), "problem",
-                    kp_text(a, v.problem), "why", kp_text(a, v.why), "java", kp_text(a, java),
-                    "java_major", major ? kp_int(a, major) : NULL, "java_path",
-                    kp_text(a, kp_said_get(s, "java_path")), "file_sha256",
-                    kp_text(a, kp_said_get(s, "file_sha256")), "release_dir",
-                    kp_text(a, kp_said_get(s, "release_dir")), NULL);
+    const kp_value *all = kp_map(a, "ran", kp_bool(v.ran), "kind", kp_text(a, v.kind), "problem",
+                                 kp_text(a, v.problem), "why", kp_text(a, v.why), "java",
+                                 kp_text(a, java), "java_major", major ? kp_int(a, major) : NULL,
+                                 "java_path", kp_text(a, kp_said_get(s, "java_path")),
+                                 "file_sha256", kp_text(a, kp_said_get(s, "file_sha256")),
+                                 "release_dir", kp_text(a, kp_said_get(s, "release_dir")), NULL);
+    *ret_v = with_process(a, s, with_classes(a, s, all));
     return NULL;
 }
 
@@ -227,9 +259,24 @@ static bool has_tool(kp_version v)
     return v.major > 2 || (v.major == 2 && v.minor >= 8);
 }
 
-kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms deadline, kp_host_fn fn,
-                        void *ud)
+/* Lines "NAME PATH". */
+static void set_classes(kp_script *s, const kp_value *classes)
 {
+    KP_AUTO_BUF lines = KP_BUF_INIT(CLASSES_LIMIT);
+    for (size_t i = 0; i < kp_len(classes); i++) {
+        const kp_value *one = kp_at(classes, i);
+        kp_buf_fmt(&lines, "%s %s\n", kp_get_text(one, "class", ""), kp_get_text(one, "path", ""));
+    }
+    if (lines.overflow && !s->wrong)
+        s->wrong = kp_err_new(KP_CONFIG, "name fewer of them in server.properties",
+                              "%zu classes are more than are looked for", kp_len(classes));
+    kp_script_set(s, "classes", kp_buf_text(&lines));
+}
+
+kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const kp_host_proving *q, kp_host_fn fn, void *ud)
+{
+    const char *version = q->version;
+    kp_ms deadline = q->deadline;
     kp_script s = KP_SCRIPT_INIT;
     kp_version parsed = { 0 };
     if (!kp_version_parse(version, &parsed))
@@ -242,6 +289,8 @@ kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const char *version, kp_ms dead
     kp_script_set(&s, "has_tool", has_tool(parsed) ? "yes" : "");
     kp_script_set_int(&s, "limit", limit / KP_SECOND);
     kp_script_set_int(&s, "most", OUTPUT_LIMIT);
+    kp_script_set(&s, "awk_options", kp_awk_options);
+    set_classes(&s, q->classes);
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);
     kp_script_add(&s, kp_sh_proof_functions);

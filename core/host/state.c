@@ -32,9 +32,9 @@ typedef struct reader {
     kp_arena *a;
     kp_builder top, process, config, service, signs;
     kp_builder dirs, dir, releases, lines, pids;
-    kp_builder overrides, locks, meta_ids, paths, jars, open_jars, ports, partial, other;
+    kp_builder overrides, locks, meta_ids, paths, jars, open_jars, ports, partial, other, agents;
     sent_file process_file, config_file, meta;
-    bool in_dir, has_process, has_signs, wildcard;
+    bool in_dir, has_process, has_signs, saw_agents, wildcard;
     const char *dir_path;
     bool dir_log, dir_clean, dir_may_be_metadata;
     int n_dirs, n_clean;
@@ -183,6 +183,7 @@ static void unit_fact(reader *r, const char *key, const char *value)
         { "Result", "result", false },
         { "Restart", "restart", false },
         { "KillMode", "kill_mode", false },
+        { "SendSIGKILL", "send_sigkill", false },
     };
     if (kp_streq(key, "TimeoutStopUSec"))
         kp_map_add(&r->service, "stop_timeout", kp_int(r->a, read_time_span(value)));
@@ -223,6 +224,8 @@ static void top_fact(reader *r, const char *key, const char *value)
         kp_map_add(&r->top, key, kp_bool(true));
     else if (kp_streq(key, "signs"))
         r->has_signs = true;
+    else if (kp_streq(key, "agents"))
+        r->saw_agents = true;
     else if (kp_streq(key, "sign"))
         add_sign(r, value);
     else if (kp_streq(key, "line"))
@@ -255,6 +258,8 @@ static void list_fact(reader *r, const char *key, const char *value)
         dir_begin(r, value);
     } else if (kp_streq(key, "other")) {
         add_release(r, &r->other, value, false);
+    } else if (kp_streq(key, "agent") && !kp_list_has_text(kp_list_end(&r->agents), value)) {
+        kp_list_add(&r->agents, kp_text(r->a, value));
     } else if (kp_streq(key, "partial")) {
         add_release(r, &r->partial, value, true);
     }
@@ -368,14 +373,6 @@ static const char *release_of_jar(kp_arena *a, const char *name, bool *ret_main)
     return release;
 }
 
-static bool has_text(const kp_value *list, const char *text)
-{
-    for (size_t i = 0; i < kp_len(list); i++)
-        if (kp_streq(kp_as_text(kp_at(list, i), NULL), text))
-            return true;
-    return false;
-}
-
 /* The distinct releases of jars, in their order; *ret_first is that of the first main jar, else of
  * the first of all. */
 static const kp_value *releases_of(kp_arena *a, const kp_value *jars, const char **ret_first)
@@ -388,7 +385,7 @@ static const kp_value *releases_of(kp_arena *a, const kp_value *jars, const char
         const char *release = release_of_jar(a, kp_as_text(kp_at(jars, i), ""), &is_main);
         if (!release)
             continue;
-        if (!has_text(kp_list_end(&all), release))
+        if (!kp_list_has_text(kp_list_end(&all), release))
             kp_list_add(&all, kp_text(a, release));
         if (!*ret_first || (is_main && !by_main))
             *ret_first = release;
@@ -404,7 +401,7 @@ static void add_releases(reader *r)
     const char *by_path, *by_files;
     const kp_value *path = releases_of(r->a, kp_list_end(&r->jars), &by_path);
     const kp_value *files = releases_of(r->a, kp_list_end(&r->open_jars), &by_files);
-    bool open = by_files && (r->wildcard || !by_path || !has_text(files, by_path));
+    bool open = by_files && (r->wildcard || !by_path || !kp_list_has_text(files, by_path));
     const char *runs = open ? by_files : by_path;
     kp_map_add(&r->top, "running_release", kp_text(r->a, runs));
     kp_map_add(&r->top, "running_release_by",
@@ -508,7 +505,7 @@ static const char *dirs_wanted(reader *r, const kp_server_config *c, const char 
         if (!is_metadata)
             kp_buf_fmt(&b, "%s %s\n", by_locks && !c->metadata_known ? "lock" : "log", path);
     }
-    if (c->metadata_dir && (by_locks || !has_text(paths, c->metadata_dir)))
+    if (c->metadata_dir && (by_locks || !kp_list_has_text(paths, c->metadata_dir)))
         kp_buf_fmt(&b, "metadata %s\n", c->metadata_dir);
     return kp_strdup(r->a, kp_buf_text(&b));
 }
@@ -569,9 +566,9 @@ static reader *reader_new(kp_arena *a)
     reader *r = KP_NEW(a, reader);
     *r = (reader){ .a = a, .free = -1, .holder = "", .held_by = "" };
     kp_builder *maps[] = { &r->top, &r->process, &r->config, &r->service, &r->signs, &r->partial };
-    kp_builder *lists[] = { &r->dirs, &r->releases,  &r->overrides, &r->lines,
-                            &r->pids, &r->locks,     &r->meta_ids,  &r->paths,
-                            &r->jars, &r->open_jars, &r->ports,     &r->other };
+    kp_builder *lists[] = { &r->dirs,  &r->releases, &r->overrides, &r->lines, &r->pids,
+                            &r->locks, &r->meta_ids, &r->paths,     &r->jars,  &r->open_jars,
+                            &r->ports, &r->other,    &r->agents };
     sent_file *files[] = { &r->process_file, &r->config_file, &r->meta };
     for (size_t i = 0; i < KP_COUNT(maps); i++)
         *maps[i] = kp_map_begin(a);
@@ -606,6 +603,7 @@ static kp_err *decode(kp_host *h, kp_arena *a, const kp_said *s, const kp_value 
     kp_map_add(&r->top, "releases_other", kp_list_end(&r->other));
     const kp_value *pids = kp_list_end(&r->pids);
     kp_map_add(&r->top, "pids", kp_len(pids) ? pids : NULL);
+    kp_map_add(&r->top, "agents", r->saw_agents ? kp_list_end(&r->agents) : NULL);
     kp_map_add(&r->top, "fence", fence_value(r));
     if (r->has_signs) {
         kp_map_add(&r->signs, "errors", kp_list_end(&r->lines));
@@ -668,6 +666,7 @@ static void look(looking *l)
     kp_script_set_int(&s, "lines", LINES_MAX);
     kp_script_set(&s, "signs", kp_buf_text(&signs));
     kp_script_set(&s, "dirs", l->dirs);
+    kp_script_set(&s, "agents", l->q.agents ? "yes" : "");
     kp_script_set(&s, "known", kp_printf(l->a, "%s %s", h->known[0].sha256, h->known[1].sha256));
     kp_script_become(&s, h, KP_AS_FILES);
     kp_script_process(&s, h);

@@ -39,13 +39,10 @@ static void on_own_state(kp_task *t, kp_err *e, const kp_value *v)
         ask->fn(t, cluster);
 }
 
-static void ask_state(kp_task *t, const char *cluster, int64_t log_since, const kp_value *dirs,
-                      kp_host_leg_fn fn)
+static void ask_state(kp_task *t, kp_host_question q, kp_host_leg_fn fn)
 {
     kp_leg *leg = kp_task_host_leg(t, fn);
-    kp_host_question q = {
-        .cluster = cluster, .log_since = log_since, .dirs = dirs, .deadline = t->deadline
-    };
+    q.deadline = t->deadline;
     leg->host = kp_host_state(t->node->host, t->own, &q, kp_leg_on_host, leg);
 }
 
@@ -60,7 +57,7 @@ static void on_brokers(kp_task *t, int listener, kp_err *e, const void *response
     if (*t->lv->cluster_id)
         ask->fn(t, t->lv->cluster_id);
     else
-        ask_state(t, NULL, -1, NULL, on_own_state);
+        ask_state(t, (kp_host_question) { .log_since = -1 }, on_own_state);
 }
 
 static void for_cluster(kp_task *t, with_cluster fn)
@@ -101,12 +98,31 @@ static const kp_value *pick(kp_arena *a, const kp_value *map, const char *const 
 /* The state as world.h has it: what both worlds know. */
 static const kp_value *state_value(kp_arena *a, const kp_value *state)
 {
-    static const char *const keys[] = {
-        "boot_id",  "pid",          "start_time", "process", "config",     "running_release",
-        "link",     "link_release", "releases",   "dirs",    "clean_dirs", "config_sha256",
-        "log_size", "log_turned",   "signs",      "service", "fence",      "free",
-        "pids",     "script",       "dirs_by",    "releases_partial", "releases_other", NULL
-    };
+    static const char *const keys[] = { "boot_id",
+                                        "pid",
+                                        "start_time",
+                                        "process",
+                                        "config",
+                                        "running_release",
+                                        "link",
+                                        "link_release",
+                                        "releases",
+                                        "dirs",
+                                        "clean_dirs",
+                                        "config_sha256",
+                                        "log_size",
+                                        "log_turned",
+                                        "signs",
+                                        "service",
+                                        "fence",
+                                        "free",
+                                        "pids",
+                                        "script",
+                                        "dirs_by",
+                                        "releases_partial",
+                                        "releases_other",
+                                        "agents",
+                                        NULL };
     static const char *const process[] = { "config",   "node_id",   "cluster_id", "roles",
                                            "mode",     "overrides", "cwd",        "problems",
                                            "releases", "java",      "listening",  NULL };
@@ -129,7 +145,12 @@ static void on_state(kp_task *t, kp_err *e, const kp_value *v)
 
 static void state_of(kp_task *t, const char *cluster)
 {
-    ask_state(t, cluster, t->q.host.since, t->q.host.dirs, on_state);
+    ask_state(t,
+              (kp_host_question) { .cluster = cluster,
+                                   .log_since = t->q.host.since,
+                                   .dirs = t->q.host.dirs,
+                                   .agents = t->q.host.agents },
+              on_state);
 }
 
 void kp_live_ask_host(kp_task *t)
@@ -190,8 +211,10 @@ static void on_told(kp_task *t, kp_err *e, const kp_value *v)
 void kp_live_ask_proof(kp_task *t)
 {
     kp_leg *leg = kp_task_host_leg(t, on_told);
-    leg->host = kp_host_proof(t->node->host, t->own, t->q.proof.version, t->deadline,
-                              kp_leg_on_host, leg);
+    kp_host_proving q = { .version = t->q.proof.version,
+                          .classes = t->q.proof.classes,
+                          .deadline = t->deadline };
+    leg->host = kp_host_proof(t->node->host, t->own, &q, kp_leg_on_host, leg);
 }
 
 void kp_live_ask_release(kp_task *t)

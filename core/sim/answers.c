@@ -203,7 +203,7 @@ static const kp_value *broker_config(kp_sim *sim, kp_arena *a, const kp_sim_node
     };
     static const char ibp[] = "inter.broker.protocol.version";
     const kp_sim_release_facts *f = kp_sim_facts_at(sim, n->running);
-    const kp_sim_text *t = kp_sim_node_text(n);
+    const kp_sim_text *t = kp_sim_text_read(n);
     const kp_server_config *c = kp_server_config_read(
         a, &(kp_config_source) { .text = sim->pool + t->off, .n = t->n });
     const kp_value *file = c->values;
@@ -224,7 +224,7 @@ static const kp_value *broker_config(kp_sim *sim, kp_arena *a, const kp_sim_node
             kp_map_add(&b, file->keys[i], config_entry(a, value, SOURCE_FILE, NULL));
         }
     if (f->zookeeper && wanted(keys, ibp)) {
-        /* What the process speaks; as its file spells it, while the file still says so. */
+        /* What the process speaks, as the file that it read spells it. */
         const char *spelt = c->ibp,
                    *newest = kp_sim_ibp_name(a, kp_sim_ibp_newest(f));
         const char *value = n->ibp_pinned && spelt && kp_sim_ibp_level(spelt) == n->ibp

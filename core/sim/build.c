@@ -248,7 +248,7 @@ static kp_err *count_plan(kp_plan *p, kp_sim_sizes *z)
             p->nodes[i].text = properties(p->a, p, &p->nodes[i]);
             p->nodes[i].n_text = strlen(p->nodes[i].text);
         }
-        z->pool += 2 * kp_sim_pool_need(p->nodes[i].n_text);
+        z->pool += 3 * kp_sim_pool_need(p->nodes[i].n_text);
     }
     z->pool += POOL_SLACK;
     return NULL;

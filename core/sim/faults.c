@@ -65,6 +65,23 @@ const kp_spec_word kp_sim_fault_words[KP_SIM_F_NAMES + 1] = {
                                       "the start script of a node names the release it last ran, "
                                       "whatever the link says.  Needs a node",
                                       OF_NODE },
+    [KP_SIM_F_JAVA_EXCHANGED] = { "java_exchanged",
+                                  "the Java of a node is exchanged for one that refuses an option "
+                                  "of its process: it does not start again until the fault ends, "
+                                  "when someone has taken the option out.  Needs a node",
+                                  OF_NODE },
+    [KP_SIM_F_LOG4J1] = { "log4j1",
+                          "the service of a node gives it a log4j 1 configuration of its own.  "
+                          "Needs a node",
+                          OF_NODE },
+    [KP_SIM_F_SHORT_STOP_LIMIT] = { "short_stop_limit",
+                                    "the service manager would kill a node that has not stopped "
+                                    "after 90 s.  Needs a node",
+                                    OF_NODE },
+    [KP_SIM_F_CONFIG_AGENT] = { "config_agent",
+                                "a configuration agent, puppet, runs on the host of a node.  Needs "
+                                "a node",
+                                OF_NODE },
     { .word = NULL },
 };
 
@@ -161,6 +178,14 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_ELSEWHERE;
     case KP_SIM_F_STARTS_OLD_RELEASE:
         return KP_SIM_OLD_RELEASE;
+    case KP_SIM_F_JAVA_EXCHANGED:
+        return KP_SIM_OTHER_JAVA;
+    case KP_SIM_F_LOG4J1:
+        return KP_SIM_LOG4J1;
+    case KP_SIM_F_SHORT_STOP_LIMIT:
+        return KP_SIM_SHORT_STOP;
+    case KP_SIM_F_CONFIG_AGENT:
+        return KP_SIM_AGENT;
     default:
         return 0;
     }

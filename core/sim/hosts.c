@@ -147,6 +147,25 @@ static const kp_value *process_value(kp_sim *sim, kp_arena *a, const kp_sim_node
                   "listening", ports_of(sim, a, n), NULL);
 }
 
+#define SYSTEMD_STOP_LIMIT (90 * KP_SECOND) /* DefaultTimeoutStopSec */
+
+static const kp_value *service_value(kp_arena *a, const kp_sim_node *n)
+{
+    bool brief = n->troubles & KP_SIM_SHORT_STOP;
+    return kp_map(a, "manager", kp_text(a, "systemd"), "state", kp_text(a, service_state(n)),
+                  "restarts", kp_int(a, n->restarts), "stop_timeout",
+                  kp_int(a, brief ? SYSTEMD_STOP_LIMIT : -1), "send_sigkill", kp_text(a, "yes"),
+                  "kill_mode", kp_text(a, "control-group"), NULL);
+}
+
+static const kp_value *agents_of(kp_arena *a, const kp_sim_node *n)
+{
+    kp_builder b = kp_list_begin(a);
+    if (n->troubles & KP_SIM_AGENT)
+        kp_list_add(&b, kp_text(a, "puppet"));
+    return kp_list_end(&b);
+}
+
 static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const kp_request *q)
 {
     const kp_sim_node *n = &sim->node[node];
@@ -182,9 +201,8 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const 
     kp_map_add(&b, "config_sha256", kp_text(a, file->sha256));
     kp_map_add(&b, "log_size", kp_int(a, kp_sim_log_size(sim, n)));
     kp_map_add(&b, "signs", q->host.since >= 0 ? signs_of(sim, a, n, q->host.since) : NULL);
-    kp_map_add(&b, "service",
-               kp_map(a, "manager", kp_text(a, "systemd"), "state", kp_text(a, service_state(n)),
-                      "restarts", kp_int(a, n->restarts), NULL));
+    kp_map_add(&b, "service", service_value(a, n));
+    kp_map_add(&b, "agents", q->host.agents ? agents_of(a, n) : NULL);
     kp_map_add(&b, "fence",
                kp_map(a, "epoch", kp_int(a, n->fence), "holder",
                       *n->holder ? kp_text(a, n->holder) : NULL, "last",
@@ -203,6 +221,27 @@ static const kp_value *job_state(const kp_sim *sim, kp_arena *a, const kp_sim_cl
         return kp_map(a, "state", kp_text(a, "running"), NULL);
     return kp_map(a, "state", kp_text(a, "done"), "rc", kp_int(a, 0), "output", kp_text(a, ""),
                   NULL);
+}
+
+/* What the host says of the node's next start, beside what the release says of its file. */
+static const kp_value *with_start(kp_arena *a, const kp_sim_node *n, const kp_value *classes,
+                                  const kp_value *v)
+{
+    kp_builder missing = kp_list_begin(a), refused = kp_list_begin(a);
+    bool other_java = n->troubles & KP_SIM_OTHER_JAVA, up = kp_sim_has_process(n);
+
+    for (size_t i = 0; i < kp_len(classes); i++)
+        if (kp_starts_with(kp_get_text(kp_at(classes, i), "class", ""), KP_SIM_MISSING))
+            kp_list_add(&missing, kp_get(kp_at(classes, i), "class"));
+    if (up && other_java)
+        kp_list_add(&refused, kp_text(a, "Unrecognized VM option 'UseConcMarkSweepGC'"));
+    v = kp_map_with(a, v, "classes_missing", kp_len(classes) ? kp_list_end(&missing) : NULL);
+    v = kp_map_with(a, v, "class_path_known", kp_len(classes) ? kp_bool(up) : NULL);
+    v = kp_map_with(a, v, "jvm_tried", kp_bool(up && other_java));
+    v = kp_map_with(a, v, "jvm_refused", kp_list_end(&refused));
+    return up && n->troubles & KP_SIM_LOG4J1
+               ? kp_map_with(a, v, "log4j", kp_text(a, "file:/etc/kafka/log4j.properties"))
+               : v;
 }
 
 /* What is said of a file by a release: the last line of the process it would not start. */
@@ -231,12 +270,12 @@ static const kp_value *proof(kp_sim *sim, kp_arena *a, const kp_request *q, int3
         }
     }
     bool ran = !kind || kp_streq(kind, "config");
-    return kp_map(a, "ran", kp_bool(ran), "kind", kp_text(a, kind), "problem",
-                  kp_text(a, problem), "java", kp_textf(a, "%u.0.12", kp_sim_java(&as)),
-                  "java_major", kp_int(a, kp_sim_java(&as)), "java_path",
-                  kp_text(a, "/usr/bin/java"), "file_sha256",
-                  kp_text(a, kp_sim_file_of(sim, node)->sha256), "release_dir", kp_text(a, dir),
-                  NULL);
+    const kp_value *v = kp_map(
+        a, "ran", kp_bool(ran), "kind", kp_text(a, kind), "problem", kp_text(a, problem), "java",
+        kp_textf(a, "%u.0.12", kp_sim_java(&as)), "java_major", kp_int(a, kp_sim_java(&as)),
+        "java_path", kp_text(a, "/usr/bin/java"), "file_sha256",
+        kp_text(a, kp_sim_file_of(sim, node)->sha256), "release_dir", kp_text(a, dir), NULL);
+    return with_start(a, &as, q->proof.classes, v);
 }
 
 /* Every key that a node's file has, but those that are gone from the release. */

@@ -356,7 +356,8 @@ static bool in_range(const kp_sim *sim)
     for (uint32_t i = 0; i < h->n_nodes; i++) {
         const kp_sim_node *n = &sim->node[i];
         const kp_sim_text *t = n->text_now < 2 ? kp_sim_node_text(n) : NULL;
-        if (!t || (uint64_t)t->off + t->n >= pool || n->link >= h->n_releases ||
+        if (!t || (uint64_t)t->off + t->n >= pool ||
+            (uint64_t)n->started.off + n->started.n >= pool || n->link >= h->n_releases ||
             n->running >= h->n_releases || (n->slot != KP_SIM_NO_SLOT && n->slot >= h->n_brokers) ||
             n->host >= strings || n->rack >= strings || n->config >= strings ||
             n->current >= strings || n->releases_dir >= strings || n->log_dir >= strings)
@@ -557,6 +558,20 @@ static uint32_t pool_take(kp_sim *sim, uint32_t c)
     return off;
 }
 
+static void pool_give(kp_sim *sim, const kp_sim_text *t)
+{
+    if (t->off == 0)
+        return;
+    memcpy(sim->pool + t->off, &sim->h->pool_free[t->size_class], sizeof(uint32_t));
+    sim->h->pool_free[t->size_class] = t->off;
+}
+
+void kp_sim_text_started(kp_sim *sim, kp_sim_node *node)
+{
+    pool_give(sim, &node->started);
+    node->started = (kp_sim_text) { 0 };
+}
+
 bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p, size_t n)
 {
     kp_sim_text old = *kp_sim_node_text(node);
@@ -570,9 +585,9 @@ bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p, size_t n)
     node->text[!node->text_now] = (kp_sim_text) { .off = off, .n = (uint32_t)n, .size_class = c };
     node->text_now = !node->text_now;
     node->text_gen++;
-    if (old.off != 0) {
-        memcpy(sim->pool + old.off, &sim->h->pool_free[old.size_class], sizeof(uint32_t));
-        sim->h->pool_free[old.size_class] = old.off;
-    }
+    if (kp_sim_has_process(node) && node->started.off == 0)
+        node->started = old;
+    else
+        pool_give(sim, &old);
     return true;
 }

@@ -164,8 +164,10 @@ static const kp_spec_key description_keys[] = {
              "auto.leader.rebalance.enable does",
       .example = "true", .common = true },
     { "breaking", KP_SPEC_MAP,
-      .doc = "by release, the keys of server.properties that it does not start with.  The key "
-             "kplay.sim.breaks_start stops every start, unless its value is false",
+      .doc =
+          "by release, the keys of server.properties that it does not start with.  The key "
+          "kplay.sim.breaks_start stops every start, unless its value is false; and a class of the "
+          "package kplay.sim.missing is in no jar, so that naming it stops a start, too",
       .example = "{ 3.9.1: [ log.message.format.version ] }", .below = &breaking_level,
       .common = true },
     { "timing", KP_SPEC_MAP, .doc = "how fast nodes and their network are",

@@ -98,6 +98,11 @@ static const char *release_line(kp_arena *a, const kp_sim *sim, const kp_sim_nod
 {
     const kp_sim_release_facts *f = kp_sim_facts_at(sim, n->running);
 
+    if (sign->line == KP_SIM_LINE_OPTION)
+        return "Unrecognized VM option 'UseConcMarkSweepGC'";
+    if (sign->line == KP_SIM_LINE_CLASS)
+        return "ERROR Exiting Kafka due to fatal exception: java.lang.ClassNotFoundException: "
+               "a class of the package kplay.sim.missing";
     if (sign->line == KP_SIM_LINE_JAVA)
         return kp_printf(a,
                          "Error: LinkageError occurred while loading main class kafka.Kafka: "
@@ -136,6 +141,8 @@ const char *kp_sim_line_text(kp_arena *a, const kp_sim *sim, const kp_sim_node *
     case KP_SIM_LINE_METADATA_OLD:
     case KP_SIM_LINE_METADATA_NEW:
     case KP_SIM_LINE_JAVA:
+    case KP_SIM_LINE_OPTION:
+    case KP_SIM_LINE_CLASS:
         return release_line(a, sim, n, sign);
     }
     return "";

@@ -156,6 +156,16 @@ kp_sim_refusal kp_sim_file_refusal(kp_sim *sim, const kp_sim_node *n)
     return judge_file(sim, n, read_file(sim, n));
 }
 
+static bool names_missing_class(const kp_sim *sim, start_file *f)
+{
+    const kp_value *all = kp_server_config_classes(sim->scratch, f);
+
+    for (size_t i = 0; i < kp_len(all); i++)
+        if (kp_starts_with(kp_get_text(kp_at(all, i), "class", ""), KP_SIM_MISSING))
+            return true;
+    return false;
+}
+
 /* Whether the process gets past reading its configuration; sets what it speaks. */
 static refusal read_start(kp_sim *sim, kp_sim_node *n)
 {
@@ -167,7 +177,8 @@ static refusal read_start(kp_sim *sim, kp_sim_node *n)
         n->bad_gen = n->text_gen;
         n->bad_link = n->link;
     }
-    refusal why = judge_file(sim, n, f);
+    refusal why = n->troubles & KP_SIM_OTHER_JAVA ? (refusal) { KP_SIM_LINE_OPTION, 0 }
+                                                  : judge_file(sim, n, f);
     if (why.line)
         return why;
     n->ibp = f->ibp && facts->zookeeper ? kp_sim_ibp_level(f->ibp) : kp_sim_ibp_newest(facts);
@@ -176,6 +187,8 @@ static refusal read_start(kp_sim *sim, kp_sim_node *n)
         return (refusal) { KP_SIM_LINE_NODE_ID, 0 };
     if (n->troubles & KP_SIM_LOOPING)
         return (refusal) { KP_SIM_LINE_CONFIG, -2 };
+    if (names_missing_class(sim, f))
+        return (refusal) { KP_SIM_LINE_CLASS, 0 };
     return (refusal) { 0, 0 };
 }
 
@@ -214,6 +227,7 @@ static void launch(kp_sim *sim, int32_t node)
     n->again = false;
     n->step = 0;
     n->log_at += 20000;
+    kp_sim_text_started(sim, n);
     refusal why = read_start(sim, n);
     if (why.line) {
         n->again = (n->troubles & KP_SIM_LOOPING) != 0;

@@ -24,10 +24,12 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 5u
+#define KP_SIM_FORMAT 6u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17        /* of hosts whose Java is not said */
+/* A class of this package is in no jar of any host; a node whose file names one does not start. */
+#define KP_SIM_MISSING "kplay.sim.missing."
 #define KP_SIM_SIGNS 8u       /* lines of a node's log that are kept */
 #define KP_SIM_HOLDER 96u     /* bytes of a fence's holder */
 #define KP_SIM_CONFIGS 512u   /* dynamic configs in all */
@@ -64,7 +66,9 @@ typedef enum kp_sim_line {
     KP_SIM_LINE_METADATA_NEW,
     KP_SIM_LINE_UNCLEAN, /* controlled shutdown was not answered */
     KP_SIM_LINE_RECOVERY,
-    KP_SIM_LINE_JAVA, /* the release was compiled for a newer Java */
+    KP_SIM_LINE_JAVA,   /* the release was compiled for a newer Java */
+    KP_SIM_LINE_OPTION, /* one of its options is none of its Java */
+    KP_SIM_LINE_CLASS,  /* a class of its file is in no jar */
 } kp_sim_line;
 
 /* Why a process ends in its start: its last line, and what stands in it; line 0: it does not. */
@@ -89,9 +93,13 @@ enum {
     KP_SIM_BAD_CONFIG = 32,
     KP_SIM_NO_STOP = 64,
     KP_SIM_NO_REJOIN = 128,
-    KP_SIM_LOOPING = 256,   /* dies in start-up; its supervisor starts it again */
-    KP_SIM_ELSEWHERE = 512, /* another process is registered as this broker */
+    KP_SIM_LOOPING = 256,      /* dies in start-up; its supervisor starts it again */
+    KP_SIM_ELSEWHERE = 512,    /* another process is registered as this broker */
     KP_SIM_OLD_RELEASE = 1024, /* its start script names the release it last ran */
+    KP_SIM_OTHER_JAVA = 2048,  /* its next start's Java refuses an option of its process */
+    KP_SIM_LOG4J1 = 4096,      /* its service gives it a log4j 1 configuration of its own */
+    KP_SIM_SHORT_STOP = 8192,  /* its unit's stop limit is systemd's default */
+    KP_SIM_AGENT = 16384,      /* puppet runs on its host */
 };
 
 typedef struct kp_sim_text {
@@ -122,6 +130,7 @@ typedef struct kp_sim_node {
     kp_sim_text text[2]; /* server.properties: text[text_now] */
     uint8_t text_now;
     uint32_t text_gen; /* how often it was replaced */
+    kp_sim_text started; /* what its process read, when it was replaced since; off 0: it was not */
     int32_t ibp;       /* level the process speaks */
     int32_t pid, restarts;
     bool service_failed;
@@ -188,6 +197,10 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_CRASH_LOOP,
     KP_SIM_F_REGISTERED_ELSEWHERE,
     KP_SIM_F_STARTS_OLD_RELEASE,
+    KP_SIM_F_JAVA_EXCHANGED,
+    KP_SIM_F_LOG4J1,
+    KP_SIM_F_SHORT_STOP_LIMIT,
+    KP_SIM_F_CONFIG_AGENT,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 
@@ -463,6 +476,7 @@ void kp_sim_block_ready(kp_sim *sim); /* filled: what lies beside it is made */
 void kp_sim_commit(kp_sim *sim);
 bool kp_sim_text_set(kp_sim *sim, kp_sim_node *node, const void *p,
                      size_t n);    /* false: the pool is full */
+void kp_sim_text_started(kp_sim *sim, kp_sim_node *node); /* a process reads the present one */
 size_t kp_sim_pool_need(size_t n); /* bytes of the pool that a text of n bytes takes */
 static inline const char *kp_sim_string(const kp_sim *sim, uint32_t off)
 {
@@ -471,6 +485,11 @@ static inline const char *kp_sim_string(const kp_sim *sim, uint32_t off)
 static inline const kp_sim_text *kp_sim_node_text(const kp_sim_node *node)
 {
     return &node->text[node->text_now];
+}
+/* What its process read when it started. */
+static inline const kp_sim_text *kp_sim_text_read(const kp_sim_node *node)
+{
+    return node->started.off ? &node->started : kp_sim_node_text(node);
 }
 
 /* partitions.c: the one way a partition changes, and what follows from placement */

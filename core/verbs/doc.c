@@ -150,9 +150,11 @@ char *kp_doc_effects(kp_arena *a)
     return kp_strdup(a, kp_buf_text(&b));
 }
 
+/* By the bits of kp_guard_when. */
 static const char *const when[] = { "before anything disruptive (a stop)",
                                     "before a start or a switch of release",
-                                    "before anything irreversible" };
+                                    "before anything irreversible",
+                                    "ahead of a run, beside those before a stop and a start" };
 
 char *kp_doc_guard(kp_arena *a)
 {

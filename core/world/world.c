@@ -17,8 +17,10 @@ static const kp_req_field config[] = { FIELD(TEXT, config.resource, "a resource"
 static const kp_req_field lag[] = { FIELD(VALUE, lag.groups, NULL), { 0 } };
 static const kp_req_field host[] = { FIELD(VALUE, host.dirs, NULL), { 0 } };
 static const kp_req_field znode[] = { FIELD(TEXT, znode.path, "a path"), { 0 } };
-static const kp_req_field proof[] = { FIELD(TEXT, proof.version, "a version"), { 0 } };
 static const kp_req_field release[] = { FIELD(TEXT, release.version, "a version"), { 0 } };
+static const kp_req_field proof[] = { FIELD(TEXT, proof.version, "a version"),
+                                      FIELD(VALUE, proof.classes, NULL),
+                                      { 0 } };
 static const kp_req_field fence[] = { FIELD(TEXT, fence.over, NULL),
                                       FIELD(TEXT, fence.who, NULL),
                                       { 0 } };

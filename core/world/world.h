@@ -92,13 +92,18 @@ typedef enum kp_req {
      *     gets on} (from `since` on)
      *   pids: all of them, when several run the file; script: what runs is a shell, the start
      *     script and not the node yet
-     *   service = {state, restarts, ...}, free (bytes, smallest log dir)
+     *   service = {manager = "systemd"|"command", state, restarts; of a unit stop_timeout (ms
+     *     until it is killed; -1: never), send_sigkill, kill_mode, ...}, free (bytes, smallest
+     *     log dir)
      *   fence = {epoch (0: never raised), holder (the run that may act; nil: nobody), last (the run
      *     that gave the host back, when nobody holds it), by (who raised it or gave it back), since
      *     (UTC; nil: not known)}
+     *   agents = list of text, configuration agents among the host's processes ("puppet"): only
+     *     when the question has `agents`, and only those that the user who looks can see
      * since: offset in the log file that `signs` begin at; -1: do not read the log.  dirs: log dirs
      * (list of text) as an earlier answer told them, to look at instead of those of the file or
-     * process, for what a process that is gone has left; NULL: find out. */
+     * process, for what a process that is gone has left; NULL: find out.  agents: look at the
+     * command line of every process of the host, some 5 ms of its CPU for each 100 of them. */
 
     KP_Q_FILE, /* the node's server.properties (layout.config) -> {path, bytes, sha256} */
 
@@ -117,13 +122,24 @@ typedef enum kp_req {
      * not start; both nil when none is known, why (one line): not ran, and that says nothing about
      * the node, java ("17.0.12"; nil: no Java was found), java_major, java_path, file_sha256 (of
      * the file that was proved; the running process's --override words are proved with it),
-     * release_dir}
+     * release_dir, classes_missing = list of text, those of `classes` that are in no jar and no
+     * directory which a process of that release would load, class_path_known (false: no process
+     * runs, or a part of its class path cannot be read: what is missing may be there), jvm_tried
+     * (the running process's options were tried, by java_path OPTIONS -version: false when it runs
+     * on that very Java, which takes them, or when none runs), jvm_refused = list of text, Java's
+     * own words for each option that it does not start with, jvm_why (one line; nil: none): why it
+     * is not known whether it does, log4j (the log4j 1 configuration, of the process's
+     * -Dlog4j.configuration; nil: none)}
      * kind: "config" KafkaConfig refuses the file; "java" the release needs a newer Java;
      * "incomplete" a class or jar of Kafka's own is missing; "missing" no such release is there.
      * Not seen by it: unknown keys (they are legal), classes that are only loaded later
      * (authorizers), data on disk; nor what only the service has (a config provider's secrets,
      * plugins, when no process runs whose class path could be read): not ran then, and why says
-     * it.  StorageTool is in every release from 2.8 on, in both modes. */
+     * it.  StorageTool is in every release from 2.8 on, in both modes.
+     * classes: list of {class, path}, classes to look for by name in the directory of each jar;
+     * path (text or nil): a class path of its own that it is loaded from as well.  No JVM is
+     * started for it.  Of the options those are not tried that do something outside of the JVM or
+     * take its memory: agents, system properties, logs, paths, recordings, sizes of the heap. */
 
     KP_Q_RELEASE,
     /* release: what the staged release `version` on the host of `node` is, by its own programs (its
@@ -195,13 +211,18 @@ typedef struct kp_request {
         struct {
             int64_t since;
             const kp_value *dirs;
+            bool agents;
         } host;
         struct {
             const char *path;
         } znode;
         struct {
             const char *version;
-        } proof, release, link;
+            const kp_value *classes;
+        } proof;
+        struct {
+            const char *version;
+        } release, link;
         struct {
             const char *over, *who;
         } fence;

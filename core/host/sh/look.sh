@@ -79,12 +79,14 @@ if [ -n "$releases" ] && [ -d "$releases" ]; then
 fi
 if [ -n "$unit" ]; then
     systemctl show -p LoadState -p ActiveState -p SubState -p MainPID -p InvocationID \
-        -p NRestarts -p Result -p TimeoutStopUSec -p Restart -p KillMode "$unit" \
+        -p NRestarts -p Result -p TimeoutStopUSec -p Restart -p KillMode \
+        -p SendSIGKILL "$unit" \
         2>/dev/null | sed 's/^\([A-Za-z]*\)=/unit.\1 /'
 elif [ -n "$has_status" ]; then
     say status.rc "$status_rc"
     say status.said "${status_said%%"$nl"*}"
 fi
+[ -z "$agents" ] || config_agents
 if [ -n "$state" ] && [ -r "$state/epoch" ]; then
     { read -r held holder; read -r held_since held_by; } <"$state/epoch"
     say fence.epoch "$held"

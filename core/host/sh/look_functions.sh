@@ -63,6 +63,25 @@ class_path() {
     unset IFS
     set +f
 }
+# config_agents: by their program, or the script that an interpreter runs: one of the first words of
+# a command line.
+config_agents() {
+    say agents yes
+    for p in $(grep -lF -e puppet -e chef-client -e cinc-client -e salt-minion -e cf-execd \
+        -e cf-agent -e ansible-pull -e unattended-upgrade /proc/[0-9]*/cmdline 2>/dev/null); do
+        { tr '\0' '\n' <"$p" | head -n 4; } 2>/dev/null | {
+            read -r word
+            agent "${word%% *}"
+            while read -r word; do [ ! -f "$word" ] || [ ! -x "$word" ] || agent "$word"; done
+        }
+    done
+}
+agent() {
+    case ${1##*/} in
+    puppet | chef-client | cinc-client | salt-minion | cf-execd | cf-agent | ansible-pull | \
+        unattended-upgrade | unattended-upgrade-shutdown) say agent "${1##*/}" ;;
+    esac
+}
 # open_files: where the process is, and what it has open, in the order in which it was opened; then
 # the ports it listens on.
 open_files() {

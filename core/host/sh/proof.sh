@@ -15,19 +15,26 @@ done
 [ -r "$config" ] || unknown "$config cannot be read"
 say file_sha256 "$(sha256sum <"$config" | cut -c1-64)"
 find_process
-find_java || unknown 'no Java was found'
-say java_path "$java"
-[ -z "$guessed" ] || say guessed yes
-[ -n "$has_tool" ] || unknown "release $version has no StorageTool to ask"
 umask 077
 scratch=$(mktemp -d) || unknown 'no directory can be made for its output'
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 95' HUP INT PIPE TERM
-file=$config class_path="$dir/libs/*"
+list='' other=''
 if [ "$pid" != 0 ]; then
     list=$(arguments "$pid" | sed -n 's/^class_path //p' | tr ':' '\n')
     [ -z "$list" ] || say class_path yes
-    other=$(other_jars "$list" | tr '\n' ':')
+    other=$(other_jars "$list")
+    args_of "$pid" | sed -n 's/^-Dlog4j\.configuration=/log4j /p' | tail -n 1 # which Java takes
+fi
+[ -z "$classes" ] || look_for_classes
+find_java || unknown 'no Java was found'
+say java_path "$java"
+[ -z "$guessed" ] || say guessed yes
+[ "$pid" = 0 ] || [ "/proc/$pid/exe" -ef "$java" ] || try_options
+[ -n "$has_tool" ] || unknown "release $version has no StorageTool to ask"
+file=$config class_path="$dir/libs/*"
+if [ "$pid" != 0 ]; then
+    other=$(printf '%s' "$other" | tr '\n' ':')
     class_path=$class_path${other:+:${other%:}}
     overrides=
     [ ! "$(config_of "$pid")" -ef "$config" ] ||
@@ -41,8 +48,7 @@ if [ "$pid" != 0 ]; then
     fi
 fi
 (
-    cd "$scratch" || exit
-    unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH
+    alone || exit
     exec timeout -k 2 "$limit" "$java" -showversion -Xmx128m -Xshare:auto \
         -XX:+IgnoreUnrecognizedVMOptions -XX:TieredStopAtLevel=1 -XX:-UsePerfData \
         -Dlog4j.configuration=file:/dev/null -Dlog4j2.level=OFF \

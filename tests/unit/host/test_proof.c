@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define JAR "PK\005\006 the end of a zip"
@@ -73,10 +75,13 @@ static const char on_disk[] =
 static const char no_memory[] = "Error occurred during initialization of VM\n"
                                 "Could not reserve enough space for object heap\n";
 
+static const kp_value *the_classes; /* looked for; NULL: none */
+
 static const kp_value *ask(place *p, const char *version)
 {
     answer r = { 0 };
-    kp_host_proof(place_host(p), p->a, version, place_soon(), place_answer, &r);
+    kp_host_proving q = { .version = version, .classes = the_classes, .deadline = place_soon() };
+    kp_host_proof(place_host(p), p->a, &q, place_answer, &r);
     return place_ok(p, &r);
 }
 
@@ -339,7 +344,8 @@ static void test_a_version_is_one_word_of_a_path(void **state)
 {
     place *p = *state;
     answer r = { 0 };
-    kp_host_proof(place_host(p), p->a, "../../x", place_soon(), place_answer, &r);
+    kp_host_proving q = { .version = "../../x", .deadline = place_soon() };
+    kp_host_proof(place_host(p), p->a, &q, place_answer, &r);
     place_fails(p, &r, KP_INTERNAL, "no such version");
 }
 
@@ -351,10 +357,195 @@ static void test_a_java_that_hangs(void **state)
     executable(p, "bin/java",
                kp_printf(p->a, "#!/bin/sh\necho $$ >%s/calls/pid\nexec sleep 60\n", p->dir));
     answer r = { 0 };
-    kp_host_proof(place_host(p), p->a, "3.9.1", kp_mono_now() + 6 * KP_SECOND, place_answer, &r);
+    kp_host_proving q = { .version = "3.9.1", .deadline = kp_mono_now() + 6 * KP_SECOND };
+    kp_host_proof(place_host(p), p->a, &q, place_answer, &r);
     const kp_value *v = place_ok(p, &r);
     assert_string_equal(kp_get_text(v, "why", ""), "it was not ready in time");
     assert_false(place_alive(atoi(place_read(p, "calls/pid"))));
+}
+
+/* ---- classes that the file names ---- */
+
+/* A jar as a zip's directory has its names: behind the bytes of a number. */
+static void jar_with(place *p, const char *name, const char *entry)
+{
+    FILE *f = fopen(place_write(p, name, "%s", ""), "w");
+    assert_non_null(f);
+    fwrite("PK\001\002\n\0\0\0", 1, 8, f);
+    fwrite(entry, 1, strlen(entry), f);
+    fwrite("\0\0PK\005\006 end", 1, 10, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* "NAME NAME ..." of what is missing; those of `wanted` are looked for, a class path of its own
+ * behind '@'. */
+static const char *missing(place *p, const char *wanted, bool *ret_known)
+{
+    kp_builder list = kp_list_begin(p->a);
+    KP_AUTO_BUF names = KP_BUF_INIT(4096);
+    for (const char *w = wanted; *w;) {
+        size_t n = strcspn(w, " ");
+        char *name = kp_strndup(p->a, w, n), *at = strchr(name, '@');
+        if (at)
+            *at = '\0';
+        kp_list_add(&list, kp_map(p->a, "class", kp_text(p->a, name), "path",
+                                  at ? kp_text(p->a, at + 1) : NULL, NULL));
+        w += n + (w[n] == ' ');
+    }
+    the_classes = kp_list_end(&list);
+    const kp_value *v = ask(p, "4.0.1");
+    the_classes = NULL;
+    const kp_value *all = kp_get(v, "classes_missing");
+    assert_true(kp_is(all, KP_LIST));
+    for (size_t i = 0; i < kp_len(all); i++)
+        kp_buf_fmt(&names, "%s%s", i ? " " : "", kp_as_text(kp_at(all, i), "?"));
+    *ret_known = kp_get_bool(v, "class_path_known", false);
+    return kp_strdup(p->a, kp_buf_text(&names));
+}
+
+static void test_classes_are_looked_for(void **state)
+{
+    place *p = *state;
+    bool known;
+    good_host(p);
+    assert_null(kp_get(ask(p, "4.0.1"), "classes_missing")); /* nobody asked */
+    jar_with(p, "releases/kafka_2.13-4.0.1/libs/kafka-a.jar", "org/apache/A.class");
+    jar_with(p, "releases/kafka_2.13-4.0.1/libs/kafka-m.jar",
+             "META-INF/versions/11/org/apache/M$N.class");
+    jar_with(p, "releases/kafka_2.13-3.9.1/libs/old.jar", "com/acme/OnlyOld.class");
+    jar_with(p, "plugins/acme.jar", "com/acme/P.class");
+    jar_with(p, "remote/tier.jar", "com/acme/Tier.class");
+    place_write(p, "classes/com/acme/D.class", "%s", "");
+    assert_string_equal(missing(p, "org.apache.A org.apache.M$N com.acme.P", &known), "com.acme.P");
+    assert_false(known); /* no process */
+    int pid = place_broker_with(kp_printf(p->a,
+                                          "%s/releases/kafka_2.13-3.9.1/libs/old.jar:"
+                                          "%s/plugins/*:%s/classes",
+                                          p->dir, p->dir, p->dir),
+                                p->config, NULL);
+    assert_string_equal(missing(p, "org.apache.A com.acme.P com.acme.D", &known), "");
+    assert_true(known);
+    /* Neither the end of another's name nor the jar of the release that is left. */
+    assert_string_equal(missing(p, "apache.A A com.acme.Px acme.D com.acme.OnlyOld", &known),
+                        "apache.A A com.acme.Px acme.D com.acme.OnlyOld");
+    assert_true(known);
+    const char *own = kp_printf(p->a, "com.acme.Tier com.acme.Tier@%s/remote/*", p->dir);
+    assert_string_equal(missing(p, own, &known), "com.acme.Tier");
+    place_gone(p, (kill(pid, SIGKILL), waitpid(pid, NULL, 0), pid));
+    place_broker_with("libs/acme.jar:/x.jar", p->config, NULL); /* below nobody knows what */
+    assert_string_equal(missing(p, "com.acme.P", &known), "com.acme.P");
+    assert_false(known);
+}
+
+static void test_more_classes_than_are_looked_for(void **state)
+{
+    place *p = *state;
+    answer r = { 0 };
+    kp_builder list = kp_list_begin(p->a);
+    for (int i = 0; i < 9000; i++)
+        kp_list_add(&list, kp_map(p->a, "class", kp_textf(p->a, "com.acme.A%d", i), NULL));
+    kp_host_proving q = { .version = "4.0.1",
+                          .classes = kp_list_end(&list),
+                          .deadline = place_soon() };
+    kp_host_proof(place_host(p), p->a, &q, place_answer, &r);
+    place_fails(p, &r, KP_CONFIG, "9000 classes are more than are looked for");
+}
+
+/* ---- the options of its JVM ---- */
+
+/* A Java that refuses what it does not know, as a real one does, and keeps what it was given. */
+static void picky_java(place *p, const char *refuses)
+{
+    executable(p, "bin/java",
+               kp_printf(p->a,
+                         "#!/bin/sh\nfor word; do case $word in\n"
+                         "%s) echo 'OpenJDK warning: old'\n"
+                         "    echo \"Unrecognized VM option '${word#-XX:[+]}'\"\n"
+                         "    echo 'Error: Could not create the Java Virtual Machine.'; exit 1 ;;\n"
+                         "-XX:Odd) echo 'no memory'; exit 1 ;;\n"
+                         "esac; done\n"
+                         "printf '%%s ' \"$@\" >>%s/calls/tried\n"
+                         "echo 'openjdk version \"25\"'; cat %s/says\n",
+                         refuses, p->dir, p->dir));
+}
+
+static const kp_value *tried(place *p, const char *const *options)
+{
+    int pid = place_broker_jvm(options, p->config);
+    place_write(p, "calls/tried", "%s", "");
+    const kp_value *v = ask(p, "4.0.1");
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return v;
+}
+
+static const char *first(const kp_value *v)
+{
+    return kp_as_text(kp_at(kp_get(v, "jvm_refused"), 0), "none");
+}
+
+static void test_options_are_tried_by_the_next_java(void **state)
+{
+    static const char *const sound[] = { "-Xmx4g",
+                                         "-XX:+UseG1GC",
+                                         "-XX:MaxGCPauseMillis=20",
+                                         "--add-opens",
+                                         "java.base/java.lang=ALL-UNNAMED",
+                                         "-Xlog:gc:file=/var/log/gc.log",
+                                         "-javaagent:/opt/jmx.jar=7071",
+                                         "-Dcom.sun.management.jmxremote.port=9999",
+                                         "-XX:HeapDumpPath=/var/dumps",
+                                         "-XX:InitialHeapSize=4g",
+                                         "-XX:+AlwaysPreTouch",
+                                         "-XX:OnOutOfMemoryError=kill -9 %p",
+                                         "-cp",
+                                         "/x.jar",
+                                         NULL };
+    static const char *const two[] = { "-XX:+UseConcMarkSweepGC", "-XX:+AggressiveOpts",
+                                       "-XX:+UseG1GC", NULL };
+    /* Java 8 as kafka-run-class.sh starts it, and gives a newer one other words. */
+    static const char *const script[] = { "-XX:+UseG1GC",
+                                          "-Xloggc:/l/gc.log",
+                                          "-verbose:gc",
+                                          "-XX:+PrintGCDetails",
+                                          "-XX:+PrintGCDateStamps",
+                                          "-XX:+PrintGCTimeStamps",
+                                          "-XX:+UseGCLogFileRotation",
+                                          "-XX:NumberOfGCLogFiles=10",
+                                          "-XX:GCLogFileSize=100M",
+                                          NULL };
+    static const char *const own[] = { "-XX:+PrintGCDateStamps", NULL };
+    static const char *const odd[] = { "-XX:Odd", NULL };
+    place *p = *state;
+    good_host(p);
+    picky_java(p, "-XX:+UseConcMarkSweepGC|-XX:+AggressiveOpts|-XX:+PrintGCDateStamps");
+    const kp_value *v = tried(p, sound);
+    assert_true(kp_get_bool(v, "jvm_tried", false));
+    assert_int_equal(kp_len(kp_get(v, "jvm_refused")), 0);
+    assert_true(kp_starts_with(place_read(p, "calls/tried"),
+                               "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 --add-opens "
+                               "java.base/java.lang=ALL-UNNAMED -Xmx256m -XX:-UsePerfData "
+                               "-version "));
+    v = tried(p, two);
+    assert_int_equal(kp_len(kp_get(v, "jvm_refused")), 2); /* it names the first one alone */
+    assert_string_equal(first(v), "Unrecognized VM option 'UseConcMarkSweepGC'");
+    assert_int_equal(kp_len(kp_get(tried(p, script), "jvm_refused")), 0);
+    assert_string_equal(first(tried(p, own)), "Unrecognized VM option 'PrintGCDateStamps'");
+    v = tried(p, odd);
+    assert_string_equal(kp_get_text(v, "jvm_why", ""), "no memory");
+    assert_string_equal(first(v), "none");
+    assert_false(kp_get_bool(ask(p, "4.0.1"), "jvm_tried", true)); /* no process */
+}
+
+static void test_the_log4j_configuration_is_told(void **state)
+{
+    static const char *const options[] = { "-Dlog4j.configuration=file:/first",
+                                           "-Dlog4j.configuration=file:/etc/log4j.properties",
+                                           NULL };
+    place *p = *state;
+    good_host(p);
+    assert_string_equal(kp_get_text(tried(p, options), "log4j", ""), "file:/etc/log4j.properties");
+    assert_null(kp_get(ask(p, "4.0.1"), "log4j"));
 }
 
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, place_setup, place_teardown)
@@ -370,6 +561,10 @@ int main(void)
         PLACED(test_the_java_of_the_unit),
         PLACED(test_jars_beside_the_release),
         PLACED(test_overrides_are_proved_with_the_file),
+        PLACED(test_classes_are_looked_for),
+        PLACED(test_more_classes_than_are_looked_for),
+        PLACED(test_options_are_tried_by_the_next_java),
+        PLACED(test_the_log4j_configuration_is_told),
         PLACED(test_a_version_is_one_word_of_a_path),
         PLACED(test_a_java_that_hangs),
     };

@@ -414,7 +414,7 @@ static void test_systemd_unit(void **state)
     place_write(p, "unit",
                 "LoadState=loaded\nActiveState=active\nSubState=running\nMainPID=%d\n"
                 "InvocationID=c0ffee\nNRestarts=2\nResult=success\nTimeoutStopUSec=5min 30s\n"
-                "Restart=on-failure\nKillMode=control-group\n",
+                "Restart=on-failure\nKillMode=control-group\nSendSIGKILL=no\n",
                 pid);
     const char *tool = place_write(p, "bin/systemctl", "#!/bin/sh\ncat %s/unit\n", p->dir);
     assert_int_equal(chmod(tool, 0755), 0);
@@ -429,7 +429,8 @@ static void test_systemd_unit(void **state)
                                   "{\"invocation_id\":\"c0ffee\",\"kill_mode\":\"control-group\","
                                   "\"loaded\":\"loaded\",\"main_pid\":%d,\"manager\":\"systemd\","
                                   "\"restart\":\"on-failure\",\"restarts\":2,"
-                                  "\"result\":\"success\",\"state\":\"active\","
+                                  "\"result\":\"success\",\"send_sigkill\":\"no\","
+                                  "\"state\":\"active\","
                                   "\"stop_timeout\":330000,\"sub\":\"running\"}",
                                   pid));
     static const struct {
@@ -759,6 +760,42 @@ static void test_one_look_when_it_is_known(void **state)
     assert_int_equal(place_count(place_read(p, "looks"), "x"), 6);
 }
 
+/* By the script that an interpreter runs; a file of that name that is looked at is none. */
+static void test_configuration_agents(void **state)
+{
+    static const char *const scripts[] = { "opt/bin/puppet", "opt/bin/chef-client" };
+    place *p = *state;
+    kp_host *h = place_host(p);
+    assert_null(kp_get(place_state(p, h, NULL, -1), "agents"));
+    pid_t pid[2];
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = place_write(p, scripts[i], "#!/bin/sh\nsleep 60 & wait\n");
+        assert_int_equal(chmod(path, i == 0 ? 0755 : 0644), 0);
+        pid[i] = fork();
+        if (pid[i] == 0) {
+            setsid();
+            execl("/bin/sh", "sh", path, "agent", (char *)NULL);
+            _exit(127);
+        }
+    }
+    bool seen = false, wrong = false;
+    for (int i = 0; i < 50 && !seen; i++) {
+        answer r = { 0 };
+        kp_host_question q = { .log_since = -1, .agents = true, .deadline = place_soon() };
+        kp_host_state(h, p->a, &q, place_answer, &r);
+        const kp_value *agents = kp_get(place_ok(p, &r), "agents");
+        assert_true(kp_is(agents, KP_LIST));
+        seen = kp_list_has_text(agents, "puppet");
+        wrong = wrong || kp_list_has_text(agents, "chef-client");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        kill(-pid[i], SIGKILL);
+        waitpid(pid[i], NULL, 0);
+    }
+    assert_true(seen);
+    assert_false(wrong);
+}
+
 /* Forgotten between its two round trips, it answers nobody. */
 static void test_cancelled_between_two_looks(void **state)
 {
@@ -806,6 +843,7 @@ int main(void)
         TEST(test_releases_that_are_not_whole),
         TEST(test_file_inside_a_release),
         TEST(test_one_look_when_it_is_known),
+        TEST(test_configuration_agents),
         TEST(test_cancelled_between_two_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

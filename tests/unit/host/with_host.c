@@ -206,13 +206,21 @@ int place_broker(place *p, const char *release, const char *config)
     return place_broker_with(jar, config, NULL);
 }
 
-int place_broker_with(const char *class_path, const char *config, const char *override)
+enum { WORDS_MOST = 64 };
+
+/* A process whose command line is that of the sleeper, then these words. */
+static int start_words(const char *config, const char *const *words)
 {
+    const char *argv[WORDS_MOST] = { "java", "-c", SLEEPER, config };
+    size_t given = 4;
+    for (; *words; words++) {
+        assert_true(given < WORDS_MOST - 1);
+        argv[given++] = *words;
+    }
     pid_t pid = fork();
     if (pid == 0) {
         setsid();
-        execl("/bin/sh", "java", "-c", SLEEPER, config, "-cp", class_path, "kafka.Kafka", config,
-              override ? "--override" : NULL, override, (char *)NULL);
+        execv("/bin/sh", (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     assert_true(pid > 0);
@@ -230,6 +238,27 @@ int place_broker_with(const char *class_path, const char *config, const char *ov
         usleep(10000);
     }
     return pid;
+}
+
+int place_broker_with(const char *class_path, const char *config, const char *override)
+{
+    const char *words[] = {
+        "-cp", class_path, "kafka.Kafka", config, override ? "--override" : NULL, override, NULL
+    };
+    return start_words(config, words);
+}
+
+int place_broker_jvm(const char *const *options, const char *config)
+{
+    const char *words[WORDS_MOST] = { NULL };
+    size_t n = 0;
+    for (; options[n]; n++) {
+        assert_true(n < WORDS_MOST - 8);
+        words[n] = options[n];
+    }
+    words[n++] = "kafka.Kafka";
+    words[n] = config;
+    return start_words(config, words);
 }
 
 bool place_alive(int pid)

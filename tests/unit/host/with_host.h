@@ -61,6 +61,8 @@ void place_fence(place *p, kp_host *h, const char *cluster, int64_t epoch, const
 int place_broker(place *p, const char *release, const char *config);
 /* Likewise, with a class path and, when it is not NULL, with --override OVERRIDE. */
 int place_broker_with(const char *class_path, const char *config, const char *override);
+/* Likewise, with the options of its JVM. */
+int place_broker_jvm(const char *const *options, const char *config);
 bool place_alive(int pid);
 void place_gone(place *p, int pid); /* waits until it is */
 int place_count(const char *text, const char *part);

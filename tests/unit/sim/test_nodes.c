@@ -332,7 +332,7 @@ static void a_rolling_bump_on_uniform_binaries_works(void **state)
         assert_string_equal(protocol(&c, id, "value"), "2.8");
         assert_string_equal(protocol(&c, id, "default"), "3.9-IV0");
         edit_file(&c, id, "{'inter.broker.protocol.version':'3.9'}");
-        assert_string_equal(protocol(&c, id, "value"), "2.8-IV1"); /* the process, not the file */
+        assert_string_equal(protocol(&c, id, "value"), "2.8"); /* the process, not the file */
         restart(&c, id);
         assert_string_equal(protocol(&c, id, "value"), "3.9");
     }

@@ -128,6 +128,116 @@ static void a_question_needs_a_version(void **state)
     cluster_close(&c);
 }
 
+/* ---- what the next start loads, and with which options ---- */
+
+static const kp_value *proof_of_class(cluster *c, const char *class)
+{
+    const kp_value *one = kp_map(c->a, "class", kp_text(c->a, class), NULL);
+    kp_builder list = kp_list_begin(c->a);
+    kp_list_add(&list, one);
+    return told(c, (kp_request) { .kind = KP_Q_PROOF,
+                                  .node = 2,
+                                  .proof = { .version = "3.9.1", .classes = kp_list_end(&list) } });
+}
+
+static void a_class_that_is_nowhere(void **state)
+{
+    cluster c = cluster_of(KRAFT);
+    (void)state;
+    assert_null(kp_get(proof(&c, "3.9.1"), "classes_missing"));
+    assert_int_equal(kp_len(kp_get(proof_of_class(&c, "com.acme.A"), "classes_missing")), 0);
+    const kp_value *v = proof_of_class(&c, "kplay.sim.missing.A");
+    assert_true(kp_list_has_text(kp_get(v, "classes_missing"), "kplay.sim.missing.A"));
+    assert_true(kp_get_bool(v, "class_path_known", false));
+    edit_file(&c, 2, "{'metric.reporters':'com.acme.B'}");
+    assert_true(starts(&c, "3.9.1"));
+    edit_file(&c, 2, "{'metric.reporters':'com.acme.B,kplay.sim.missing.A'}");
+    assert_false(starts(&c, "3.9.1"));
+    assert_true(log_says(&c, 2, "ClassNotFoundException"));
+    edit_file(&c, 2, "{'metric.reporters':false}");
+    start(&c, 2);
+    assert_true(until_in_sync(&c, 2, KP_MINUTE) >= 0);
+    cluster_close(&c);
+}
+
+static void a_java_that_was_exchanged(void **state)
+{
+    cluster c = cluster_of(KRAFT);
+    (void)state;
+    assert_int_equal(kp_len(kp_get(proof(&c, "3.9.1"), "jvm_refused")), 0);
+    fault(&c, "{'fault':'java_exchanged','node':2,'lasts':'3m'}");
+    const kp_value *v = proof(&c, "3.9.1");
+    assert_true(kp_get_bool(v, "jvm_tried", false));
+    assert_int_equal(kp_len(kp_get(v, "jvm_refused")), 1);
+    assert_false(starts(&c, "3.9.1"));
+    assert_true(log_says(&c, 2, "Unrecognized VM option"));
+    pass(&c, 3 * KP_MINUTE);
+    start(&c, 2);
+    assert_true(until_in_sync(&c, 2, KP_MINUTE) >= 0);
+    assert_int_equal(kp_len(kp_get(proof(&c, "3.9.1"), "jvm_refused")), 0);
+    cluster_close(&c);
+}
+
+/* ---- what a host shows of it ---- */
+
+static const kp_value *looked_at(cluster *c)
+{
+    return told(
+        c, (kp_request) { .kind = KP_Q_HOST, .node = 2, .host = { .since = -1, .agents = true } });
+}
+
+static void what_a_host_shows_while_a_fault_lasts(void **state)
+{
+    cluster c = cluster_of(KRAFT);
+    (void)state;
+    for (int turn = 0; turn < 2; turn++) { /* during them, and after */
+        bool now = turn == 0;
+        if (now) {
+            fault(&c, "{'fault':'config_agent','node':2,'lasts':'1m'}");
+            fault(&c, "{'fault':'short_stop_limit','node':2,'lasts':'1m'}");
+            fault(&c, "{'fault':'log4j1','node':2,'lasts':'1m'}");
+        }
+        const kp_value *host = looked_at(&c);
+        assert_int_equal(kp_list_has_text(kp_get(host, "agents"), "puppet"), now);
+        assert_null(kp_get(host_of(&c, 2), "agents")); /* not asked */
+        assert_int_equal(kp_get_int(kp_get(host, "service"), "stop_timeout", 0), now ? 90000 : -1);
+        assert_int_equal(kp_get(proof(&c, "4.0.1"), "log4j") != NULL, now);
+        pass(&c, KP_MINUTE + KP_SECOND);
+    }
+    cluster_close(&c);
+}
+
+/* ---- the file and the process that read it ---- */
+
+static const char *threads(cluster *c)
+{
+    const kp_value *all = told(
+        c, (kp_request) { .kind = KP_Q_CONFIG, .node = 2, .config = { .resource = "broker" } });
+    return kp_get_text(kp_get(kp_get(all, "2"), "num.io.threads"), "value", "not set");
+}
+
+static void a_process_has_what_it_read(void **state)
+{
+    cluster c = cluster_of(KRAFT);
+    (void)state;
+    assert_string_equal(threads(&c), "not set");
+    edit_file(&c, 2, "{'num.io.threads':'9'}");
+    edit_file(&c, 2, "{'num.io.threads':'16'}");
+    assert_string_equal(threads(&c), "not set");
+    kp_sim *copy = kp_sim_copy(c.sim); /* it is of the state */
+    cluster other = cluster_from(copy);
+    assert_string_equal(threads(&other), "not set");
+    cluster_close(&other);
+    restart(&c, 2);
+    assert_string_equal(threads(&c), "16");
+    for (int i = 0; i < 200; i++) { /* nothing is kept but what is needed */
+        edit_file(&c, 2, i % 2 ? "{'num.io.threads':'9'}" : "{'num.io.threads':'16'}");
+        if (i % 50 == 0)
+            restart(&c, 2);
+    }
+    cluster_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +247,10 @@ int main(void)
         cmocka_unit_test(a_java_that_is_too_old),
         cmocka_unit_test(a_release_that_is_not_there),
         cmocka_unit_test(a_fault_that_stands_is_seen),
+        cmocka_unit_test(a_class_that_is_nowhere),
+        cmocka_unit_test(a_java_that_was_exchanged),
+        cmocka_unit_test(what_a_host_shows_while_a_fault_lasts),
+        cmocka_unit_test(a_process_has_what_it_read),
         cmocka_unit_test(a_question_needs_a_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,14 @@ const kp_spec_word kp_sim_fault_words[KP_SIM_F_NAMES + 1] = {
                                       "the start script of a node names the release it last ran, "
                                       "whatever the link says.  Needs a node",
                                       OF_NODE },
+    [KP_SIM_F_DEAD_LOG_DIR] = { "dead_log_dir",
+                                "a broker has one log dir more, with no replica in it, and that is "
+                                "offline.  Needs a node, a broker",
+                                OF_BROKER },
+    [KP_SIM_F_FULL_DISK] = { "full_disk",
+                             "what else is on the disk of a broker's log dir has filled it but for "
+                             "1 %.  Needs a node, a broker",
+                             OF_BROKER },
     { .word = NULL },
 };
 
@@ -161,6 +169,10 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_ELSEWHERE;
     case KP_SIM_F_STARTS_OLD_RELEASE:
         return KP_SIM_OLD_RELEASE;
+    case KP_SIM_F_DEAD_LOG_DIR:
+        return KP_SIM_DEAD_DIR;
+    case KP_SIM_F_FULL_DISK:
+        return KP_SIM_FULL;
     default:
         return 0;
     }

@@ -24,7 +24,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 5u
+#define KP_SIM_FORMAT 6u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17        /* of hosts whose Java is not said */
@@ -89,9 +89,11 @@ enum {
     KP_SIM_BAD_CONFIG = 32,
     KP_SIM_NO_STOP = 64,
     KP_SIM_NO_REJOIN = 128,
-    KP_SIM_LOOPING = 256,   /* dies in start-up; its supervisor starts it again */
-    KP_SIM_ELSEWHERE = 512, /* another process is registered as this broker */
+    KP_SIM_LOOPING = 256,      /* dies in start-up; its supervisor starts it again */
+    KP_SIM_ELSEWHERE = 512,    /* another process is registered as this broker */
     KP_SIM_OLD_RELEASE = 1024, /* its start script names the release it last ran */
+    KP_SIM_DEAD_DIR = 2048,    /* it has a second log dir, which is offline */
+    KP_SIM_FULL = 4096,        /* 1 % of its disk is free */
 };
 
 typedef struct kp_sim_text {
@@ -188,6 +190,8 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_CRASH_LOOP,
     KP_SIM_F_REGISTERED_ELSEWHERE,
     KP_SIM_F_STARTS_OLD_RELEASE,
+    KP_SIM_F_DEAD_LOG_DIR,
+    KP_SIM_F_FULL_DISK,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 
@@ -607,6 +611,8 @@ static inline const kp_sim_release_facts *kp_sim_facts_at(const kp_sim *sim, uin
 }
 
 /* answers.c and acts.c: requests that have arrived */
+#define KP_SIM_DISK_BYTES INT64_C(2000000000000) /* of a broker's log dir */
+int64_t kp_sim_free(const kp_sim_node *node);    /* of them */
 kp_err *kp_sim_answer(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
 const kp_view *kp_sim_view(kp_sim *sim, kp_arena *a, int32_t node);

@@ -60,7 +60,8 @@ static void hear(void *ud, const kp_event *e)
     const kp_value *event = kp_map(
         h->a, "event", kp_text(h->a, kp_event_name(e->kind)), "verb", kp_text(h->a, e->verb),
         "node", e->node.is ? kp_int(h->a, e->node.id) : NULL, "step", kp_text(h->a, e->step),
-        "text", kp_text(h->a, e->text), "failed", e->err ? kp_bool(true) : NULL, NULL);
+        "text", kp_text(h->a, e->text), "failed", e->err ? kp_bool(true) : NULL, "about",
+        e->kind == KP_E_WARN && e->value ? kp_value_copy(h->a, e->value) : NULL, NULL);
     if (e->kind == KP_E_CLOSED)
         h->closed = event;
     else

@@ -11,8 +11,9 @@
 
 #include "facts/facts.h"
 
-/* When a row is judged; bits.  Each row has one of the first three; those of the last of them are
- * judged ahead of a run only with KP_AHEAD, the others always. */
+/* When a row is judged; bits.  Rows of the first two are judged ahead of a run as well, those of
+ * the third only with KP_AHEAD.  KP_AHEAD alone: ahead of a run, and not again before an action,
+ * which it would slow down and not make safer. */
 typedef enum kp_guard_when {
     KP_BEFORE_DISRUPTIVE = 1,
     KP_BEFORE_START = 2,
@@ -118,6 +119,16 @@ void kp_judge_pinned(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_unchanged(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+
+/* ---- cluster.c ---- */
+void kp_judge_log_dir_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_free_space(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_throttle(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_internal_topics(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_topic_overrides(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_small_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_tiered_storage(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_cruise_control(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 static inline bool kp_among(const int *ids, size_t n, int id)
 {

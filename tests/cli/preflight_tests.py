@@ -1,8 +1,9 @@
 """What preflight says, in words and as data, and how a run ends that only looked and warned."""
 
 import json
+import os
 
-from place import Place, expect, simulated
+from place import ROOT, Place, expect, simulated
 
 GHOST = "  ghosts: [ 9 ]\n"
 TOPICS = "[ { name: t, partitions: 6, rf: 3, min_isr: %d } ]"
@@ -49,3 +50,24 @@ def test_findings_are_a_table_and_data_the_worst_first():
         forced = expect(p.run("run", "preflight.lua", "--force", "min-isr", "--reason", "a test cluster"), 5,
                         "overridden: a test cluster")
         assert "refused   " not in forced, forced
+
+
+def ahead(p: Place) -> list[str]:
+    """The rows that are judged ahead of a run, as lines of the page's table."""
+    rows = map(json.loads, expect(p.run("doc", "guard", "--json"), 0).splitlines())
+    return [f"| `{row['row']}` | {row['doc']} | {'no override' if row['hard'] else ''} |" for row in rows
+            if row["when"] != ["before anything irreversible"]]
+
+
+def test_the_page_lists_the_rows_as_doc_does():
+    page = ROOT / "docs/before-an-upgrade.md"
+    text = page.read_text()
+    head = "| row | what must hold | |\n|---|---|---|\n"
+    before, _, rest = text.partition(head)
+    table, _, after = rest.partition("\n\n") if not rest.startswith("\n") else ("", "", rest[1:])
+    with Place() as p:
+        rows = ahead(p)
+    if os.environ.get("KPLAY_GOLDEN") == "write":
+        page.write_text(f"{before}{head}" + "\n".join(rows) + f"\n\n{after}")
+        return
+    assert len(rows) > 30 and table.splitlines() == rows, "docs/before-an-upgrade.md: KPLAY_GOLDEN=write writes its table anew"

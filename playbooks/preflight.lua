@@ -25,7 +25,7 @@ return {
   },
 
   run = function(args)
-    local found = {}
+    local found = {} ---@type kplay.finding[]
     if args.to then
       step("release")
       for _, line in ipairs(skew.findings(args.to, args.rules)) do

@@ -55,7 +55,8 @@ void kp_find_add(kp_findings *fs, kp_finding f);
 kp_facts *kp_guard_judge(kp_seen *o, kp_guard_when when, const kp_guard_case *c,
                          kp_findings *fs);
 /* Every row that can refuse a stop, a switch, a start or the way back of these nodes, each node
- * alone, before the first of them is touched.  A host that cannot be asked is the error.
+ * alone, before the first of them is touched; and the rows that are looked at ahead alone.  A host
+ * that cannot be asked is the error.
  * version NULL: they are only restarted.  rows: a list of names; NULL: all of them. */
 kp_err *kp_guard_ahead(kp_seen *o, kp_arena *a, const int *nodes, size_t n, const char *version,
                        const kp_value *rows, kp_findings *fs) KP_MUST_USE;

@@ -72,7 +72,10 @@ def throttle_is_found(ctx: Context) -> None:
         assert f"broker {broker}  {RATE}=1000000" in found["throttle"]["detail"], found
         assert f"topic {topic}  {REPLICAS}=0:{broker}" in found["throttle"]["detail"], found
         ctx.say(found["throttle"]["text"])
-        expect(ctx.kplay("cluster", "check"), 5, "a replication throttle is set on 1 broker and 1 topic")
+        words = "a replication throttle is set on 1 broker and 1 topic"
+        expect(ctx.kplay("cluster", "check"), 5, words)
+        with untouched(ctx):  # the copy has none: it is judged on the cluster
+            expect(ctx.kplay("run", "--dry-run", "rolling.lua"), 5, f"the cluster itself: {words}", "go, with 1 warning")
     finally:
         alter(ctx, "brokers", broker, "--delete-config", RATE)
         alter(ctx, "topics", topic, "--delete-config", REPLICAS)

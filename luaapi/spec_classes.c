@@ -243,6 +243,7 @@ static const field event_fields[] = {
     { "step", "string?", "the open step", NULL },
     { "text", "string?", "what it says", NULL },
     { "failed", "boolean?", "it ended with an error", NULL },
+    { "about", "table?", "of a warning: what it is about, a finding", NULL },
     END,
 };
 static const field counts_fields[] = {

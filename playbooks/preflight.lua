@@ -1,14 +1,17 @@
 --- Say whether the cluster can be rolled or upgraded today, and what stands in the way.
 --
--- Changes nothing.  Lists every finding instead of stopping at the first one, then
--- fails if any of them would refuse a roll.
+-- Changes nothing.  Lists every finding, the worst first, instead of stopping at the
+-- first one: what is wrong, where, and what to do about it.
+-- Ends with 0 when there is none, with 5 when all of them only warn, and with 3 when
+-- one would refuse a roll.
 --
 -- @usage kplay run preflight.lua --to 3.9.1
 -- @see   rolling
 
-local gate  = require "gate"
-local order = require "order"
-local skew  = require "skew"
+local gate   = require "gate"
+local order  = require "order"
+local report = require "report"
+local skew   = require "skew"
 
 return {
   api     = 1,
@@ -23,25 +26,23 @@ return {
   },
 
   run = function(args)
-    local refuse = 0
-    local function tell(line, next, refuses)
-      warn(line)
-      if next then log("next  " .. next:gsub("kplay resume", "run preflight again")) end
-      if refuses then refuse = refuse + 1 end
-    end
+    local found = {} ---@type kplay.finding[]
     if args.to then
       step("release")
       skew.learn(args.known)
-      for _, f in ipairs(skew.findings(args.to, args.rules)) do tell(f.text, f.next, f.severity == "refuse") end
+      for _, f in ipairs(skew.findings(args.to, args.rules)) do
+        if f.severity == "note" then log(f.text) else found[#found + 1] = skew.as_finding(f) end
+      end
     end
     step("nodes")
-    for _, f in ipairs(gate.node_findings(order.all(args.skip), args.to)) do
-      local refuses = f.severity == "refuse" and not f.covered
-      tell(gate.line(f) .. (f.covered and "; overridden: " .. f.covered or ""), f.next, refuses)
-    end
+    for _, f in ipairs(gate.node_findings(order.all(args.skip), args.to)) do found[#found + 1] = f end
+    step("findings")
+    local refuse, warned = report.tell(found, "run preflight again")
     if refuse > 0 then
-      fail(refuse .. " finding(s) would stop a roll", { next = "mend them, then run preflight again", final = true })
+      fail(("%d finding%s would stop a roll"):format(refuse, refuse == 1 and "" or "s"),
+        { next = "mend them, then run preflight again", final = true })
     end
-    log("nothing stands in the way")
+    log(warned == 0 and "nothing stands in the way"
+      or ("nothing stands in the way; %d warning%s"):format(warned, warned == 1 and "" or "s"))
   end,
 }

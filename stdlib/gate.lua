@@ -19,15 +19,26 @@ function gate.line(f)
   return (lead[f.row] or "") .. f.who .. ": " .. f.text
 end
 
---- Of these findings those that refuse; the others are told.
+-- What this part of the run has told: the rows about the cluster are judged by every gate.
+---@type table<string, boolean?>
+local told = {}
+
+---@param text string
+---@param f kplay.finding
+local function tell(text, f)
+  if not told[text] then warn(text, f) end
+  told[text] = true
+end
+
+--- Of these findings those that refuse; the others are told, once each.
 ---@param found kplay.finding[]
 local function refusing(found)
   local left = {}
   for _, f in ipairs(found) do
     if f.covered then
-      warn(("overridden (%s): %s; reason: %s"):format(f.row, gate.line(f), f.covered))
+      tell(("overridden (%s): %s; reason: %s"):format(f.row, gate.line(f), f.covered), f)
     elseif f.severity == "warn" then
-      warn(gate.line(f))
+      tell(gate.line(f), f)
     else
       left[#left + 1] = f
     end

@@ -195,6 +195,14 @@ function skew.findings(to, rules)
   return found
 end
 
+--- A finding as those of the guard's rows are: what is asked of a person is a warning ahead of a run.
+---@param f kplay.skew_finding
+---@return kplay.finding
+function skew.as_finding(f)
+  return { row = "skew", text = f.text, severity = f.severity == "refuse" and "refuse" or "warn",
+    next = f.next or "look at it" }
+end
+
 --- Fails when `to` must not be installed now; tells what is to be known of it.
 ---@param to string
 ---@param rules? "conservative"|"documented"

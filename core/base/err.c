@@ -23,17 +23,10 @@ static const struct {
     const char *name;
     int exit_code;
 } classes[] = {
-    { KP_INTERNAL, "internal", 1 },
-    { KP_USAGE, "usage", 2 },
-    { KP_CONFIG, "config", 2 },
-    { KP_PLAYBOOK, "playbook", 2 },
-    { KP_REFUSED, "refused", 3 },
-    { KP_SAFETY, "safety", 3 },
-    { KP_FAILED, "failed", 4 },
-    { KP_CLUSTER, "cluster", 6 },
-    { KP_HOST, "host", 6 },
-    { KP_PAUSED, "paused", 75 },
-    { KP_DETACHED, "detached", 76 },
+    { KP_INTERNAL, "internal", 1 }, { KP_USAGE, "usage", 2 },     { KP_CONFIG, "config", 2 },
+    { KP_PLAYBOOK, "playbook", 2 }, { KP_REFUSED, "refused", 3 }, { KP_SAFETY, "safety", 3 },
+    { KP_WARNED, "warned", 5 },     { KP_FAILED, "failed", 4 },   { KP_CLUSTER, "cluster", 6 },
+    { KP_HOST, "host", 6 },         { KP_PAUSED, "paused", 75 },  { KP_DETACHED, "detached", 76 },
 };
 
 const char *kp_class_name(kp_class cls)

@@ -16,6 +16,7 @@ typedef enum kp_class {
     KP_PLAYBOOK,     /* wrong playbook                                        exit 2  */
     KP_REFUSED,      /* a check or a person said no; the run may be resumed   exit 3  */
     KP_SAFETY,       /* the guard said no; the run may be resumed             exit 3  */
+    KP_WARNED,       /* what only looks ended well, and warned                exit 5  */
     KP_FAILED,       /* a step failed; a node may need a person               exit 4  */
     KP_CLUSTER,      /* the cluster does not answer or does not allow it      exit 6  */
     KP_HOST,         /* a host does not answer or does not allow it           exit 6  */

@@ -142,9 +142,10 @@ void kp_cluster_close(kp_open_cluster *c);
 kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live,
                              kp_sim **ret_sim) KP_MUST_USE;
 /* What the copy cannot show (Java, half a release, topics that answer with errors): the rows that
- * the rehearsed run would meet, judged on the live cluster itself.  KP_SAFETY when one refuses. */
+ * the rehearsed run would meet, judged on the live cluster itself.  KP_SAFETY when one refuses;
+ * else those that warn are told, and are among the warnings of the rehearsal's report. */
 kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_spec *rehearsed,
-                         kp_sim *copy) KP_MUST_USE;
+                         kp_sim *copy, const kp_value **io_report) KP_MUST_USE;
 
 char *kp_whoami(kp_arena *a); /* "ops@bastion1" */
 

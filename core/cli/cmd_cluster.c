@@ -159,7 +159,7 @@ static kp_class rows(kp_arena *a, kp_open_cluster *c, const char *to, bool json)
         const kp_value *f = kp_at(found, i);
         bool refuses = kp_streq(kp_get_text(f, "severity", ""), "refuse");
         const char *who = kp_get_text(f, "who", ""), *text = kp_get_text(f, "text", "");
-        worst = refuses ? KP_SAFETY : worst;
+        worst = refuses ? KP_SAFETY : worst ? worst : KP_WARNED;
         if (json)
             puts(kp_json_text(a, kp_map(a, "finding", f, NULL)));
         if (json)
@@ -203,6 +203,10 @@ static int cluster_main(kp_arena *a, const kp_line *line)
         worst = worst ? worst : found;
     }
     kp_cluster_close(&c);
+    if (worst == KP_WARNED)
+        return kp_cli_fail(kp_err_new(worst, "read what it warns of",
+                                      "kplay may work on the cluster, with warnings"),
+                           json);
     if (worst)
         return kp_cli_fail(
             kp_err_new(worst, "mend what is listed above, then check again",

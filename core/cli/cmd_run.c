@@ -198,7 +198,8 @@ static const kp_value *acts_since(kp_arena *a, const kp_sim *sim, kp_ms begun)
 }
 
 /* On a simulated copy, and what that cannot show judged on the cluster itself. */
-static kp_err *rehearse(kp_arena *a, const kp_open_cluster *c, kp_run_spec *spec, bool json)
+static kp_err *rehearse(kp_arena *a, const kp_open_cluster *c, kp_run_spec *spec, bool json,
+                        const kp_value **ret_report)
 {
     const kp_value *report = NULL;
     kp_sim *copy = c->sim ? kp_sim_copy(c->sim) : NULL;
@@ -218,7 +219,7 @@ static kp_err *rehearse(kp_arena *a, const kp_open_cluster *c, kp_run_spec *spec
     kp_err *e = kp_run_first(a, spec, &report);
     spec->sink = screen;
     if (!e && !c->sim)
-        e = kp_cluster_judge(a, c, spec, copy);
+        e = kp_cluster_judge(a, c, spec, copy, &report);
     kp_rehearsed r = { .report = report,
                        .acts = acts_since(a, copy, begun),
                        .err = e,
@@ -231,6 +232,7 @@ static kp_err *rehearse(kp_arena *a, const kp_open_cluster *c, kp_run_spec *spec
                                  kp_int(a, r.estimate.took), "took_from", r.estimate.runs, NULL)));
     else if (report)
         kp_verdict_lines(a, &r);
+    *ret_report = report;
     kp_sim_close(copy);
     return e;
 }
@@ -262,8 +264,11 @@ static int run_main(kp_arena *a, const kp_line *line)
     spec.supersede = kp_opt(line, "supersede");
     spec.taken = kp_cluster_taken;
     spec.taken_ud = &c;
+    const kp_value *report = NULL;
     if (!e)
-        e = dry ? rehearse(a, &c, &spec, json) : kp_run_first(a, &spec, NULL);
+        e = dry ? rehearse(a, &c, &spec, json, &report) : kp_run_first(a, &spec, &report);
+    if (!e)
+        e = kp_report_warned(report);
     if (spec.sink.ud)
         kp_screen_done(spec.sink);
     if (!e && !json && !dry && kp_flag(line, "demo") && kp_out_obeys(STDOUT_FILENO))
@@ -303,6 +308,7 @@ static int resume_main(kp_arena *a, const kp_line *line)
     bool json = kp_flag(line, "json");
     kp_open_cluster c = { 0 };
     kp_run_spec spec = { 0 };
+    const kp_value *report = NULL;
     const char *run;
     kp_journal *j = NULL;
 
@@ -321,9 +327,11 @@ static int resume_main(kp_arena *a, const kp_line *line)
             e = kp_journal_open(a, &kp_disk_real, c.runs, run, &j);
         if (!e) {
             kp_hint_again(a, kp_journal_at(j, 1)->body);
-            e = kp_run_resume(a, &spec, j, NULL);
+            e = kp_run_resume(a, &spec, j, &report);
         }
     }
+    if (!e)
+        e = kp_report_warned(report);
     if (spec.sink.ud)
         kp_screen_done(spec.sink);
     if (!e && !json && kp_flag(line, "demo") && kp_out_obeys(STDOUT_FILENO))

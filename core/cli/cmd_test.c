@@ -60,7 +60,8 @@ static void hear(void *ud, const kp_event *e)
     const kp_value *event = kp_map(
         h->a, "event", kp_text(h->a, kp_event_name(e->kind)), "verb", kp_text(h->a, e->verb),
         "node", e->node.is ? kp_int(h->a, e->node.id) : NULL, "step", kp_text(h->a, e->step),
-        "text", kp_text(h->a, e->text), "failed", e->err ? kp_bool(true) : NULL, NULL);
+        "text", kp_text(h->a, e->text), "failed", e->err ? kp_bool(true) : NULL, "about",
+        e->kind == KP_E_WARN && e->value ? kp_value_copy(h->a, e->value) : NULL, NULL);
     if (e->kind == KP_E_CLOSED)
         h->closed = event;
     else
@@ -151,8 +152,10 @@ static const kp_value *result(kp_arena *a, spec_cluster *c, hearing *h, const kp
     if (h->closed && !killed)
         kp_list_add(&h->events, h->closed);
     const kp_value *state = killed ? kp_text(a, "killed") : kp_get(report, "state");
-    return kp_map(a, "ok", kp_bool(!e && !killed), "exit",
-                  kp_int(a, killed ? EXIT_KILLED : kp_err_exit_code(e)), "state", state, "error",
+    kp_err *warned = e ? NULL : kp_report_warned(report);
+    int code = killed ? EXIT_KILLED : kp_err_exit_code(warned ? warned : e);
+    kp_err_drop(warned);
+    return kp_map(a, "ok", kp_bool(!e && !killed), "exit", kp_int(a, code), "state", state, "error",
                   error_value(a, e), "report", killed ? NULL : report, "questions",
                   kp_list_end(&h->questions), "events", kp_list_end(&h->events), "oracle",
                   kp_sim_oracle(a, c->sim), NULL);

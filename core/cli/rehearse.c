@@ -269,8 +269,44 @@ static kp_err *touched(kp_arena *a, kp_sim *copy, const kp_value **ret_nodes, co
     return NULL;
 }
 
+/* Whether the copy's run has warned of it. */
+static bool was_told(const kp_value *warnings, const kp_value *finding)
+{
+    for (size_t i = 0; i < kp_len(warnings); i++)
+        if (strstr(kp_as_text(kp_at(warnings, i), ""), kp_get_text(finding, "text", "?")))
+            return true;
+    return false;
+}
+
+/* Those of the cluster itself beside the copy's; *io_report has all of them then. */
+static void tell_warnings(kp_arena *a, const kp_run_spec *rehearsed, const kp_value *found,
+                          const kp_value **io_report)
+{
+    const kp_value *before = kp_get(*io_report, "warnings");
+    kp_builder all = kp_list_begin(a);
+
+    for (size_t i = 0; i < kp_len(before); i++)
+        kp_list_add(&all, kp_at(before, i));
+    for (size_t i = 0; i < kp_len(found); i++) {
+        const kp_value *f = kp_at(found, i);
+        const char *text = kp_get_text(f, "text", "");
+        if (!kp_streq(kp_get_text(f, "severity", ""), "warn") || was_told(before, f))
+            continue;
+        kp_list_add(&all, kp_text(a, text));
+        rehearsed->sink.event(rehearsed->sink.ud,
+                              &(kp_event) { .kind = KP_E_WARN,
+                                            .t = kp_now(rehearsed->world),
+                                            .step = "",
+                                            .text = kp_printf(a, "the cluster itself: %s", text),
+                                            .value = f });
+    }
+    const kp_value *warnings = kp_list_end(&all);
+    *io_report = kp_map_with(a, *io_report, "warnings", warnings);
+    *io_report = kp_map_with(a, *io_report, "warned", kp_bool(kp_len(warnings) > 0));
+}
+
 kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_spec *rehearsed,
-                         kp_sim *copy)
+                         kp_sim *copy, const kp_value **io_report)
 {
     kp_run_spec spec = { .verbs = kp_verbs,
                          .world = live->world,
@@ -294,8 +330,10 @@ kp_err *kp_cluster_judge(kp_arena *a, const kp_open_cluster *live, const kp_run_
             kp_buf_fmt(&also, "also  %s\n", kp_get_text(f, "text", ""));
         first = first ? first : f;
     }
-    if (!first)
+    if (!first) {
+        tell_warnings(a, rehearsed, found, io_report);
         return NULL;
+    }
     kp_err *e = kp_err_new(KP_SAFETY, kp_get_text(first, "next", "mend it"),
                            "the copy goes well, the cluster itself would be refused: %s",
                            kp_get_text(first, "text", ""));

@@ -397,6 +397,7 @@ static kp_err *read_policy(const kp_reading *in, const kp_value *map, kp_invento
         KP_TRY(check_accept(in, kp_printf(in->a, "policy.accept[%zu]", i), kp_at(p.accept, i)));
     inv->guard = (kp_guard_level)position_in(kp_guard_levels, p.guard);
     inv->on_failure = (kp_on_failure)position_in(kp_on_failures, p.on_failure);
+    inv->free_space = p.free_space;
     kp_builder none = kp_list_begin(in->a);
     inv->accept = p.accept ? p.accept : kp_list_end(&none);
     return NULL;

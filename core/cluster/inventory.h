@@ -78,6 +78,8 @@ typedef enum kp_on_failure {
 } kp_on_failure;
 extern const char *const kp_on_failures[]; /* their names; ends with NULL */
 
+#define KP_FREE_SPACE 5 /* percent */
+
 typedef struct kp_inventory {
     const char *path;      /* of the file, as given */
     const char *cluster;   /* its name */
@@ -89,6 +91,7 @@ typedef struct kp_inventory {
     const kp_zookeeper *zookeepers;
     kp_guard_level guard;     /* policy.guard, default strict */
     kp_on_failure on_failure; /* policy.on_failure, default ask */
+    int free_space;           /* policy.free_space, percent; default KP_FREE_SPACE */
     const kp_value
         *accept; /* policy.accept: list of {topic|partition, why, until?}; [] when absent */
     const kp_value

@@ -120,6 +120,9 @@ const kp_level kp_zookeeper_table = { zookeeper_fields, KP_COUNT(zookeeper_field
 
 /* ---- policy ---- */
 
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
 /* In the order of kp_guard_level and kp_on_failure. */
 const char *const kp_guard_levels[] = { "strict", "healthy", "available", NULL };
 static const char *const guard_docs[] = {
@@ -153,6 +156,11 @@ static const kp_field policy_fields[] = {
     { "on_failure", KP_FIELD_CHOICE, offsetof(kp_policy_level, on_failure), .otherwise = "ask",
       .choices = kp_on_failures, .choice_docs = on_failure_docs,
       .doc = "what happens when a node fails", .example = "back_out" },
+    { "free_space", KP_FIELD_PERCENT, offsetof(kp_policy_level, free_space),
+      .otherwise = TEXT(KP_FREE_SPACE),
+      .doc = "how much of each log dir's disk is to be free, in percent; less is warned of before "
+             "a run",
+      .example = "10" },
     { "accept", KP_FIELD_LIST, offsetof(kp_policy_level, accept),
       .doc = "topics and partitions that may be unavailable: { topic: NAME, why: REASON }",
       .example = "[ { topic: audit-raw, why: RF 1 by design } ]", .below = &kp_accept_table },

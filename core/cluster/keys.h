@@ -29,6 +29,7 @@ typedef struct kp_node_level {
 
 typedef struct kp_policy_level {
     const char *guard, *on_failure;
+    int free_space;
     const kp_value *accept;
 } kp_policy_level;
 

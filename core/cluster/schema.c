@@ -216,6 +216,7 @@ static const char *text_of(const kp_reading *in, const kp_field *f, const char *
         break;
     case KP_FIELD_PORT:
     case KP_FIELD_ID:
+    case KP_FIELD_PERCENT:
     case KP_FIELD_ARGV:
     case KP_FIELD_LIST:
     case KP_FIELD_MAP:
@@ -242,6 +243,7 @@ static const char *expected(kp_arena *a, const kp_field *f)
         [KP_FIELD_DATE] = "a date, YYYY-MM-DD",
         [KP_FIELD_PORT] = "a number from 1 to 65535",
         [KP_FIELD_ID] = "a number from 0 to 2147483646",
+        [KP_FIELD_PERCENT] = "a number from 0 to 100",
         [KP_FIELD_ARGV] = "a list of words, the command first: [\"/usr/bin/x\", \"y\"]",
         [KP_FIELD_LIST] = "a list",
         [KP_FIELD_MAP] = "a map",
@@ -282,7 +284,8 @@ static bool store(const kp_reading *in, const kp_field *f, const kp_value *v, vo
         *(int *)to = (int)i;
         return true;
     case KP_FIELD_ID:
-        i = s ? number(s, v->n, ID_MOST) : -1;
+    case KP_FIELD_PERCENT:
+        i = s ? number(s, v->n, f->kind == KP_FIELD_ID ? ID_MOST : 100) : -1;
         if (i < 0)
             return false;
         *(int *)to = (int)i;

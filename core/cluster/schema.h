@@ -28,6 +28,7 @@ typedef enum kp_field_kind {
     /* stored as int */
     KP_FIELD_PORT,
     KP_FIELD_ID,
+    KP_FIELD_PERCENT,
     /* stored as const kp_value * */
     KP_FIELD_ARGV, /* a list of texts, not empty */
     KP_FIELD_LIST,

@@ -231,9 +231,12 @@ typedef struct kp_run_spec {
 /* Runs a playbook to its end.  ret_report (in `a`, may be NULL) is set in every case:
  *   {run, state = "done"|"paused"|"failed"|"refused", records, journal, requests, took_ms,
  *    stops = [...], stops_before, assumed = [...], irreversible = [...], unused_effects = [...],
- *    overrides = [...], accepted = [{before, accepted}], warnings, closed (for good: it cannot be
- *    resumed)} */
+ *    overrides = [...], accepted = [{before, accepted}], warnings, warned, closed (for good: it
+ *    cannot be resumed)} */
 kp_err *kp_run_first(kp_arena *a, const kp_run_spec *spec, const kp_value **ret_report) KP_MUST_USE;
+/* KP_WARNED, for the exit code, of the report of a run that only looked (its playbook has no
+ * effects, or it was rehearsed), ended well and warned; else NULL. */
+kp_err *kp_report_warned(const kp_value *report) KP_MUST_USE;
 /* Goes on with the run that wrote the journal `j`, which was opened to be written and is the run's
  * from now on. */
 kp_err *kp_run_resume(kp_arena *a, const kp_run_spec *spec, kp_journal *j,

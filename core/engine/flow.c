@@ -72,7 +72,8 @@ static kp_err *step_read(kp_step *s, const void *args, const kp_value **ret_v)
 
 /* ---- log, warn, skip: told, journaled as notes ---- */
 
-static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_maybe_id node)
+static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_maybe_id node,
+                    const kp_value *about)
 {
     kp_run *r = s->r;
     const kp_call_record *old = r->replay.now;
@@ -88,6 +89,7 @@ static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_may
                             .text = line,
                             .verb = s->op->name,
                             .node = node,
+                            .value = about,
                             .replayed = old != NULL });
     return NULL;
 }
@@ -95,13 +97,29 @@ static kp_err *note(kp_step *s, const kp_value *text, kp_event_kind kind, kp_may
 static kp_err *log_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     (void)ret_v;
-    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_NOTE, KP_NOBODY);
+    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_NOTE, KP_NOBODY, NULL);
 }
+
+typedef struct warn_args {
+    const char *text;
+    const kp_value *about;
+} warn_args;
+static const kp_arg warn_arg[] = {
+    KP_ARG(warn_args, text, "text", NULL, "one line"),
+    KP_ARG_AS(warn_args, about, "map", "kplay.finding|table", "nil",
+              "what it is about, for who reads --json: a finding"),
+};
 
 static kp_err *warn_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
+    const warn_args *a = args;
+    kp_maybe_id node = KP_NOBODY;
+    int64_t id = kp_get_int(a->about, "node", -1);
+
     (void)ret_v;
-    return note(s, kp_text(s->a, ((const text_args *)args)->text), KP_E_WARN, KP_NOBODY);
+    if (id >= 0 && id <= INT32_MAX)
+        node = kp_somebody((int)id);
+    return note(s, kp_text(s->a, a->text), KP_E_WARN, node, a->about);
 }
 
 typedef struct skip_args {
@@ -118,8 +136,8 @@ static kp_err *skip_read(kp_step *s, const void *args, const kp_value **ret_v)
     const skip_args *a = args;
     (void)ret_v;
     const char *node = kp_node_word(s->a, s->r->inv, a->node);
-    return note(s, kp_textf(s->a, "%s  skipped: %s", node, a->why), KP_E_NOTE,
-                kp_somebody(a->node));
+    return note(s, kp_textf(s->a, "%s  skipped: %s", node, a->why), KP_E_NOTE, kp_somebody(a->node),
+                NULL);
 }
 
 /* ---- fail ---- */
@@ -284,10 +302,12 @@ const kp_op kp_op_warn = {
     .since = 1,
     .rev = 1,
     .cls = KP_OP_FLOW,
-    .doc = "Says a warning; the run's report lists it.",
+    .doc = "Says a warning; the run's report lists it.\n"
+           "A run that only looks (a playbook without effects, a rehearsal) and warns ends with "
+           "exit code 5.",
     .result = "nil",
     .example = "warn(\"broker 4 is nearly full\")",
-    KP_TAKES(text_arg, text_args),
+    KP_TAKES(warn_arg, warn_args),
     .read = warn_read,
 };
 const kp_op kp_op_skip = {

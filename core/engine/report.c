@@ -3,8 +3,8 @@
  * {run, state = "done"|"paused"|"failed"|"refused", records, head, journal = its path, requests,
  * took_ms, stops = [{node, at, idle_ms, idle_requests, idle_polls}], stops_before = a count, down =
  * [names], assumed, irreversible = [what a rehearsal said yes to], warnings, overrides, accepted,
- * unused_effects, used_effects, replayed, acted, closed}: requests, took_ms and stops are of this
- * session
+ * unused_effects, used_effects, replayed, acted, warned (it only looked, ended well and warned),
+ * closed}: requests, took_ms and stops are of this session
  */
 #include "engine/run.h"
 
@@ -61,10 +61,17 @@ const char *kp_state_of(const kp_err *e)
     }
 }
 
+/* A playbook without effects, or a rehearsal of one that has some. */
+static bool only_looks(const kp_run *r)
+{
+    return r->spec->assume_yes || (r->header && !r->header->effects);
+}
+
 const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed)
 {
     kp_arena *a = r->a;
     unsigned unused = r->header ? r->header->effects & ~r->used : 0;
+    const kp_value *warnings = kp_list_end(&r->tally.warnings);
 
     return kp_map(a, "run", kp_text(a, r->id), "state", kp_text(a, kp_state_of(e)), "records",
                   kp_int(a, r->j ? kp_journal_n(r->j) : 0), "head",
@@ -74,10 +81,20 @@ const kp_value *kp_run_report(kp_run *r, const kp_err *e, bool closed)
                   kp_int(a, kp_mono(r->w) - r->tally.began), "stops", kp_list_end(&r->tally.stops),
                   "stops_before", r->tally.stops_before ? kp_int(a, r->tally.stops_before) : NULL,
                   "down", kp_left_down(r), "assumed", kp_list_end(&r->tally.assumed),
-                  "irreversible", kp_list_end(&r->tally.irreversible), "warnings",
-                  kp_list_end(&r->tally.warnings), "overrides", kp_list_end(&r->tally.overridden),
-                  "accepted", kp_list_end(&r->tally.accepted), "unused_effects",
-                  kp_effects_value(a, unused), "used_effects", kp_effects_value(a, r->used),
-                  "replayed", kp_int(a, r->replay.answered), "acted", kp_bool(r->acted > 0),
-                  "closed", kp_bool(closed), NULL);
+                  "irreversible", kp_list_end(&r->tally.irreversible), "warnings", warnings,
+                  "warned", kp_bool(!e && only_looks(r) && kp_len(warnings) > 0), "overrides",
+                  kp_list_end(&r->tally.overridden), "accepted", kp_list_end(&r->tally.accepted),
+                  "unused_effects", kp_effects_value(a, unused), "used_effects",
+                  kp_effects_value(a, r->used), "replayed", kp_int(a, r->replay.answered), "acted",
+                  kp_bool(r->acted > 0), "closed", kp_bool(closed), NULL);
+}
+
+kp_err *kp_report_warned(const kp_value *report)
+{
+    size_t n = kp_len(kp_get(report, "warnings"));
+
+    if (!kp_get_bool(report, "warned", false))
+        return NULL;
+    return kp_err_new(KP_WARNED, "read what it warns of: nothing of it stands in the way",
+                      "it ended well, with %zu warning%s", n, n == 1 ? "" : "s");
 }

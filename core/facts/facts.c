@@ -143,19 +143,59 @@ static void add_said(round *o, bool everybody)
     }
 }
 
+static const kp_value *texts(kp_arena *a, const char *const *text, size_t n)
+{
+    kp_builder list = kp_list_begin(a);
+    for (size_t i = 0; i < n; i++)
+        kp_list_add(&list, kp_text(a, text[i]));
+    return kp_list_end(&list);
+}
+
+static kp_request broker_config(const kp_node_facts *one, const kp_value *keys)
+{
+    return (kp_request) { .kind = KP_Q_CONFIG,
+                          .node = one->node->id,
+                          .config = { .resource = "broker", .keys = keys },
+                          .within = 5 * KP_SECOND };
+}
+
 static void add_ibp(round *o)
 {
-    kp_builder keys = kp_list_begin(o->f->a);
-    kp_list_add(&keys, kp_text(o->f->a, "inter.broker.protocol.version"));
-    const kp_value *wanted = kp_list_end(&keys);
+    static const char *const key[] = { "inter.broker.protocol.version" };
+    const kp_value *keys = texts(o->f->a, key, KP_COUNT(key));
 
     for (size_t i = 0; i < o->f->n_nodes; i++)
         if (kp_node_is(o->f->nodes[i].node, KP_BROKER))
-            add(o, &o->f->nodes[i].ibp,
-                (kp_request) { .kind = KP_Q_CONFIG,
-                               .node = o->f->nodes[i].node->id,
-                               .config = { .resource = "broker", .keys = wanted },
-                               .within = 5 * KP_SECOND });
+            add(o, &o->f->nodes[i].ibp, broker_config(&o->f->nodes[i], keys));
+}
+
+static void add_brokers(round *o, unsigned what)
+{
+    static const char *const key[] = { KP_KEY_LEADER_RATE, KP_KEY_FOLLOWER_RATE,
+                                       KP_KEY_REMOTE_BROKER };
+    const kp_value *keys = texts(o->f->a, key, KP_COUNT(key));
+
+    for (size_t i = 0; i < o->f->n_nodes; i++) {
+        kp_node_facts *one = &o->f->nodes[i];
+        if (!kp_node_is(one->node, KP_BROKER))
+            continue;
+        if (what & KP_F_OF_BROKERS)
+            add(o, &one->keys, broker_config(one, keys));
+        if ((what & KP_F_LOG_DIRS) && one->in_scope)
+            add(o, &one->dirs, (kp_request) { .kind = KP_Q_LOG_DIRS, .node = one->node->id });
+    }
+}
+
+static void add_topic_keys(round *o)
+{
+    static const char *const key[] = { KP_KEY_LEADER_REPLICAS, KP_KEY_FOLLOWER_REPLICAS,
+                                       KP_KEY_FORMAT, KP_KEY_DIFFERENCE, KP_KEY_REMOTE_TOPIC };
+
+    add(o, &o->f->topic_keys,
+        (kp_request) {
+            .kind = KP_Q_CONFIG,
+            .node = KP_ANY_NODE,
+            .config = { .resource = "topic", .keys = texts(o->f->a, key, KP_COUNT(key)) } });
 }
 
 /* The classes that its file names, for its host to look for. */
@@ -229,7 +269,7 @@ static void take_view(kp_facts *f)
 
 void kp_facts_need(kp_facts *f, unsigned what)
 {
-    size_t most = 7 * f->n_nodes + 5;
+    size_t most = 9 * f->n_nodes + 6;
 
     if (what & ~f->have & (KP_F_PROOF | KP_F_RUNNING)) /* what is asked there stands in the file */
         kp_facts_need(f, KP_F_FILE | KP_F_HOST);
@@ -248,6 +288,9 @@ void kp_facts_need(kp_facts *f, unsigned what)
     if (what & KP_F_IBP)
         add_ibp(&o);
     add_hosts(&o, what);
+    add_brokers(&o, what);
+    if (what & KP_F_OF_TOPICS)
+        add_topic_keys(&o);
     if (what & KP_F_MOVES)
         add(&o, &f->moves, (kp_request) { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE });
     if ((what & KP_F_QUORUM) && kp_facts_has_quorum(f))

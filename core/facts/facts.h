@@ -128,7 +128,20 @@ enum {                            /* what a round can ask */
        KP_F_EVERYBODY = 1 << 9,   /* KP_Q_NODE of every node */
        KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED */
        KP_F_RUNNING = 1 << 11, /* KP_Q_CONFIG of the brokers in scope, of the keys in their file */
+       KP_F_LOG_DIRS = 1 << 12,   /* KP_Q_LOG_DIRS of the brokers in scope */
+       KP_F_OF_BROKERS = 1 << 13, /* the keys below, of every broker */
+       KP_F_OF_TOPICS = 1 << 14,  /* and of every topic */
 };
+
+/* What is looked at of the configurations of brokers and topics (KP_Q_CONFIG). */
+#define KP_KEY_LEADER_RATE "leader.replication.throttled.rate"
+#define KP_KEY_FOLLOWER_RATE "follower.replication.throttled.rate"
+#define KP_KEY_LEADER_REPLICAS "leader.replication.throttled.replicas"
+#define KP_KEY_FOLLOWER_REPLICAS "follower.replication.throttled.replicas"
+#define KP_KEY_FORMAT "message.format.version"
+#define KP_KEY_DIFFERENCE "message.timestamp.difference.max.ms"
+#define KP_KEY_REMOTE_TOPIC "remote.storage.enable"
+#define KP_KEY_REMOTE_BROKER "remote.log.storage.system.enable"
 
 /* asked and v NULL: not known, `why` says why in one line. */
 typedef struct kp_fact {
@@ -140,7 +153,7 @@ typedef struct kp_fact {
 typedef struct kp_node_facts {
     const kp_node *node;
     bool in_scope; /* its host and file are looked at in this round */
-    kp_fact said, host, file, proof, ibp, running;
+    kp_fact said, host, file, proof, ibp, running, dirs, keys;
 } kp_node_facts;
 
 /* Who a node is, as far as this round has asked: one source for each field.  Texts are NULL, ids -1
@@ -176,7 +189,7 @@ typedef struct kp_facts {
     size_t n_nodes;
     const kp_view *view;  /* NULL: `view_why`, and `view_next` what to do */
     const char *view_why, *view_next;
-    kp_fact moves, quorum, features, registered;
+    kp_fact moves, quorum, features, registered, topic_keys;
     const kp_value *unreached; /* why the first host that was asked gave no answer; NULL: all did */
 } kp_facts;
 

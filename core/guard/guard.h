@@ -11,9 +11,9 @@
 
 #include "facts/facts.h"
 
-/* When a row is judged; bits.  Each row has one of the first three, or KP_AHEAD alone: it is judged
- * before the first stop and never again.  Those before what cannot be undone are judged ahead of a
- * run only with KP_AHEAD, the others always. */
+/* When a row is judged; bits.  Rows of the first two are judged ahead of a run as well, those of
+ * the third only with KP_AHEAD.  KP_AHEAD alone: ahead of a run, and not again before an action,
+ * which it would slow down and not make safer. */
 typedef enum kp_guard_when {
     KP_BEFORE_DISRUPTIVE = 1,
     KP_BEFORE_START = 2,
@@ -55,7 +55,8 @@ void kp_find_add(kp_findings *fs, kp_finding f);
 kp_facts *kp_guard_judge(kp_seen *o, kp_guard_when when, const kp_guard_case *c,
                          kp_findings *fs);
 /* Every row that can refuse a stop, a switch, a start or the way back of these nodes, each node
- * alone, before the first of them is touched.  A host that cannot be asked is the error.
+ * alone, before the first of them is touched; and the rows that are looked at ahead alone.  A host
+ * that cannot be asked is the error.
  * version NULL: they are only restarted.  rows: a list of names; NULL: all of them. */
 kp_err *kp_guard_ahead(kp_seen *o, kp_arena *a, const int *nodes, size_t n, const char *version,
                        const kp_value *rows, kp_findings *fs) KP_MUST_USE;
@@ -130,6 +131,15 @@ void kp_judge_config_agent(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
 void kp_judge_drift(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_jwks(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 void kp_judge_min_isr_unlike(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+/* ---- cluster.c ---- */
+void kp_judge_log_dir_error(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_free_space(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_throttle(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_internal_topics(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_topic_overrides(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_small_quorum(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_tiered_storage(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
+void kp_judge_cruise_control(kp_facts *f, const kp_guard_case *c, kp_findings *fs);
 
 static inline bool kp_among(const int *ids, size_t n, int id)
 {

@@ -347,6 +347,16 @@ static void held(screen *s, const kp_event *e)
     live(s, e);
 }
 
+/* A finding that refuses is told as one. */
+static void warn(screen *s, const kp_event *e)
+{
+    bool refuses = kp_streq(kp_get_text(e->value, "severity", ""), "refuse") &&
+                   !kp_get(e->value, "covered");
+
+    say_as(s, refuses ? KP_BAD : KP_CARE,
+           kp_printf(s->line_a, "%-9s %s", refuses ? "refused" : "warning", e->text));
+}
+
 static void tell(screen *s, const kp_event *e)
 {
     switch (e->kind) {
@@ -375,7 +385,7 @@ static void tell(screen *s, const kp_event *e)
         note(s, e);
         break;
     case KP_E_WARN:
-        say_as(s, KP_CARE, kp_printf(s->line_a, "warning   %s", e->text));
+        warn(s, e);
         break;
     case KP_E_DOUBT:
         doubt(s, e);

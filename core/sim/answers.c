@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define RECORD_BYTES 1000.0 /* of a record, where bytes are told as offsets */
-#define DISK_BYTES INT64_C(2000000000000)
 
 /* DescribeConfigs, ConfigSource */
 enum {
@@ -291,19 +290,34 @@ static kp_err *answer_config(kp_sim *sim, const kp_sim_call *c, int32_t node,
 
 /* ---- the cluster ---- */
 
+int64_t kp_sim_free(const kp_sim_node *node)
+{
+    return node->troubles & KP_SIM_FULL ? KP_SIM_DISK_BYTES / 100
+                                        : KP_SIM_DISK_BYTES - (int64_t)node->boot_bytes;
+}
+
+/* Brokers tell of the disk from 3.3 on (DescribeLogDirs v4, KIP-827). */
 static const kp_value *answer_log_dirs(const kp_sim *sim, kp_arena *a, int32_t node)
 {
     const kp_sim_node *n = &sim->node[node];
+    const kp_sim_release_facts *r = kp_sim_facts_at(sim, n->running);
+    bool tells = r->major > 3 || (r->major == 3 && r->minor >= 3);
+    const char *path = kp_sim_string(sim, n->log_dir);
     uint32_t out = sim->out[n->slot];
     kp_builder b = kp_list_begin(a);
 
-    kp_list_add(&b, kp_map(a, "path", kp_text(a, kp_sim_string(sim, n->log_dir)), "total",
-                           kp_int(a, DISK_BYTES), "usable",
-                           kp_int(a, DISK_BYTES - (int64_t)n->boot_bytes), "size",
+    kp_list_add(&b, kp_map(a, "path", kp_text(a, path), "total",
+                           kp_int(a, tells ? KP_SIM_DISK_BYTES : -1), "usable",
+                           kp_int(a, tells ? kp_sim_free(n) : -1), "size",
                            kp_int(a, (int64_t)n->boot_bytes), "replicas",
                            kp_int(a, sim->by_first[n->slot + 1] - sim->by_first[n->slot]), "behind",
                            kp_int(a, (int64_t)(kp_sim_bytes_behind(sim, node) / RECORD_BYTES)),
                            "catching_up", kp_int(a, out), NULL));
+    if (n->troubles & KP_SIM_DEAD_DIR)
+        kp_list_add(&b, kp_map(a, "path", kp_textf(a, "%s-2", path), "error",
+                               kp_text(a, "KAFKA_STORAGE_ERROR"), "total", kp_int(a, -1), "usable",
+                               kp_int(a, -1), "size", kp_int(a, 0), "replicas", kp_int(a, 0),
+                               "behind", kp_int(a, 0), "catching_up", kp_int(a, 0), NULL));
     return kp_list_end(&b);
 }
 

@@ -82,6 +82,14 @@ const kp_spec_word kp_sim_fault_words[KP_SIM_F_NAMES + 1] = {
                                 "a configuration agent, puppet, runs on the host of a node.  Needs "
                                 "a node",
                                 OF_NODE },
+    [KP_SIM_F_DEAD_LOG_DIR] = { "dead_log_dir",
+                                "a broker has one log dir more, with no replica in it, and that is "
+                                "offline.  Needs a node, a broker",
+                                OF_BROKER },
+    [KP_SIM_F_FULL_DISK] = { "full_disk",
+                             "what else is on the disk of a broker's log dir has filled it but for "
+                             "1 %.  Needs a node, a broker",
+                             OF_BROKER },
     { .word = NULL },
 };
 
@@ -186,6 +194,10 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_SHORT_STOP;
     case KP_SIM_F_CONFIG_AGENT:
         return KP_SIM_AGENT;
+    case KP_SIM_F_DEAD_LOG_DIR:
+        return KP_SIM_DEAD_DIR;
+    case KP_SIM_F_FULL_DISK:
+        return KP_SIM_FULL;
     default:
         return 0;
     }

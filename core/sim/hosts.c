@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define DISK_BYTES INT64_C(2000000000000)
-
 /* What a job that has ended staged is there from then on. */
 void kp_sim_staging_settle(kp_sim *sim, int32_t node)
 {
@@ -209,7 +207,7 @@ static const kp_value *host_state(kp_sim *sim, kp_arena *a, int32_t node, const 
                       *n->last ? kp_text(a, n->last) : NULL, "by",
                       *n->fence_by ? kp_text(a, n->fence_by) : NULL, "since",
                       n->fence ? kp_int(a, kp_sim_utc(sim, n->fence_at)) : NULL, NULL));
-    kp_map_add(&b, "free", kp_int(a, DISK_BYTES - (int64_t)n->boot_bytes));
+    kp_map_add(&b, "free", kp_int(a, kp_sim_free(n)));
     return kp_map_end(&b);
 }
 

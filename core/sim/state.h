@@ -100,6 +100,8 @@ enum {
     KP_SIM_LOG4J1 = 4096,      /* its service gives it a log4j 1 configuration of its own */
     KP_SIM_SHORT_STOP = 8192,  /* its unit's stop limit is systemd's default */
     KP_SIM_AGENT = 16384,      /* puppet runs on its host */
+    KP_SIM_DEAD_DIR = 32768,   /* it has a second log dir, which is offline */
+    KP_SIM_FULL = 65536,       /* 1 % of its disk is free */
 };
 
 typedef struct kp_sim_text {
@@ -201,6 +203,8 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_LOG4J1,
     KP_SIM_F_SHORT_STOP_LIMIT,
     KP_SIM_F_CONFIG_AGENT,
+    KP_SIM_F_DEAD_LOG_DIR,
+    KP_SIM_F_FULL_DISK,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 
@@ -627,6 +631,8 @@ static inline const kp_sim_release_facts *kp_sim_facts_at(const kp_sim *sim, uin
 }
 
 /* answers.c and acts.c: requests that have arrived */
+#define KP_SIM_DISK_BYTES INT64_C(2000000000000) /* of a broker's log dir */
+int64_t kp_sim_free(const kp_sim_node *node);    /* of them */
 kp_err *kp_sim_answer(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
 const kp_view *kp_sim_view(kp_sim *sim, kp_arena *a, int32_t node);

@@ -54,6 +54,7 @@ const kp_inventory *kp_sim_inventory(kp_arena *a, const kp_sim *sim, const kp_in
         *inv = (kp_inventory) { .path = "simulated",
                                 .cluster = "demo",
                                 .kafka = kp_map(a, NULL),
+                                .free_space = KP_FREE_SPACE,
                                 .accept = kp_list_end(&none),
                                 .playbooks = kp_map(a, NULL),
                                 .runs = "",

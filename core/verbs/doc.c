@@ -154,7 +154,7 @@ char *kp_doc_effects(kp_arena *a)
 static const char *const when[] = { "before anything disruptive (a stop)",
                                     "before a start or a switch of release",
                                     "before anything irreversible",
-                                    "ahead of a run, beside those before a stop and a start" };
+                                    "ahead of a run: by preflight, a roll's check, cluster check" };
 
 char *kp_doc_guard(kp_arena *a)
 {

@@ -24,6 +24,7 @@ import kept_tests
 import line_tests
 import path_tests
 import people_tests
+import preflight_tests
 import rehearsal_tests
 import screen_tests
 import spec_tests
@@ -534,7 +535,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # however a shell or nohup has begun this
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     wanted = sys.argv[2:]
-    rooms = (author_tests, backout_tests, errors_tests, hints_tests, hour_tests, kept_tests, line_tests, path_tests, people_tests, rehearsal_tests, screen_tests, spec_tests)
+    rooms = (author_tests, backout_tests, errors_tests, hints_tests, hour_tests, kept_tests, line_tests, path_tests, people_tests, preflight_tests, rehearsal_tests, screen_tests, spec_tests)
     every = globals() | {n: f for room in rooms for n, f in vars(room).items()}
     tests = [(n, f) for n, f in every.items() if n.startswith("test_") and (not wanted or any(w in n for w in wanted))]
     if missing := [w for w in wanted if not any(w in n for n, _ in tests)]:

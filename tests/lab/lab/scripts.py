@@ -78,6 +78,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
                                      "kafka.admin.ReassignPartitionsCommand"),
     "kafka-consumer-groups.sh": ("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
                                  "kafka.admin.ConsumerGroupCommand"),
+    "kafka-log-dirs.sh": ("org.apache.kafka.tools.LogDirsCommand", "kafka.admin.LogDirsCommand"),
     "kafka-dump-log.sh": ("org.apache.kafka.tools.DumpLogSegments", "kafka.tools.DumpLogSegments"),
     "zookeeper-shell.sh": ("org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka",),
 }

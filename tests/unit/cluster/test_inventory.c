@@ -501,6 +501,8 @@ static const refusal refusals[] = {
       "default strict" },
     { SIM "policy: { on_failure: rollback }\n", "3:11",
       "`policy.on_failure` must be ask, stop or back_out, not `rollback`", "default ask" },
+    { SIM "policy: { free_space: 101 }\n", "3:11",
+      "`policy.free_space` must be a number from 0 to 100, not `101`", "default 5" },
     { SIM "policy: { accept: [ audit ] }\n", "3:21", "`policy.accept[0]` must be a map",
       "{ topic: NAME, why: REASON }" },
     { SIM "policy: { accept: [ { topic: a } ] }\n", "3:21", "policy.accept[0] has no `why`",

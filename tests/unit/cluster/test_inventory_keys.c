@@ -168,7 +168,8 @@ static void every_example_and_word_is_taken(void **state)
 /* All that a file says. */
 static const char *whole(kp_arena *a, const kp_inventory *inv)
 {
-    const char *s = kp_printf(a, "%d %d %s", inv->guard, inv->on_failure, inv->runs);
+    const char *s = kp_printf(a, "%d %d %d %s", inv->guard, inv->on_failure, inv->free_space,
+                              inv->runs);
 
     for (uint32_t i = 0; i < inv->n_nodes; i++) {
         const kp_node *n = &inv->nodes[i];
@@ -225,7 +226,7 @@ static void every_default_is_what_leaving_it_out_means(void **state)
     unsetenv("XDG_STATE_HOME");
     n_defaults = 0;
     each_key(means_its_default);
-    assert_int_equal(n_defaults, 2 * (3 + 1 + 2) + 1 + 2 + 1);
+    assert_int_equal(n_defaults, 2 * (3 + 1 + 2) + 1 + 3 + 1);
 }
 
 static void a_key_in_no_table_is_refused(void **state)

@@ -1,5 +1,6 @@
 /* Every row of the guard made to refuse on a simulated cluster; the override of those that take
  * one, journaled with its reason; and none for the hard ones. */
+#include "engine/with_cluster_rows.h"
 #include "engine/with_twist.h"
 
 #include <stdio.h>
@@ -694,6 +695,8 @@ static void no_row_is_left_out(void **state)
             seen = seen || kp_streq(rows[i].row, row->name);
         for (size_t i = 0; i < KP_COUNT(ahead); i++)
             seen = seen || kp_streq(ahead[i].row, row->name);
+        for (size_t i = 0; i < n_cluster_rows; i++)
+            seen = seen || kp_streq(cluster_rows[i].row, row->name);
         if (!seen)
             print_error("%s is not tried\n", row->name);
         assert_true(seen);

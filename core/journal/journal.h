@@ -27,7 +27,7 @@
 #include "value/value.h"
 
 #define KP_RECORD_LIMIT (64u * 1024)  /* bytes of one line, newline included */
-#define KP_BLOB_LIMIT (1u << 20)      /* bytes of one result kept beside the journal */
+#define KP_BLOB_LIMIT KP_JSON_LIMIT   /* bytes of one result kept beside the journal */
 #define KP_SOURCE_LIMIT (1u << 20)    /* bytes of one source text */
 #define KP_JOURNAL_LIMIT (64u << 20)  /* bytes of one journal */
 #define KP_RUN_NAME_LIMIT 100         /* bytes of a run name: letters, digits, '-', '_', '.' */

@@ -59,6 +59,11 @@ typedef struct kp_disk {
 } kp_disk;
 extern const kp_disk kp_disk_real;
 
+/* A person's file, outside of any run: whole, or as it was.  Written beside itself as
+ * PATH.kplay-tmp, synced, renamed, its directory synced.  KP_CONFIG: it cannot be made there.
+ * KP_PAUSED: no room. */
+kp_err *kp_disk_replace(const kp_disk *d, const char *path, const void *p, size_t n) KP_MUST_USE;
+
 typedef struct kp_journal kp_journal;
 
 /* ---- a run's directory ---- */

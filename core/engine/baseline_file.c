@@ -149,6 +149,11 @@ static kp_err *check_size(const kp_step *s, const kp_value *v)
                       : NULL;
 }
 
+static void tell(const kp_step *s, const char *what, const char *path)
+{
+    kp_tell(s->r, (kp_event) { .kind = KP_E_NOTE, .text = kp_printf(s->a, "%s: %s", what, path) });
+}
+
 kp_err *kp_baseline_file_write(const kp_step *s, const char *path, const kp_value *v,
                                const char **ret_sha)
 {
@@ -159,9 +164,10 @@ kp_err *kp_baseline_file_write(const kp_step *s, const char *path, const kp_valu
     size_t n = strlen(text);
     *ret_sha = kp_sha256_hex(s->a, text, n);
     if (s->r->spec->assume_yes) {
-        kp_tell(s->r, (kp_event) { .kind = KP_E_NOTE,
-                                   .text = kp_printf(s->a, "rehearsed: %s is not written", path) });
+        tell(s, "rehearsed, not written", path);
         return NULL;
     }
-    return kp_disk_replace(&kp_disk_real, path, text, n);
+    KP_TRY(kp_disk_replace(&kp_disk_real, path, text, n));
+    tell(s, "written", path);
+    return NULL;
 }

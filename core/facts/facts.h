@@ -124,7 +124,7 @@ enum {                            /* what a round can ask */
        KP_F_FEATURES = 1 << 7,    /* KP_Q_NODE of any node: the finalised levels */
        KP_F_PROOF = 1 << 8,       /* KP_Q_PROOF of the nodes in scope, when a release is named */
        KP_F_EVERYBODY = 1 << 9,   /* KP_Q_NODE of every node */
-       KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED */
+       KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED, KP_Q_CONTROLLERS */
 };
 
 /* asked and v NULL: not known, `why` says why in one line. */
@@ -173,7 +173,7 @@ typedef struct kp_facts {
     size_t n_nodes;
     const kp_view *view;  /* NULL: `view_why`, and `view_next` what to do */
     const char *view_why, *view_next;
-    kp_fact moves, quorum, features, registered;
+    kp_fact moves, quorum, features, registered, controllers;
     const kp_value *unreached; /* why the first host that was asked gave no answer; NULL: all did */
 } kp_facts;
 

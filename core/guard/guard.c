@@ -67,8 +67,9 @@ const kp_guard_row kp_guard_rows[] = {
       "the staged release itself takes the node's server.properties (StorageTool info)" },
     { "all-upgraded", KP_BEFORE_IRREVERSIBLE, false, true, KP_F_VIEW | KP_F_EVERYBODY,
       kp_judge_all_upgraded, "every registered broker runs a binary that supports the new level" },
-    { "ghosts", KP_BEFORE_IRREVERSIBLE | KP_AHEAD, false, false, KP_F_REGISTERED, kp_judge_ghosts,
-      "every registered broker is alive or in the cluster file (KRaft)" },
+    { "ghosts", KP_BEFORE_IRREVERSIBLE | KP_AHEAD, false, false, KP_F_REGISTERED | KP_F_QUORUM,
+      kp_judge_ghosts,
+      "every registered broker and controller is alive or in the cluster file (KRaft)" },
     { NULL, 0, false, false, 0, NULL, NULL },
 };
 

@@ -145,11 +145,14 @@ void kp_live_ask_registered(kp_task *t)
     kp_task_call_or_any(t, t->node, KP_DESCRIBE_CLUSTER, &request, on_registered);
 }
 
-/* The list has at least the controller that answers, where there are registrations at all. */
+/* Below metadata.version 3.7-IV0 controllers do not register, and the answer is this code, "Direct-
+ * to-controller communication is not supported with the current MetadataVersion". */
+enum { UNSUPPORTED_VERSION = 35 };
+
 static void on_controllers(kp_task *t, int listener, kp_err *e, const void *response)
 {
     const kp_describe_cluster_response *r = response;
-    if (e && !offers(t, listener, TELLS_CONTROLLERS)) {
+    if (e ? !offers(t, listener, TELLS_CONTROLLERS) : r->error_code == UNSUPPORTED_VERSION) {
         kp_err_drop(e);
         kp_task_done(t, listener, kp_nil());
         return;
@@ -165,7 +168,7 @@ static void on_controllers(kp_task *t, int listener, kp_err *e, const void *resp
         kp_list_add(&list, kp_map(t->a, "id", kp_int(t->a, r->brokers.v[i].broker_id), "host",
                                   kp_text(t->a, r->brokers.v[i].host), "port",
                                   kp_int(t->a, r->brokers.v[i].port), NULL));
-    kp_task_done(t, listener, r->brokers.n ? kp_list_end(&list) : kp_nil());
+    kp_task_done(t, listener, kp_list_end(&list));
 }
 
 void kp_live_ask_controllers(kp_task *t)

@@ -418,7 +418,7 @@ static void test_what_a_node_says_of_itself(void **state)
 
 /* ---- quorum ---- */
 
-enum { LEADS = 1, FOLLOWS, FAILS, NOBODY };
+enum { LEADS = 1, FOLLOWS, FAILS, OLD_LEVEL };
 
 static const void *quorum(actor *x, const fake_request *rq, kp_arena *a)
 {
@@ -841,11 +841,11 @@ static const void *controllers(actor *x, const fake_request *rq, kp_arena *a)
     kp_describe_cluster_response *r = KP_NEW(a, kp_describe_cluster_response);
     assert_int_equal(rq->api, KP_DESCRIBE_CLUSTER);
     assert_int_equal(m->endpoint_type, KP_ENDPOINT_CONTROLLERS);
-    r->error_code = x->mode == FAILS ? 31 : 0;
+    r->error_code = x->mode == FAILS ? 31 : x->mode == OLD_LEVEL ? 35 : 0;
     r->endpoint_type = KP_ENDPOINT_CONTROLLERS;
     r->cluster_id = "cluster-1";
     r->brokers.v = both;
-    r->brokers.n = x->mode == FAILS || x->mode == NOBODY ? 0 : 2;
+    r->brokers.n = r->error_code ? 0 : 2;
     return r;
 }
 
@@ -858,7 +858,7 @@ static void test_which_controllers_are_registered(void **state)
     assert_json(s, site_value(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE)),
                 "[{\"host\":\"c1\",\"id\":3001,\"port\":9093},"
                 "{\"host\":\"c9\",\"id\":3009,\"port\":9093}]");
-    x->mode = NOBODY;
+    x->mode = OLD_LEVEL;
     assert_json(s, site_value(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE)), "null");
     x->mode = FAILS;
     site_fails(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE), KP_CLUSTER, "CLUSTER_AUTHORIZATION_FAILED");

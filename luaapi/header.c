@@ -204,6 +204,9 @@ static void read_arg(lua_State *L, const kl_file *file, kp_script_arg *arg)
         if (!fits(type, arg->otherwise))
             BAD(L, file, arg->name, "give the default as its type is written",
                 "argument `%.60s`: the default is no %s", arg->name, type);
+        if (kp_streq(type, "path"))
+            BAD(L, file, arg->name, "leave the default out: whoever runs it names the file",
+                "argument `%.60s`: a path has no default", arg->name);
         if (arg->required)
             BAD(L, file, arg->name, "leave one of them out",
                 "argument `%.60s` is required and has a default", arg->name);

@@ -2,16 +2,18 @@
 --
 -- Changes nothing.  Lists every finding, the worst first, instead of stopping at the
 -- first one: what is wrong, where, and what to do about it.
+-- Keeps the lag of all consumer groups, to compare it afterwards (validate.lua).
 -- Ends with 0 when there is none, with 5 when all of them only warn, and with 3 when
 -- one would refuse a roll.
 --
 -- @usage kplay run preflight.lua --to 3.9.1
 -- @see   rolling
 
-local gate   = require "gate"
-local order  = require "order"
-local report = require "report"
-local skew   = require "skew"
+local baseline = require "baseline"
+local gate     = require "gate"
+local order    = require "order"
+local report   = require "report"
+local skew     = require "skew"
 
 return {
   api     = 1,
@@ -23,6 +25,7 @@ return {
     skip  = { "node[]", default = {}, doc = "nodes that will be left alone" },
     rules = { "text", default = "conservative", doc = "which release may follow which: conservative or documented" },
     known = { "module", doc = "a module of yours with more releases, advisories and keys: team.releases" },
+    baseline = { "path", doc = "write the lag of all groups to this file, for validate.lua to compare with" },
   },
 
   run = function(args)
@@ -36,6 +39,9 @@ return {
     end
     step("nodes")
     for _, f in ipairs(gate.node_findings(order.all(args.skip), args.to)) do found[#found + 1] = f end
+    step("lag")
+    local unsaved = baseline.save(args.baseline)
+    if unsaved then found[#found + 1] = baseline.as_finding(unsaved) end
     step("findings")
     local refuse, warned = report.tell(found, "run preflight again")
     if refuse > 0 then

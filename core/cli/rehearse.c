@@ -156,7 +156,21 @@ typedef struct whole {
     bool zookeeper;
     const kp_view *view;
     const kp_value *moves, *registered, *controller;
+    const kp_value *ghosts; /* ids of registered controllers that are in no cluster file */
 } whole;
+
+static const kp_value *ghost_controllers(kp_arena *a, const kp_inventory *inv, const kp_view *v,
+                                         const kp_value *registered)
+{
+    kp_builder ids = kp_list_begin(a);
+    for (size_t i = 0; i < kp_len(registered); i++) {
+        const kp_value *id = kp_get(kp_at(registered, i), "id");
+        int node = (int)kp_as_int(id, -1);
+        if (!kp_inventory_node(inv, node) && kp_view_slot(v, node) < 0)
+            kp_list_add(&ids, id);
+    }
+    return kp_list_end(&ids);
+}
 
 static kp_err *ask_whole(kp_arena *a, const kp_open_cluster *live, const char *mode,
                          whole *ret_whole)
@@ -165,9 +179,10 @@ static kp_err *ask_whole(kp_arena *a, const kp_open_cluster *live, const char *m
     kp_request q[] = { { .kind = KP_Q_VIEW, .node = KP_ANY_NODE, .view.with_config = true },
                        { .kind = KP_Q_REASSIGNMENTS, .node = KP_ANY_NODE },
                        { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE },
-                       { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE } };
+                       { .kind = KP_Q_QUORUM, .node = KP_ANY_NODE },
+                       { .kind = KP_Q_CONTROLLERS, .node = KP_ANY_NODE } };
     kp_reply got[KP_COUNT(q)];
-    size_t n = zookeeper ? 3 : 4; /* no quorum to ask about */
+    size_t n = zookeeper ? 3 : KP_COUNT(q); /* no quorum to ask about */
 
     kp_world_ask_all(live->world, a, q, n, got);
     KP_TRY(first_error(got, n, q));
@@ -176,7 +191,10 @@ static kp_err *ask_whole(kp_arena *a, const kp_open_cluster *live, const char *m
                            .moves = got[1].value,
                            .registered = got[2].value,
                            .controller = zookeeper ? kp_int(a, got[0].view->controller)
-                                                   : kp_get(got[3].value, "leader") };
+                                                   : kp_get(got[3].value, "leader"),
+                           .ghosts = zookeeper ? NULL
+                                               : ghost_controllers(a, live->inventory, got[0].view,
+                                                                   got[4].value) };
     return NULL;
 }
 
@@ -226,7 +244,7 @@ static const kp_value *snapshot_of(kp_arena *a, const kp_open_cluster *live, con
                   kp_get(first_broker_said(inv, nodes), "metadata_version"), "controller",
                   all->controller, "brokers", kp_list_end(&brokers), "controllers",
                   kp_list_end(&controllers), "topics", topics_of(a, all->view), "reassignments",
-                  all->moves, NULL);
+                  all->moves, "ghost_controllers", all->ghosts, NULL);
 }
 
 kp_err *kp_cluster_rehearsal(kp_arena *a, const kp_open_cluster *live, kp_sim **ret_sim)

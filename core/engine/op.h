@@ -200,9 +200,13 @@ kp_err *kp_fence_holds(kp_run *r, const kp_value *state) KP_MUST_USE;
 kp_err *kp_guard_list(kp_run *r, kp_arena *a, const kp_nodes *nodes, const char *version,
                       const kp_value *rows, const kp_value **ret_list) KP_MUST_USE;
 /* baseline.c: keeps what a question has found under a name, in the run's journal, and gives the
- * newest of that name back, for as long as the run lasts; KP_PLAYBOOK when there is none. */
-kp_err *kp_baseline_keep(kp_run *r, kp_arena *a, const char *name, const kp_value *v) KP_MUST_USE;
-kp_err *kp_baseline_get(kp_run *r, kp_arena *a, const char *name,
+ * newest of that name back, for as long as the run lasts; KP_PLAYBOOK when there is none.
+ * file: a person's, or NULL; it is written as well, but for a rehearsal's, or read when the run has
+ * not read it yet.  KP_PLAYBOOK: a person did not name it.  KP_CONFIG: it cannot be read or
+ * written, or is not what it must be (baseline_file.c).  KP_PAUSED: no room. */
+kp_err *kp_baseline_keep(kp_step *s, const char *name, const char *file,
+                         const kp_value *v) KP_MUST_USE;
+kp_err *kp_baseline_get(kp_step *s, const char *name, const char *file,
                         const kp_value **ret_v) KP_MUST_USE;
 /* report.c: the run's report lists each stop, and how long nothing was done before it. */
 void kp_count_stop(kp_step *s);

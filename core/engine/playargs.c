@@ -5,9 +5,11 @@
 #include "engine/run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static kp_err *bad(const kp_script_arg *arg, const char *origin, const char *takes, const char *got)
 {
@@ -114,6 +116,11 @@ static const kp_value *as_texts(kp_arena *a, const kp_value *v, const char *s)
     return v->type == KP_LIST || v->type == KP_BYTES ? kp_list_end(&list) : NULL;
 }
 
+static const kp_value *as_path(kp_arena *a, const kp_value *v, const char *s)
+{
+    return v->type == KP_BYTES && *s && strlen(s) == v->n && v->n < PATH_MAX ? kp_text(a, s) : NULL;
+}
+
 const kp_arg_type kp_arg_types[] = {
     { "version", "a release like 3.9.1", "string", "3.9.1", as_version },
     { "duration", "a duration like 90s, 30m or 2h", "string", "45m", as_duration },
@@ -126,6 +133,7 @@ const kp_arg_type kp_arg_types[] = {
     { "broker[]", "ids of brokers, like 1,2", "integer[]", "1,2", NULL },
     { "text[]", "texts, like one,two", "string[]", "one,two", as_texts },
     { "module", "a text", "string", "team.night", as_text },
+    { "path", "the path of a file", "string", "before.json", as_path },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
@@ -277,4 +285,53 @@ kp_err *kp_run_args(kp_arena *a, const kp_header *h, const kp_inventory *inv,
     *ret_args = kp_map_end(&args);
     *ret_origin = kp_map_end(&origin);
     return missing;
+}
+
+/* ---- paths: files that a person has named, which a verb may then read or write ---- */
+
+char *kp_working_directory(kp_arena *a)
+{
+    char path[PATH_MAX];
+    return getcwd(path, sizeof path) ? kp_strdup(a, path) : NULL;
+}
+
+/* Of `file`, for what stands in it; "" for one in the working directory. */
+static const char *beside(kp_arena *a, const char *file, const char *path)
+{
+    const char *slash = strrchr(file, '/');
+    return slash ? kp_printf(a, "%.*s%s", (int)(slash + 1 - file), file, path) : path;
+}
+
+static const char *whole(kp_arena *a, const char *path)
+{
+    const char *home = getenv("HOME"), *here = kp_working_directory(a);
+    if (kp_starts_with(path, "~/") && home && *home == '/')
+        return kp_printf(a, "%s%s", home, path + 1);
+    return *path == '/' || !here ? path : kp_printf(a, "%s/%s", here, path);
+}
+
+const kp_value *kp_paths_whole(kp_arena *a, const kp_header *h, const kp_inventory *inv,
+                               const kp_value *args, const kp_value *origin)
+{
+    for (size_t i = 0; i < h->n_args; i++) {
+        const char *name = h->args[i].name, *path = kp_get_text(args, name, NULL);
+        if (!path || !kp_streq(h->args[i].type, "path"))
+            continue;
+        bool of_line = kp_starts_with(kp_get_text(origin, name, ""), "--");
+        if (!of_line && *path != '/' && *path != '~')
+            path = beside(a, inv->path, path);
+        args = kp_map_with(a, args, name, kp_text(a, whole(a, path)));
+    }
+    return args;
+}
+
+void kp_paths_allow(kp_run *r, const kp_value *args)
+{
+    kp_builder list = kp_list_begin(r->a);
+    for (size_t i = 0; i < r->header->n_args; i++) {
+        const kp_value *path = kp_get(args, r->header->args[i].name);
+        if (path && kp_streq(r->header->args[i].type, "path"))
+            kp_list_add(&list, path);
+    }
+    r->paths = kp_list_end(&list);
 }

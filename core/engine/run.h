@@ -118,6 +118,7 @@ struct kp_run {
     kp_evaluation predicate;
     const kp_value *saved; /* baseline_save */
     const kp_value *kept;  /* baselines of this session, by name (baseline.c) */
+    const kp_value *paths; /* files that a person has named; list of text */
 
     kp_replay replay;
     kp_people people;
@@ -160,6 +161,21 @@ kp_err *kp_meet_baseline(kp_run *r) KP_MUST_USE;
 kp_err *kp_sources_changed(kp_run *r, bool *ret_changed) KP_MUST_USE;
 kp_err *
 kp_sources_keep(kp_run *r) KP_MUST_USE; /* what is loaded: the run goes by that from now on */
+
+/* ---- playargs.c ---- */
+/* The arguments with every path made whole: one of the command line from the working directory, one
+ * of the cluster file from where that lies; ~/ is the home directory. */
+const kp_value *kp_paths_whole(kp_arena *a, const kp_header *h, const kp_inventory *inv,
+                               const kp_value *args, const kp_value *origin);
+void kp_paths_allow(kp_run *r, const kp_value *args); /* fills in `paths` */
+char *kp_working_directory(kp_arena *a);              /* NULL: not to be had */
+
+/* ---- baseline_file.c ---- */
+/* sha: of the file's bytes. */
+kp_err *kp_baseline_file_read(const kp_step *s, const char *path, const kp_value **ret_v,
+                              const char **ret_sha) KP_MUST_USE;
+kp_err *kp_baseline_file_write(const kp_step *s, const char *path, const kp_value *v,
+                               const char **ret_sha) KP_MUST_USE;
 
 /* ---- record.c ---- */
 void kp_tell(kp_run *r, kp_event e); /* fills in time, path and step */
@@ -219,7 +235,8 @@ kp_err *kp_guard_hosts(kp_run *r, const kp_reply *state) KP_MUST_USE;
 #define KP_ASK_OF_START "@start"
 #define KP_ASK_OF_WORD "@word:"   /* before what cannot be taken back; the path follows */
 #define KP_ASK_OF_FAILURE "@ask:" /* what to do with a node that failed; the path follows */
-#define KP_NOTE_BASELINE "@baseline"
+#define KP_NOTE_BASELINE "@baseline" /* what was under-replicated when the run began */
+#define KP_NOTE_KEPT "@kept"         /* of a question (baseline.c) */
 #define KP_NOTE_CHECKED "@check"
 #define KP_NOTE_TAKEN "@taken"
 #define KP_NOTE_TAKE_OVER "@take-over"

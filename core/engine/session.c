@@ -10,7 +10,6 @@
  */
 #include "engine/run.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,13 +253,6 @@ static kp_err *take_place(kp_run *r)
         kp_map(r->a, "i", kp_text(r->a, KP_NOTE_TAKEN), "m", kp_text(r->a, "taken"), NULL));
 }
 
-/* NULL: not to be had. */
-static char *here(kp_arena *a)
-{
-    char path[PATH_MAX];
-    return getcwd(path, sizeof path) ? kp_strdup(a, path) : NULL;
-}
-
 static kp_err *create(kp_run *r, const kp_value *args, const kp_value *origin, bool alone)
 {
     kp_arena *a = r->a;
@@ -269,8 +261,8 @@ static kp_err *create(kp_run *r, const kp_value *args, const kp_value *origin, b
     const kp_value *open = kp_map(
         a, "kplay", kp_text(a, KPLAY_VERSION), "host", kp_int(a, kp_script_host_table.rev),
         "cluster", kp_text(a, r->inv->cluster), "cluster_id", kp_text(a, r->seen->cluster_id),
-        "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "dir", kp_text(a, here(a)),
-        "beside", alone ? NULL : kp_bool(true), "inventory",
+        "mode", kp_text(a, r->seen->zookeeper ? "ZooKeeper" : "KRaft"), "dir",
+        kp_text(a, kp_working_directory(a)), "beside", alone ? NULL : kp_bool(true), "inventory",
         kp_text(a, kp_inventory_digest(a, r->inv)), "playbook", kp_text(a, r->spec->playbook),
         "args", args, "origin", origin, "effects", kp_effects_value(a, r->header->effects), "seed",
         kp_textf(a, "%016" PRIx64, r->seed), "simulated", kp_bool(r->spec->simulated), "who",
@@ -295,6 +287,8 @@ static kp_err *first(kp_run *r, const kp_value **ret_report)
         return kp_err_new(KP_USAGE, "leave --supersede out",
                           "%s only asks: it takes no run's place", r->header->name);
     KP_TRY(kp_run_args(r->a, r->header, r->inv, &r->spec->given, &args, &origin));
+    args = kp_paths_whole(r->a, r->header, r->inv, args, origin);
+    kp_paths_allow(r, args);
     kp_tell(r, (kp_event) { .kind = KP_E_PHASE, .text = "looking at the cluster" });
     KP_TRY(kp_meet(r));
     name_run(r);
@@ -401,6 +395,7 @@ static kp_err *resume(kp_run *r, kp_journal *j, const kp_value **ret_report)
             KP_REFUSED, kp_printf(r->a, "begin a new one: kplay run %s", spec->playbook),
             "run %s is finished (%s)", r->id, kp_get_text(last->body, "state", "done"));
     KP_TRY(load_again(r, args, &edited));
+    kp_paths_allow(r, args);
     KP_TRY(kp_meet_again(r));
     KP_TRY(lock(r));
     KP_TRY(kp_meet_baseline(r));

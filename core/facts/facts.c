@@ -269,7 +269,7 @@ static void take_view(kp_facts *f)
 
 void kp_facts_need(kp_facts *f, unsigned what)
 {
-    size_t most = 9 * f->n_nodes + 6;
+    size_t most = 9 * f->n_nodes + 7;
 
     if (what & ~f->have & (KP_F_PROOF | KP_F_RUNNING)) /* what is asked there stands in the file */
         kp_facts_need(f, KP_F_FILE | KP_F_HOST);
@@ -298,8 +298,10 @@ void kp_facts_need(kp_facts *f, unsigned what)
     if (what & KP_F_FEATURES)
         add(&o, &f->features,
             (kp_request) { .kind = KP_Q_NODE, .node = KP_ANY_NODE, .within = 5 * KP_SECOND });
-    if ((what & KP_F_REGISTERED) && !f->seen->zookeeper) /* there it ends with the broker */
+    if ((what & KP_F_REGISTERED) && !f->seen->zookeeper) { /* there it ends with the broker */
         add(&o, &f->registered, (kp_request) { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE });
+        add(&o, &f->controllers, (kp_request) { .kind = KP_Q_CONTROLLERS, .node = KP_ANY_NODE });
+    }
     kp_ask_all(f->seen, f->a, o.q, o.n, reply);
     for (size_t i = 0; i < o.n; i++) {
         kp_err *e = reply[i].err;

@@ -126,9 +126,9 @@ enum {                            /* what a round can ask */
        KP_F_FEATURES = 1 << 7,    /* KP_Q_NODE of any node: the finalised levels */
        KP_F_PROOF = 1 << 8,       /* KP_Q_PROOF of the nodes in scope, when a release is named */
        KP_F_EVERYBODY = 1 << 9,   /* KP_Q_NODE of every node */
-       KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED */
-       KP_F_RUNNING = 1 << 11, /* KP_Q_CONFIG of the brokers in scope, of the keys in their file */
-       KP_F_LOG_DIRS = 1 << 12,   /* KP_Q_LOG_DIRS of the brokers in scope */
+       KP_F_REGISTERED = 1 << 10, /* KP_Q_REGISTERED, KP_Q_CONTROLLERS */
+       KP_F_RUNNING = 1 << 11,  /* KP_Q_CONFIG of the brokers in scope, of the keys in their file */
+       KP_F_LOG_DIRS = 1 << 12, /* KP_Q_LOG_DIRS of the brokers in scope */
        KP_F_OF_BROKERS = 1 << 13, /* the keys below, of every broker */
        KP_F_OF_TOPICS = 1 << 14,  /* and of every topic */
 };
@@ -189,7 +189,7 @@ typedef struct kp_facts {
     size_t n_nodes;
     const kp_view *view;  /* NULL: `view_why`, and `view_next` what to do */
     const char *view_why, *view_next;
-    kp_fact moves, quorum, features, registered, topic_keys;
+    kp_fact moves, quorum, features, registered, controllers, topic_keys;
     const kp_value *unreached; /* why the first host that was asked gave no answer; NULL: all did */
 } kp_facts;
 

@@ -85,8 +85,6 @@ const kp_guard_row kp_guard_rows[] = {
       "min.insync.replicas is alike in the files of brokers and controllers (4.0+; warns)" },
     { "all-upgraded", KP_BEFORE_IRREVERSIBLE, false, true, KP_F_VIEW | KP_F_EVERYBODY,
       kp_judge_all_upgraded, "every registered broker runs a binary that supports the new level" },
-    { "ghosts", KP_BEFORE_IRREVERSIBLE | KP_AHEAD, false, false, KP_F_REGISTERED, kp_judge_ghosts,
-      "every registered broker is alive or in the cluster file (KRaft)" },
     { "log-dir-error", KP_AHEAD, true, false, KP_F_LOG_DIRS | KP_F_SAID, kp_judge_log_dir_error,
       "every log dir of the broker is online" },
     { "topic-overrides", KP_AHEAD, false, false, KP_F_OF_TOPICS, kp_judge_topic_overrides,
@@ -103,6 +101,9 @@ const kp_guard_row kp_guard_rows[] = {
       kp_judge_tiered_storage, "tiered storage is not in use (warns)" },
     { "cruise-control", KP_AHEAD, false, false, KP_F_VIEW, kp_judge_cruise_control,
       "no Cruise Control is at work, which may move replicas meanwhile (warns)" },
+    { "ghosts", KP_BEFORE_IRREVERSIBLE | KP_AHEAD, false, false, KP_F_REGISTERED | KP_F_QUORUM,
+      kp_judge_ghosts,
+      "every registered broker and controller is alive or in the cluster file (KRaft)" },
     { NULL, 0, false, false, 0, NULL, NULL },
 };
 

@@ -396,24 +396,27 @@ void kp_judge_all_upgraded(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
     kp_judge_unlisted(f, c, fs);
 }
 
-/* A registration that is left over holds metadata.version down to what its broker knew, and a raise
- * is refused for it (FeatureControlManager, BrokerFeatures). */
-void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+/* A registration that is left over holds metadata.version down to what its node knew, and a raise
+ * is refused for it (FeatureControlManager.reasonNotSupported: brokers, and controllers from
+ * 3.7-IV0 on). */
+static void not_told(kp_facts *f, const char *what, const char *why, kp_findings *fs)
+{
+    kp_find_add(
+        fs,
+        (kp_finding) { .warns = f->ahead, .text = what, .detail = kp_printf(f->a, "  %s\n", why) });
+}
+
+static void ghost_brokers(kp_facts *f, kp_findings *fs)
 {
     const kp_value *all = f->registered.v;
-    (void)c;
 
-    if (f->seen->zookeeper || (f->ahead && kp_is(all, KP_NIL) && !f->registered.why))
+    if (f->ahead && kp_is(all, KP_NIL) && !f->registered.why)
         return;
     if (!kp_is(all, KP_LIST))
-        kp_find_add(
-            fs, (kp_finding) { .warns = f->ahead,
-                               .text = "who is registered is not known",
-                               .detail = kp_printf(f->a, "  %s\n",
-                                                   f->registered.why
-                                                       ? f->registered.why
-                                                       : "brokers before 4.0 do not tell who is "
-                                                         "fenced") });
+        not_told(f, "who is registered is not known",
+                 f->registered.why ? f->registered.why
+                                   : "brokers before 4.0 do not tell who is fenced",
+                 fs);
     for (size_t i = 0; i < kp_len(all); i++) {
         const kp_value *one = kp_at(all, i);
         int id = (int)kp_get_int(one, "id", -1);
@@ -433,4 +436,58 @@ void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
                                               "for good, in a playbook: unregister_broker(%d)",
                                               id) });
     }
+}
+
+/* Whether it has followed the leader lately.  The leader forgets observers that have not fetched
+ * for 5 minutes (LeaderState.OBSERVER_SESSION_TIMEOUT_MS), and voters never. */
+static bool follows(const kp_value *quorum, int id)
+{
+    enum { LATELY = 60000 }; /* ms; a fetch takes half a second at most */
+    const kp_value *voters = kp_get(quorum, "voters");
+
+    for (size_t i = 0; i < kp_len(voters); i++)
+        if (kp_get_int(kp_at(voters, i), "id", -1) == id) {
+            int64_t ago = kp_get_int(kp_at(voters, i), "fetched_ms", -1);
+            return ago >= 0 && ago < LATELY;
+        }
+    return kp_list_has_int(kp_get(quorum, "observers"), id);
+}
+
+static void ghost_controllers(kp_facts *f, kp_findings *fs)
+{
+    const kp_value *all = f->controllers.v;
+
+    if (f->controllers.why)
+        not_told(f, "which controllers are registered is not known", f->controllers.why, fs);
+    for (size_t i = 0; i < kp_len(all); i++) {
+        const kp_value *one = kp_at(all, i);
+        int id = (int)kp_get_int(one, "id", -1);
+        if (kp_inventory_node(f->seen->inv, id) || (f->quorum.v && follows(f->quorum.v, id)))
+            continue;
+        kp_find_add(
+            fs,
+            (kp_finding) {
+                .node = kp_somebody(id),
+                .warns = f->ahead,
+                .text = kp_printf(
+                    f->a,
+                    "controller %d (%s:%d) is registered, %s and is not in the "
+                    "cluster file: metadata.version cannot be raised past what it "
+                    "knew",
+                    id, kp_get_text(one, "host", "?"), (int)kp_get_int(one, "port", 0),
+                    f->quorum.v ? "does not follow the quorum"
+                                : "may be down (nobody tells who follows the quorum)"),
+                .next = "add it to the cluster file; or, when it is gone for good: kafka-cluster "
+                        "unregister-controller (metadata.version 4.4-IV2 and newer), below that a "
+                        "stand-in of its id on the new release (docs/after-an-upgrade.md)" });
+    }
+}
+
+void kp_judge_ghosts(kp_facts *f, const kp_guard_case *c, kp_findings *fs)
+{
+    (void)c;
+    if (f->seen->zookeeper)
+        return;
+    ghost_brokers(f, fs);
+    ghost_controllers(f, fs);
 }

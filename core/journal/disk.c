@@ -159,6 +159,23 @@ kp_err *kp_disk_sync_dir(const kp_disk *d, const char *dir)
     return NULL;
 }
 
+kp_err *kp_disk_replace(const kp_disk *d, const char *path, const void *p, size_t n)
+{
+    KP_AUTO_ARENA a = kp_arena_new("a file's names", 64u * 1024);
+    const char *tmp = kp_printf(a, "%s.kplay-tmp", path), *slash = strrchr(path, '/');
+    const char *dir = !slash          ? "."
+                      : slash == path ? "/"
+                                      : kp_strndup(a, path, (size_t)(slash - path));
+
+    KP_TRY(kp_disk_file(d, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, p, n));
+    kp_err *e = kp_disk_rename(d, tmp, path);
+    if (e) {
+        d->unlink(d->ud, tmp);
+        return e;
+    }
+    return kp_disk_sync_dir(d, dir);
+}
+
 /* One directory; its name is on disk in the one above before this returns. */
 static kp_err *make_dir(const kp_disk *d, kp_arena *a, const char *dir)
 {

@@ -37,7 +37,7 @@
 
 #include "journal/inside.h"
 
-#define SCRATCH_LIMIT ((size_t)16 << 20) /* a body with a blob, twice, and its texts */
+#define SCRATCH_LIMIT ((size_t)4 * KP_BLOB_LIMIT) /* a body with a blob, twice, and its texts */
 #define LAST_WORDS ((int64_t)1 << 20)    /* of KP_JOURNAL_LIMIT, kept to end the run with */
 
 static const char *const kind_names[KP_KINDS] = {

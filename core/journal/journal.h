@@ -27,7 +27,7 @@
 #include "value/value.h"
 
 #define KP_RECORD_LIMIT (64u * 1024)  /* bytes of one line, newline included */
-#define KP_BLOB_LIMIT (1u << 20)      /* bytes of one result kept beside the journal */
+#define KP_BLOB_LIMIT KP_JSON_LIMIT   /* bytes of one result kept beside the journal */
 #define KP_SOURCE_LIMIT (1u << 20)    /* bytes of one source text */
 #define KP_JOURNAL_LIMIT (64u << 20)  /* bytes of one journal */
 #define KP_RUN_NAME_LIMIT 100         /* bytes of a run name: letters, digits, '-', '_', '.' */
@@ -58,6 +58,11 @@ typedef struct kp_disk {
     void *ud;
 } kp_disk;
 extern const kp_disk kp_disk_real;
+
+/* A person's file, outside of any run: whole, or as it was.  Written beside itself as
+ * PATH.kplay-tmp, synced, renamed, its directory synced.  KP_CONFIG: it cannot be made there.
+ * KP_PAUSED: no room. */
+kp_err *kp_disk_replace(const kp_disk *d, const char *path, const void *p, size_t n) KP_MUST_USE;
 
 typedef struct kp_journal kp_journal;
 

@@ -278,7 +278,7 @@ static kp_err *resolve(const kp_journal *j, const kp_record *rec, const kp_recor
     *ret_rec = rec;
     if (!sha)
         return NULL;
-    KP_AUTO_ARENA scratch = kp_arena_new("a result beside a journal", (size_t)8 << 20);
+    KP_AUTO_ARENA scratch = kp_arena_new("a result beside a journal", (size_t)2 * KP_BLOB_LIMIT);
     char *text;
     size_t n;
     const kp_value *r = NULL;
@@ -395,7 +395,7 @@ kp_err *kp_journal_look(kp_arena *a, const char *runs, const char *run, kp_journ
 static kp_err *count_file(const kp_journal *j, const char *folder, const char *sha,
                           int64_t *ret_files)
 {
-    KP_AUTO_ARENA scratch = kp_arena_new("a file beside a journal", (size_t)8 << 20);
+    KP_AUTO_ARENA scratch = kp_arena_new("a file beside a journal", (size_t)2 * KP_BLOB_LIMIT);
     char *text;
     size_t n;
     KP_TRY(kp_store_get(scratch, j, folder, sha, &text, &n));

@@ -102,20 +102,22 @@ void kp_live_ask_reassignments(kp_task *t)
 
 /* ---- registrations ---- */
 
+enum { TELLS_CONTROLLERS = 1, TELLS_FENCED = 2 }; /* versions of DescribeCluster */
+
 /* True as well when it has no open connection that says it: then its error stands. */
-static bool tells_who_is_fenced(const kp_task *t, int listener)
+static bool offers(const kp_task *t, int listener, int version)
 {
     const kp_api_versions_response *r = kp_kafka_api_versions(t->lv->k, listener);
     for (int32_t i = 0; r && i < r->api_keys.n; i++)
         if (r->api_keys.v[i].api_key == KP_DESCRIBE_CLUSTER)
-            return r->api_keys.v[i].max_version >= 2;
+            return r->api_keys.v[i].max_version >= version;
     return !r;
 }
 
 static void on_registered(kp_task *t, int listener, kp_err *e, const void *response)
 {
     const kp_describe_cluster_response *r = response;
-    if (e && !tells_who_is_fenced(t, listener)) {
+    if (e && !offers(t, listener, TELLS_FENCED)) {
         kp_err_drop(e);
         kp_task_done(t, listener, kp_nil());
         return;
@@ -141,4 +143,46 @@ void kp_live_ask_registered(kp_task *t)
     static const kp_describe_cluster_request request = { .endpoint_type = KP_ENDPOINT_BROKERS,
                                                          .include_fenced_brokers = true };
     kp_task_call_or_any(t, t->node, KP_DESCRIBE_CLUSTER, &request, on_registered);
+}
+
+/* Below metadata.version 3.7-IV0 controllers do not register, and the answer is this code, "Direct-
+ * to-controller communication is not supported with the current MetadataVersion". */
+enum { UNSUPPORTED_VERSION = 35 };
+
+static void on_controllers(kp_task *t, int listener, kp_err *e, const void *response)
+{
+    const kp_describe_cluster_response *r = response;
+    if (e ? !offers(t, listener, TELLS_CONTROLLERS) : r->error_code == UNSUPPORTED_VERSION) {
+        kp_err_drop(e);
+        kp_task_done(t, listener, kp_nil());
+        return;
+    }
+    if (!e && r->error_code)
+        e = kp_answer_err(t, listener, r->error_code, r->error_message);
+    if (e) {
+        kp_task_fail(t, e);
+        return;
+    }
+    kp_builder list = kp_list_begin(t->a);
+    for (int32_t i = 0; i < r->brokers.n; i++)
+        kp_list_add(&list, kp_map(t->a, "id", kp_int(t->a, r->brokers.v[i].broker_id), "host",
+                                  kp_text(t->a, r->brokers.v[i].host), "port",
+                                  kp_int(t->a, r->brokers.v[i].port), NULL));
+    kp_task_done(t, listener, kp_list_end(&list));
+}
+
+void kp_live_ask_controllers(kp_task *t)
+{
+    static const kp_describe_cluster_request request = { .endpoint_type = KP_ENDPOINT_CONTROLLERS };
+    const kp_inventory *inv = t->lv->inv;
+    int *listeners = KP_NEW_ARRAY(t->own, inv->n_nodes + 1, int);
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < inv->n_nodes; i++)
+        if (kp_node_is(&inv->nodes[i], KP_CONTROLLER))
+            listeners[n++] = kp_controller_listener(inv->nodes[i].id);
+    if (n == 0)
+        kp_task_done(t, KP_ANY_NODE, kp_nil());
+    else
+        kp_task_any(t, listeners, n, KP_DESCRIBE_CLUSTER, &request, on_controllers);
 }

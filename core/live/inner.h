@@ -208,6 +208,7 @@ void kp_live_ask_config(kp_task *t);
 void kp_live_ask_log_dirs(kp_task *t);
 void kp_live_ask_reassignments(kp_task *t);
 void kp_live_ask_registered(kp_task *t);
+void kp_live_ask_controllers(kp_task *t);
 void kp_live_ask_groups(kp_task *t);
 void kp_live_ask_lag(kp_task *t);
 void kp_live_act_elect(kp_task *t);

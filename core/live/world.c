@@ -24,6 +24,7 @@ static void (*const carry_out[KP_REQS])(kp_task *t) = {
     [KP_Q_LOG_DIRS] = kp_live_ask_log_dirs,
     [KP_Q_REASSIGNMENTS] = kp_live_ask_reassignments,
     [KP_Q_REGISTERED] = kp_live_ask_registered,
+    [KP_Q_CONTROLLERS] = kp_live_ask_controllers,
     [KP_Q_GROUPS] = kp_live_ask_groups,
     [KP_Q_LAG] = kp_live_ask_lag,
     [KP_Q_HOST] = kp_live_ask_host,

@@ -367,6 +367,27 @@ static const kp_value *answer_registered(const kp_sim *sim, kp_arena *a, int32_t
     return kp_list_end(&b);
 }
 
+/* Controllers register from 3.7 and metadata.version 3.7-IV0 (15) on. */
+static const kp_value *answer_controllers(const kp_sim *sim, kp_arena *a)
+{
+    enum { REGISTRATIONS = 15, PORT = 9093 };
+    const kp_sim_header *h = sim->h;
+    kp_builder b = kp_list_begin(a);
+
+    if (h->mode == KP_SIM_ZOOKEEPER || h->metadata_version < REGISTRATIONS)
+        return kp_nil();
+    for (uint32_t i = 0; i < h->n_nodes; i++)
+        if (kp_sim_is_voter(&sim->node[i]))
+            kp_list_add(&b, kp_map(a, "id", kp_int(a, sim->node[i].id), "host",
+                                   kp_text(a, kp_sim_string(sim, sim->node[i].host)), "port",
+                                   kp_int(a, PORT), NULL));
+    for (uint32_t i = 0; i < h->n_ghost_controllers; i++)
+        kp_list_add(&b, kp_map(a, "id", kp_int(a, h->ghost_controller[i]), "host",
+                               kp_textf(a, "controller%d", h->ghost_controller[i]), "port",
+                               kp_int(a, PORT), NULL));
+    return kp_list_end(&b);
+}
+
 static int coordinator(const kp_sim *sim, uint32_t group)
 {
     return sim->node[sim->broker[group % sim->h->n_brokers]].id;
@@ -377,40 +398,46 @@ static const kp_value *answer_groups(const kp_sim *sim, kp_arena *a)
     kp_builder b = kp_list_begin(a);
 
     for (uint32_t i = 0; i < sim->h->n_groups; i++)
-        kp_list_add(&b, kp_map(a, "group", kp_text(a, kp_sim_string(sim, sim->group[i])), "state",
-                               kp_text(a, "Stable"), "type", kp_text(a, "classic"), "protocol",
-                               kp_text(a, "consumer"), "coordinator",
+        kp_list_add(&b, kp_map(a, "group", kp_text(a, kp_sim_string(sim, sim->group[i].name)),
+                               "state", kp_text(a, "Stable"), "type", kp_text(a, "classic"),
+                               "protocol", kp_text(a, "consumer"), "coordinator",
                                kp_int(a, coordinator(sim, i)), NULL));
     return kp_list_end(&b);
 }
 
-/* Partition, committed, end ... of a topic that its group keeps up with. */
-static const kp_value *offsets_of(const kp_sim *sim, kp_arena *a, const kp_sim_topic *t)
+static int64_t end_of(const kp_sim *sim, uint32_t p, kp_us at)
+{
+    return (int64_t)((double)sim->rate[p] * (double)at / 1e6 / RECORD_BYTES);
+}
+
+/* Partition, committed, end ... of a topic that its group keeps up with, or read when the cluster
+ * began and never since. */
+static const kp_value *offsets_of(const kp_sim *sim, kp_arena *a, const kp_sim_topic *t,
+                                  bool stalled)
 {
     kp_builder flat = kp_list_begin(a);
     for (uint32_t k = 0; k < t->n; k++) {
-        int64_t end = (int64_t)((double)sim->rate[t->first + k] * (double)sim->h->now / 1e6 /
-                                RECORD_BYTES);
         kp_list_add(&flat, kp_int(a, k));
-        kp_list_add(&flat, kp_int(a, end));
-        kp_list_add(&flat, kp_int(a, end));
+        kp_list_add(&flat,
+                    kp_int(a, end_of(sim, t->first + k, stalled ? KP_SIM_SECOND : sim->h->now)));
+        kp_list_add(&flat, kp_int(a, end_of(sim, t->first + k, sim->h->now)));
     }
     return kp_list_end(&flat);
 }
 
-/* Group i reads topic i and keeps up with it. */
+/* Group i reads topic i. */
 static const kp_value *answer_lag(const kp_sim *sim, const kp_sim_call *c)
 {
     kp_arena *a = c->a;
     kp_builder all = kp_map_begin(a);
 
     for (uint32_t i = 0; i < sim->h->n_groups && sim->h->n_topics > 0; i++) {
-        const char *group = kp_sim_string(sim, sim->group[i]);
+        const char *group = kp_sim_string(sim, sim->group[i].name);
         if (c->q.lag.groups && !wanted(c->q.lag.groups, group))
             continue;
         const kp_sim_topic *t = &sim->topic[i % sim->h->n_topics];
-        const kp_value *topics = kp_map(a, kp_sim_string(sim, t->name), offsets_of(sim, a, t),
-                                        NULL);
+        const kp_value *topics = kp_map(a, kp_sim_string(sim, t->name),
+                                        offsets_of(sim, a, t, sim->group[i].stalled), NULL);
         kp_map_add(&all, group,
                    kp_map(a, "state", kp_text(a, "Stable"), "type", kp_text(a, "classic"),
                           "protocol", kp_text(a, "consumer"), "topics", topics, NULL));
@@ -478,6 +505,9 @@ kp_err *kp_sim_answer(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v)
         return NULL;
     case KP_Q_REGISTERED:
         *ret_v = answer_registered(sim, c->a, c->node);
+        return NULL;
+    case KP_Q_CONTROLLERS:
+        *ret_v = answer_controllers(sim, c->a);
         return NULL;
     case KP_Q_GROUPS:
         *ret_v = answer_groups(sim, c->a);

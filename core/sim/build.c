@@ -259,7 +259,7 @@ static kp_err *count_plan(kp_plan *p, kp_sim_sizes *z)
 typedef struct commons {
     kp_sim_timing timing;
     bool auto_rebalance;
-    const kp_value *groups, *breaking, *accept, *allow, *faults;
+    const kp_value *groups, *stalled, *ghosts, *breaking, *accept, *allow, *faults;
     uint32_t n_breaking;
 } commons;
 
@@ -282,6 +282,8 @@ static kp_err *read_commons(const kp_plan *p, commons *c)
                                   .link = link > 0 ? (double)link : 1 };
     KP_TRY(kp_spec_bool(s, "auto_leader_rebalance", &c->auto_rebalance));
     KP_TRY(kp_spec_list(s, "groups", &c->groups));
+    KP_TRY(kp_spec_list(s, "stalled", &c->stalled));
+    KP_TRY(kp_spec_list(s, "ghost_controllers", &c->ghosts));
     KP_TRY(kp_spec_list(s, "accept", &c->accept));
     KP_TRY(kp_spec_list(s, "allow", &c->allow));
     KP_TRY(kp_spec_list(s, "faults", &c->faults));
@@ -297,18 +299,21 @@ static kp_err *read_commons(const kp_plan *p, commons *c)
 
 /* Their texts, by their offset in the strings. */
 typedef struct common_texts {
-    uint32_t *group, n_groups, n_breaking;
+    kp_sim_group *group;
+    uint32_t n_groups, n_breaking;
     kp_sim_breaking *breaking;
 } common_texts;
 
 static common_texts intern_commons(const kp_plan *p, const commons *c, kp_buf *strings)
 {
-    common_texts t = { .group = KP_NEW_ARRAY(p->a, kp_len(c->groups) + 1, uint32_t),
-                       .n_groups = (uint32_t)kp_len(c->groups),
+    common_texts t = { .group = KP_NEW_ARRAY(p->a, kp_len(c->groups) + kp_len(c->stalled) + 1,
+                                             kp_sim_group),
                        .breaking = KP_NEW_ARRAY(p->a, c->n_breaking + 1, kp_sim_breaking) };
 
-    for (size_t i = 0; i < t.n_groups; i++)
-        t.group[i] = intern(strings, kp_at(c->groups, i)->u.s);
+    for (size_t i = 0; i < kp_len(c->groups); i++)
+        t.group[t.n_groups++] = (kp_sim_group) { intern(strings, kp_at(c->groups, i)->u.s), 0 };
+    for (size_t i = 0; i < kp_len(c->stalled); i++)
+        t.group[t.n_groups++] = (kp_sim_group) { intern(strings, kp_at(c->stalled, i)->u.s), 1 };
     for (uint32_t i = 0; c->breaking && i < kp_len(c->breaking); i++)
         for (size_t k = 0; k < kp_len(c->breaking->u.items[i]); k++)
             t.breaking[t.n_breaking++] =
@@ -465,6 +470,29 @@ static void fill_header(kp_sim_header *h, const kp_plan *p)
     for (uint32_t i = 0; i < p->n_releases; i++)
         memcpy(h->release[i], p->release[i], strlen(p->release[i]) + 1);
     make_cluster_id(p, h->cluster_id, sizeof h->cluster_id);
+}
+
+static kp_err *fill_ghost_controllers(kp_sim_header *h, const kp_plan *p, const commons *c)
+{
+    size_t n = kp_len(c->ghosts);
+
+    if (n > 0 && p->mode == KP_SIM_ZOOKEEPER)
+        return kp_spec_wrong(p->spec, "ghost_controllers", "leave it out, or say mode: kraft",
+                             "in ZooKeeper mode no controller registers");
+    if (n > KP_SIM_GHOST_CONTROLLERS)
+        return kp_spec_wrong(p->spec, "ghost_controllers", "name fewer", "more than %u ids",
+                             KP_SIM_GHOST_CONTROLLERS);
+    for (size_t i = 0; i < n; i++) {
+        int64_t id = kp_as_int(kp_at(c->ghosts, i), -1);
+        bool taken = id < 0 || id > INT32_MAX;
+        for (uint32_t k = 0; k < p->n_nodes && !taken; k++)
+            taken = p->nodes[k].id == id;
+        if (taken)
+            return kp_spec_wrong(p->spec, "ghost_controllers", "give ids that no node has",
+                                 "item %zu is not the id of a node of its own", i + 1);
+        h->ghost_controller[h->n_ghost_controllers++] = (int32_t)id;
+    }
+    return NULL;
 }
 
 /* Nodes and topics, their names into the strings. */
@@ -625,7 +653,9 @@ kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim)
     kp_sim *sim = kp_sim_block_new(&z);
     fill_header(sim->h, p);
     fill_named(sim, p, &strings);
-    kp_err *e = fill(sim, p, &c, &strings, &texts);
+    kp_err *e = fill_ghost_controllers(sim->h, p, &c);
+    if (!e)
+        e = fill(sim, p, &c, &strings, &texts);
     if (!e) {
         kp_sim_block_ready(sim);
         e = animate(sim, p, &c);

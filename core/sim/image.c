@@ -69,7 +69,7 @@ static void lay_out(kp_sim_header *h, const kp_sim_sizes *s)
         [KP_SIM_P_ADDING] = s->moves ? kp_sim_bit_words(s->reps) * sizeof(uint64_t) : 0,
         [KP_SIM_P_REMOVING] = s->moves ? kp_sim_bit_words(s->reps) * sizeof(uint64_t) : 0,
         [KP_SIM_P_BREAKING] = s->breaking * sizeof(kp_sim_breaking),
-        [KP_SIM_P_GROUPS] = s->groups * sizeof(uint32_t),
+        [KP_SIM_P_GROUPS] = s->groups * sizeof(kp_sim_group),
         [KP_SIM_P_STRINGS] = s->strings,
         [KP_SIM_P_ORACLE] = kp_sim_oracle_bytes(s->nodes),
         [KP_SIM_P_POOL] = s->pool,
@@ -118,7 +118,7 @@ static void point(kp_sim *sim)
     sim->adding = (uint64_t *)(void *)(b + off[KP_SIM_P_ADDING]);
     sim->removing = (uint64_t *)(void *)(b + off[KP_SIM_P_REMOVING]);
     sim->breaking = (kp_sim_breaking *)(void *)(b + off[KP_SIM_P_BREAKING]);
-    sim->group = (uint32_t *)(void *)(b + off[KP_SIM_P_GROUPS]);
+    sim->group = (kp_sim_group *)(void *)(b + off[KP_SIM_P_GROUPS]);
     sim->strings = b + off[KP_SIM_P_STRINGS];
     sim->oracle = (struct kp_sim_oracle_state *)(void *)(b + off[KP_SIM_P_ORACLE]);
     sim->pool = b + off[KP_SIM_P_POOL];

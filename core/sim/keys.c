@@ -138,6 +138,11 @@ static const kp_spec_key description_keys[] = {
     { "ghosts", KP_SPEC_IDS,
       .doc = "KRaft: ids of brokers that are registered, down, and in no cluster file",
       .example = "[ 9 ]" },
+    { "ghost_controllers", KP_SPEC_IDS,
+      .doc =
+          "KRaft: ids of controllers that are registered (from release 3.7 on), do not follow the "
+          "quorum, and are in no cluster file",
+      .example = "[ 3009 ]", .common = true },
     { "release", KP_SPEC_TEXT, .computed = "3.7.2; mode zookeeper: 3.4.1",
       .doc = "the Kafka release every node runs", .example = "3.9.1" },
     { "metadata_version", KP_SPEC_TEXT, .computed = "the newest that the release knows",
@@ -159,6 +164,11 @@ static const kp_spec_key description_keys[] = {
     { "groups", KP_SPEC_TEXTS,
       .doc = "consumer groups: the first one reads the first topic by name, and so on",
       .example = "[ billing, shipping ]", .common = true },
+    { "stalled", KP_SPEC_TEXTS,
+      .doc =
+          "more consumer groups, which read the next topics and have stood still since the cluster "
+          "began: what is written is their lag",
+      .example = "[ billing ]", .common = true },
     { "auto_leader_rebalance", KP_SPEC_BOOL, .otherwise = "false",
       .doc = "whether leaders go back to where they are preferred every 300 s, as "
              "auto.leader.rebalance.enable does",

@@ -68,7 +68,8 @@ kp_err *kp_sim_demo(kp_arena *a, const char *mode, kp_sim **ret_sim) KP_MUST_USE
  *   topics    list of {name, id (32 hex digits), internal, min_isr, unclean, size, rate,
  *             partitions = [[[replica ids], [ISR ids], leader id or -1], ...]}
  *   reassignments  list of {topic, partition, replicas, adding, removing}, which last
- *   auto_leader_rebalance, groups, breaking, timing, accept, allow, seed, faults: as above
+ *   auto_leader_rebalance, groups, stalled, ghost_controllers: as above
+ *   breaking, timing, accept, allow, seed, faults: as above
  * A broker that is not alive is simulated as stopped cleanly at `at`. */
 kp_err *kp_sim_from_snapshot(kp_arena *a, const kp_value *snapshot, kp_sim **ret_sim) KP_MUST_USE;
 

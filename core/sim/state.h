@@ -35,6 +35,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_CONFIGS 512u   /* dynamic configs in all */
 #define KP_SIM_OPEN_ACTS 256u /* stops whose peaks are followed at once */
 #define KP_SIM_POOL_CLASSES 16u
+#define KP_SIM_GHOST_CONTROLLERS 64u
 
 typedef enum kp_sim_mode { KP_SIM_ZOOKEEPER, KP_SIM_KRAFT, KP_SIM_COMBINED } kp_sim_mode;
 
@@ -260,6 +261,11 @@ typedef struct kp_sim_move { /* a reassignment under way; of which replicas is i
     uint32_t p;
 } kp_sim_move;
 
+typedef struct kp_sim_group {
+    uint32_t name;    /* string */
+    uint32_t stalled; /* it commits nothing since the cluster began */
+} kp_sim_group;
+
 typedef struct kp_sim_breaking {
     uint32_t release, key;
 } kp_sim_breaking; /* release text and key: strings */
@@ -325,6 +331,9 @@ typedef struct kp_sim_header {
     int32_t metadata_version; /* finalized level; 0 in ZooKeeper mode */
     int32_t leader; /* of the quorum, or the controller broker: node index or KP_SIM_NO_NODE */
     int32_t last_leader;
+    uint32_t
+        n_ghost_controllers; /* KRaft: registered, down for good, in no cluster file: their ids */
+    int32_t ghost_controller[KP_SIM_GHOST_CONTROLLERS];
     int64_t leader_epoch;
     kp_us leader_since, offset_at;
     int64_t offset; /* metadata log: end when `offset_at` was now */
@@ -405,7 +414,7 @@ struct kp_sim {
     kp_sim_config *config;
     kp_sim_move *move;
     kp_sim_breaking *breaking;
-    uint32_t *group;
+    kp_sim_group *group;
     char *strings;
     struct kp_sim_oracle_state *oracle;
     char *pool;

@@ -74,20 +74,22 @@ static reach host_answers(const kp_sim_node *n)
     return n->troubles & KP_SIM_UNREACHABLE ? SILENT : n->troubles & KP_SIM_NO_SSH ? LOST : ANSWERS;
 }
 
-/* Whoever answers when anybody may: brokers in turn; for the quorum and when no broker does,
- * controllers. */
+/* Whoever answers when anybody may: brokers in turn; when no broker does, and before them of what
+ * is the controllers', controllers.  Registrations of controllers they alone tell. */
 static int32_t anybody(kp_sim *sim, kp_req kind)
 {
     uint32_t n = sim->h->n_nodes;
+    bool theirs = kind == KP_Q_QUORUM || kind == KP_Q_CONTROLLERS,
+         alone = kind == KP_Q_CONTROLLERS && sim->h->mode != KP_SIM_ZOOKEEPER;
 
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < n; i++) {
             uint32_t k = (sim->h->any_node + i) % n;
             bool broker = kp_sim_is_broker(&sim->node[k]);
-            bool fits = kind == KP_Q_QUORUM ? kp_sim_is_voter(&sim->node[k]) == (pass == 0)
-                                            : broker == (pass == 0);
-            if (!fits || node_answers(sim, (int32_t)k) != ANSWERS ||
-                (!broker && kind != KP_Q_QUORUM && kind != KP_Q_NODE))
+            bool fits = theirs ? kp_sim_is_voter(&sim->node[k]) == (pass == 0)
+                               : broker == (pass == 0);
+            if (!fits || (alone && pass > 0) || node_answers(sim, (int32_t)k) != ANSWERS ||
+                (!broker && !theirs && kind != KP_Q_NODE))
                 continue;
             sim->h->any_node = k + 1;
             return (int32_t)k;

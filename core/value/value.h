@@ -26,8 +26,10 @@ struct kp_value {
     const char *const *keys; /* KP_MAP only: n keys, ascending */
 };
 
-#define KP_VALUE_DEPTH 32        /* lists and maps inside each other, in what is read or written */
-#define KP_JSON_LIMIT (1u << 20) /* longest JSON text read, bytes */
+#define KP_VALUE_DEPTH 32 /* lists and maps inside each other, in what is read or written */
+#define KP_JSON_LIMIT                                                                              \
+    (16u << 20) /* longest JSON text read, bytes: the lag of 5,000 groups of 100
+                                     partitions is 10 MB */
 
 /* ---- build ---- */
 const kp_value *kp_nil(void);

@@ -48,15 +48,28 @@ typedef struct broker_args {
 } broker_args;
 static const kp_arg broker_arg[] = { KP_ARG(broker_args, id, "node", NULL, "a node's id") };
 
+/* Partitions whose first replica it has, and those of them that another one leads, or nobody. */
+static void count_preferred(const kp_view *v, uint32_t slot, int64_t *ret_n, int64_t *ret_elsewhere)
+{
+    for (uint32_t i = v->by_broker_first[slot]; i < v->by_broker_first[slot + 1]; i++) {
+        uint32_t p = v->by_broker[i];
+        if (v->rep[v->first_rep[p]] != slot)
+            continue;
+        ++*ret_n;
+        *ret_elsewhere += v->leader[p] != 0;
+    }
+}
+
 static kp_err *broker_read(kp_step *s, const void *args, const kp_value **ret_v)
 {
     const broker_args *a = args;
     const kp_node *n = kp_inventory_node(s->seen->inv, a->id);
+    bool broker = kp_node_is(n, KP_BROKER);
     const kp_view *v;
-    int64_t leads = 0, replicas = 0, behind = 0;
+    int64_t leads = 0, replicas = 0, behind = 0, preferred = 0, elsewhere = 0;
     bool up = false;
 
-    if (kp_node_is(n, KP_BROKER)) {
+    if (broker) {
         KP_TRY(view_of(s, &v));
         int slot = kp_view_slot(v, a->id);
         if (slot >= 0) {
@@ -64,12 +77,14 @@ static kp_err *broker_read(kp_step *s, const void *args, const kp_value **ret_v)
             leads = v->leads[slot];
             replicas = v->by_broker_first[slot + 1] - v->by_broker_first[slot];
             behind = v->out_of_sync[slot];
+            count_preferred(v, (uint32_t)slot, &preferred, &elsewhere);
         }
     }
     *ret_v = kp_map(s->a, "id", kp_int(s->a, a->id), "host", kp_text(s->a, n->host), "rack",
                     *n->rack ? kp_text(s->a, n->rack) : NULL, "up", kp_bool(up), "leads",
                     kp_int(s->a, leads), "replicas", kp_int(s->a, replicas), "out_of_sync",
-                    kp_int(s->a, behind), "combined",
+                    kp_int(s->a, behind), "preferred", broker ? kp_int(s->a, preferred) : NULL,
+                    "elsewhere", broker ? kp_int(s->a, elsewhere) : NULL, "combined",
                     kp_bool(n->roles == (KP_BROKER | KP_CONTROLLER)), NULL);
     return NULL;
 }
@@ -265,6 +280,8 @@ static const kp_answer_field broker_answer[] = {
     { "leads", "integer", "partitions it leads" },
     { "replicas", "integer", "replicas it holds" },
     { "out_of_sync", "integer", "of them those not in sync" },
+    { "preferred", "integer?", "partitions whose preferred leader it is; nil: it is no broker" },
+    { "elsewhere", "integer?", "of them those that another broker leads, or nobody" },
     { "combined", "boolean", "it is a controller as well" },
 };
 const kp_op kp_op_broker = {

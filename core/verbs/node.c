@@ -50,7 +50,8 @@ static kp_err *identity_read(kp_step *s, const void *args, const kp_value **ret_
     KP_TRY(kp_ask_host(s, a->id, -1, &state));
     *ret_v = kp_map(s->a, "pid", kp_get(state, "pid"), "process", kp_get(state, "process"),
                     "config", kp_get(state, "config"), "host",
-                    kp_text(s->a, kp_inventory_node(s->seen->inv, a->id)->host), NULL);
+                    kp_text(s->a, kp_inventory_node(s->seen->inv, a->id)->host), "held",
+                    kp_get(kp_get(state, "fence"), "holder"), NULL);
     return NULL;
 }
 
@@ -157,7 +158,8 @@ static const kp_value *supported_by(kp_step *s, const kp_nodes *nodes)
     for (size_t i = 0; i < nodes->n; i++) {
         const kp_err *e = reply[i].err;
         kp_list_add(&list, kp_map(s->a, "node", kp_int(s->a, nodes->id[i]), "supported",
-                                  e ? NULL : kp_get(reply[i].value, "supported"), "problem",
+                                  e ? NULL : kp_get(reply[i].value, "supported"), "features",
+                                  e ? NULL : kp_get(reply[i].value, "features"), "problem",
                                   e ? kp_text(s->a, e->what) : NULL, NULL));
         kp_err_drop(reply[i].err);
     }
@@ -258,6 +260,7 @@ static const kp_answer_field identity_answer[] = {
       "what its process was started with; nil: none runs" },
     { "config", "{ node_id: integer?, cluster_id: string?, roles: string?, mode: string? }?",
       "what the file says that the cluster file names" },
+    { "held", "string?", "the run that may act on its host; nil: none" },
 };
 const kp_op kp_op_identity = {
     .name = "identity",
@@ -360,11 +363,10 @@ static const kp_answer_field features_answer[] = {
     { "metadata_version", "integer?", "the finalised level; nil in ZooKeeper mode" },
     { "features", "table<string, integer>?", "finalised features and their levels" },
     { "nodes",
-      "{ node: integer, supported: table<string, { min: integer, max: integer }>?, problem: "
-      "string? "
-      "}[]?",
+      "{ node: integer, supported: table<string, { min: integer, max: integer }>?, features: "
+      "table<string, integer>?, problem: string? }[]?",
       "of the nodes that are asked: every feature that each names, whether kplay knows it "
-      "or not; problem: why one does not say" },
+      "or not, and the levels it goes by; problem: why one does not say" },
 };
 const kp_op kp_op_features = {
     .name = "features",

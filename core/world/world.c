@@ -43,6 +43,7 @@ static const kp_req_kind kinds[KP_REQS] = {
     [KP_Q_LOG_DIRS] = { .name = "log_dirs", .whom = KP_OF_NODE },
     [KP_Q_REASSIGNMENTS] = { .name = "reassignments", .whom = KP_OF_ANY },
     [KP_Q_REGISTERED] = { .name = "registered", .whom = KP_OF_ANY },
+    [KP_Q_CONTROLLERS] = { .name = "controllers", .whom = KP_OF_ANY },
     [KP_Q_GROUPS] = { .name = "groups", .whom = KP_OF_ANY },
     [KP_Q_LAG] = { .name = "lag", .whom = KP_OF_ANY, .fields = lag },
     [KP_Q_HOST] = { .name = "host", .whom = KP_OF_HOST, .fields = host },

@@ -57,6 +57,12 @@ typedef enum kp_req {
      * -> list of {id, fenced, host, port, rack}; nil where nobody tells who is fenced: before 4.0
      * and in ZooKeeper mode */
 
+    KP_Q_CONTROLLERS,
+    /* Controllers that the active one knows by their registration, whether they live or not
+     * (DescribeCluster v1 of a controller with EndpointType 2, KIP-919, 3.7 and newer;
+     * ControllerRegistrationsPublisher) -> list of {id, host, port}; nil where there are no
+     * registrations: before 3.7, below metadata.version 3.7-IV0, and in ZooKeeper mode */
+
     KP_Q_GROUPS,
     /* ListGroups of every live broker -> list of {group, state, type = "classic"|"consumer"|
      * "share"|"streams", protocol, coordinator (a broker's id)}, ascending.  One broker that does

@@ -1,5 +1,6 @@
 """What a rehearsal says of how long the real run would take, and where it knows it from."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -80,3 +81,28 @@ def test_the_newest_five_runs_are_asked():
         expect(p.run("run", "preflight.lua"), 0)
         origin, _ = verdict(p, "--only", "2")
         assert origin == f"from 5 stops of runs {', '.join(runs[:2:-1][:4])} and {runs[2]}", (origin, runs)
+
+
+def test_a_lag_baseline_is_a_file_of_the_persons_choice_and_a_rehearsal_writes_none():
+    with Place() as p:
+        p.write("kplay.yaml", simulated(TOPICS) + "  groups: [ billing ]\n")
+        file = p.dir / "before.json"
+        said = expect(p.run("run", "--dry-run", "preflight.lua", "--baseline", "before.json"), 0)
+        assert f"rehearsed, not written: {file.resolve()}" in said and not file.exists(), said
+        expect(p.run("check", "preflight.lua", "--baseline", "before.json"), 0)
+        assert not file.exists()
+        expect(p.run("run", "preflight.lua", "--baseline", "before.json"), 0, f"written: {file.resolve()}")
+        head = json.loads(file.read_text())
+        assert head["kplay"] == "lag" and head["cluster"] == "sim" and list(head["found"]) == ["billing"], head
+        run = p.dir / "runs" / head["run"] / "journal.jsonl"
+        kept = [json.loads(line) for line in run.read_text().splitlines() if '"@kept"' in line]
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert [(k["file"], k["sha256"], k["did"]) for k in kept] == [(str(file.resolve()), digest, "wrote")], kept
+        expect(p.run("run", "validate.lua", "--baseline", "before.json"), 0)
+        expect(p.run("run", "validate.lua", "--baseline", "none.json"), 2, "none.json: no such file")
+        expect(p.run("run", "preflight.lua", "--baseline", "kplay.yaml"), 3, "is not overwritten: it is no baseline of lag")
+        below = p.dir / "below"
+        below.mkdir()
+        (below / "kplay.yaml").write_text((p.dir / "kplay.yaml").read_text()
+                                          + "playbooks: { validate: { baseline: ../before.json } }\n")
+        expect(p.run("run", "-c", "below/kplay.yaml", "validate.lua"), 0)  # from where that file lies

@@ -1,6 +1,7 @@
 """The few requests of Kafka's protocol that the lab needs, in versions that every release from 2.8
 to 4.x speaks: Metadata v10, CreateTopics v4, DescribeConfigs v1, IncrementalAlterConfigs v0,
-Alter- and ListPartitionReassignments v0, and DescribeQuorum v0 (KRaft from 3.0).
+Alter- and ListPartitionReassignments v0, ListOffsets v1, FindCoordinator v1, OffsetCommit v2, and
+DescribeQuorum v0 (KRaft from 3.0).
 
 It shares no code with kplay, so that one mistake cannot blind both.  Field orders are those of
 Kafka's message schemas (clients/src/main/resources/common/message of each release).
@@ -166,6 +167,43 @@ class Connection:
         for topic, code, text in r.array(lambda: (r.string(), r.number("h"), r.string())):
             if code:
                 raise WireError(f"create topic {topic}: error {code} {text or ''}", code)
+
+    def coordinator(self, group: str) -> str:
+        """host:port of the broker that has the group."""
+        r = self.call(10, 1, False, Writer(False).string(group).number("b", 0).bytes())
+        r.number("i")
+        code, text, _, host, port = r.number("h"), r.string(), r.number("i"), r.string(), r.number("i")
+        if code:
+            raise WireError(f"coordinator of {group}: error {code} {text or ''}", code)
+        return f"{host}:{port}"
+
+    def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Where the partitions that this broker leads end."""
+        w = Writer(False).number("i", -1)
+        w.array([topic], lambda name: w.string(name).array(
+            partitions, lambda index: w.number("i", index).number("q", -1)))
+        r = self.call(2, 1, False, w.bytes())
+        found = {}
+        for _ in range(r.length("i") or 0):
+            r.string()
+            for index, code, _, offset in r.array(
+                    lambda: (r.number("i"), r.number("h"), r.number("q"), r.number("q"))):
+                if code:
+                    raise WireError(f"end of {topic}-{index}: error {code}", code)
+                found[index] = offset
+        return found
+
+    def commit(self, group: str, topic: str, offsets: dict[int, int]) -> None:
+        """Commits for a group without members; asked of its coordinator."""
+        w = Writer(False).string(group).number("i", -1).string("").number("q", -1)
+        w.array([topic], lambda name: w.string(name).array(
+            offsets.items(), lambda item: w.number("i", item[0]).number("q", item[1]).string("")))
+        r = self.call(8, 2, False, w.bytes())
+        for name, parts in r.array(lambda: (r.string(), r.array(
+                lambda: (r.number("i"), r.number("h"))))):
+            for index, code in parts:
+                if code:
+                    raise WireError(f"commit of {group} to {name}-{index}: error {code}", code)
 
     def min_isr(self, topics: Iterable[str]) -> dict[str, int]:
         """min.insync.replicas of topics, as the broker has them now."""

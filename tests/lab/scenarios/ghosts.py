@@ -60,3 +60,21 @@ def a_ghost_is_found_and_forgotten(ctx: Context) -> None:
         gone.start()
         lab.wait_in_sync()
     assert gone.host in registered(ctx), "started again, it is registered again"
+
+
+@scenario(cluster="kraft-3.7.2", order=12, long=True)
+def a_controller_that_is_gone_is_a_ghost(ctx: Context) -> None:
+    """It is registered (metadata.version 3.7-IV4), in no cluster file, and has not followed the leader for a minute."""
+    lab = ctx.lab
+    gone = lab.controllers()[-1]
+    file = ("-c", file_without(ctx, gone))
+    words = f"controller {gone.id} ({gone.host}:"
+    assert words not in ctx.kplay("cluster", "check", *file).stdout, "it still follows"
+    acts.stop_and_wait(lab, gone)
+    try:
+        lab.wait(lambda: words in ctx.kplay("cluster", "check", *file).stdout, "the ghost to be found")
+        expect(ctx.kplay("run", *file, "validate.lua"), 3, words, "is registered, does not follow the quorum")
+    finally:
+        gone.start()
+        lab.wait_in_sync()
+    lab.wait(lambda: words not in ctx.kplay("cluster", "check", *file).stdout, "it to follow again")

@@ -1,6 +1,6 @@
 /* Every row of the guard made to refuse on a simulated cluster; the override of those that take
  * one, journaled with its reason; and none for the hard ones. */
-#include "engine/with_cluster_rows.h"
+#include "engine/with_ahead_rows.h"
 #include "engine/with_twist.h"
 
 #include <stdio.h>
@@ -437,228 +437,6 @@ static void every_row_refuses(void **state)
     }
 }
 
-/* ---- before anything is touched ---- */
-
-static const struct ahead_row {
-    const char *row, *who, *says;
-    const char *spec, *args; /* of findings */
-    twist t;
-} ahead[] = {
-    { "offline",
-      "broker 1",
-      "would have no leader (replication factor 1)",
-      "{" KRAFT TOPIC("1", "1", "") "}",
-      "[]",
-      { 0 } },
-    { "min-isr",
-      "broker 3",
-      "would fall below min.insync.replicas",
-      "{" KRAFT TOPIC("3", "3", "") "}",
-      "[]",
-      { 0 } },
-    { "release",
-      "broker 2",
-      "has the jars of 3.7.2 and answers as 3.6",
-      "{" KRAFT NO_TOPICS "}",
-      "[]",
-      { KP_Q_NODE, 2, "release", "\"3.6\"" } },
-    { "node-down",
-      "broker 3",
-      "broker 3 is down",
-      "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"crash\",\"node\":3}]}",
-      "[]",
-      { 0 } },
-    { "node-down",
-      "broker 3",
-      "broker 3 runs on broker3 and is not registered",
-      "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"crash\",\"node\":3}]}",
-      "[]",
-      { KP_Q_HOST, 3, "pid", "777" } },
-    { "quorum",
-      "controller 3001",
-      "it is the only controller",
-      "{\"brokers\":3,\"controllers\":1" NO_TOPICS "}",
-      "[]",
-      { 0 } },
-    { "staged",
-      "controller 3002",
-      "is not staged on",
-      "{" KRAFT NO_TOPICS ",\"staged\":[\"3.7.2\"]}",
-      "[{\"to\":\"3.9.1\"}]",
-      { 0 } },
-    { "supports-features",
-      "broker 2",
-      "release 4.0 needs at least 7",
-      "{" KRAFT NO_TOPICS ",\"metadata_version\":\"5\"}",
-      "[{\"to\":\"4.0.0\"}]",
-      { 0 } },
-    { "ibp-pinned",
-      "broker 1",
-      "is set 2 times",
-      "{" ZK "\"release\":\"3.4.1\"" NO_TOPICS "}",
-      "[{\"to\":\"3.5.2\"}]",
-      { KP_Q_FILE, 1, "bytes",
-        "\"inter.broker.protocol.version=3.4\\ninter.broker.protocol.version=3.4\\n\"" } },
-    { "needs-kraft",
-      "broker 2",
-      "has no ZooKeeper mode", /* an empty list of roles is none */
-      "{" ZK "\"release\":\"3.9.1\",\"ibp\":\"3.9\"" NO_TOPICS "}",
-      "[{\"to\":\"4.0.0\"}]",
-      { KP_Q_FILE, 2, "bytes", "\"process.roles= \\nbroker.id=2\\n\"" } },
-    { "way-back",
-      "broker 2",
-      "is not staged on broker2",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"3.9.1\"}]",
-      { KP_Q_HOST, 2, "releases", "[\"3.9.1\"]" } },
-    { "java",
-      "broker 2",
-      "runs on Java 11, release 4.0.0 takes 17 or newer",
-      "{" KRAFT NO_TOPICS ",\"java\":\"11\"}",
-      "[{\"to\":\"4.0.0\"}]",
-      { KP_Q_HOST, 2, "process", "{\"node_id\":2,\"java\":\"/usr/bin/java\"}" } },
-    { "java",
-      "broker 2",
-      "which Java broker 2 runs on is not known",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"4.0.0\"}]",
-      { KP_Q_HOST, 2, "process", "{\"node_id\":2}" } },
-    { "identity",
-      "broker 2",
-      "no process of it runs on broker2",
-      "{" KRAFT NO_TOPICS "}",
-      "[]",
-      { KP_Q_HOST, 2, "pid", "0" } },
-    { "ghosts",
-      "node 9",
-      "broker 9 (old:9092) is registered, is down and is not in the cluster file",
-      "{" KRAFT NO_TOPICS "}",
-      "[]",
-      { KP_Q_REGISTERED, 0, NULL,
-        "[{\"id\":3,\"fenced\":true},{\"id\":8,\"fenced\":false},"
-        "{\"id\":9,\"fenced\":true,\"host\":\"old\",\"port\":9092}]" } },
-    { "ghosts",
-      NULL,
-      "who is registered is not known",
-      "{" KRAFT NO_TOPICS "}",
-      "[]",
-      { KP_Q_REGISTERED, 0, NULL, NULL } },
-    { "config-keys",
-      "broker 2",
-      "which keys 3.7.2 and 4.0.0 know is not known: its tools fail",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"4.0.0\"}]",
-      { KP_Q_RELEASE, 0, NULL, "{\"why\":\"its tools fail\"}" } },
-    { "plugins",
-      "broker 2",
-      "release 3.9.1 does not have the class kplay.sim.missing.A, which authorizer.class.name of "
-      "broker 2 "
-      "names",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"3.9.1\"}]",
-      { KP_Q_FILE, 2, "bytes",
-        "\"node.id=2\\nprocess.roles=broker\\nauthorizer.class.name=kplay.sim.missing.A\\n\"" } },
-    { "jvm-flags",
-      "broker 2",
-      "refuses an option that it runs with: Unrecognized VM option 'UseConcMarkSweepGC'",
-      "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"java_exchanged\",\"node\":2}]}",
-      "[{\"to\":\"3.9.1\"}]",
-      { 0 } },
-    { "jvm-flags",
-      "broker 2",
-      "takes the options of broker 2 is not known: no memory",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"3.9.1\"}]",
-      { KP_Q_PROOF, 2, NULL, "{\"ran\":true,\"jvm_why\":\"no memory\"}" } },
-    { "log4j",
-      "broker 2",
-      "names a log4j 1 configuration, file:/etc/kafka/log4j.properties",
-      "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"log4j1\",\"node\":2}]}",
-      "[{\"to\":\"4.0.0\"}]",
-      { 0 } },
-    { "stop-limit",
-      "broker 2",
-      "systemd kills broker 2 when it has not stopped after 1 min 30 s",
-      "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"short_stop_limit\",\"node\":2}]}",
-      "[]",
-      { 0 } },
-    { "config-agent",
-      "broker 2",
-      "puppet runs on broker2, the host of broker 2",
-      "{" KRAFT NO_TOPICS ",\"faults\":[{\"fault\":\"config_agent\",\"node\":2}]}",
-      "[]",
-      { 0 } },
-    { "drift",
-      "broker 2",
-      "broker 2 does not run with what its file says of log.dirs",
-      "{" KRAFT NO_TOPICS "}",
-      "[]",
-      { KP_Q_CONFIG, 2, NULL, "{\"2\":{\"log.dirs\":{\"value\":\"/elsewhere\",\"source\":4}}}" } },
-    { "drift",
-      "broker 2",
-      "it does not tell its configuration",
-      "{" KRAFT NO_TOPICS "}",
-      "[]",
-      { KP_Q_CONFIG, 2, NULL, NULL } },
-    { "jwks",
-      "broker 2",
-      "without sasl.oauthbearer.expected.audience: release 4.4.0 does not start with that",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"4.4.0\"}]",
-      { KP_Q_FILE, 2, "bytes",
-        "\"node.id=2\\nprocess.roles=broker\\n"
-        "sasl.oauthbearer.jwks.endpoint.url=https://keys\\n\"" } },
-    { "min-isr-unlike",
-      "controller 3001",
-      "min.insync.replicas is 2 in the file of broker 1 and 1 in that of controller 3001",
-      "{" KRAFT NO_TOPICS "}",
-      "[{\"to\":\"4.0.0\"}]",
-      { KP_Q_FILE, 1, "bytes",
-        "\"node.id=1\\nprocess.roles=broker\\nmin.insync.replicas=2\\n\"" } },
-    { "under-replicated",
-      NULL,
-      "are under-replicated",
-      "{" KRAFT TOPIC("3", "1", "") ",\"faults\":[{\"fault\":\"crash\",\"node\":3}]}",
-      "[]",
-      { 0 } },
-};
-
-static const struct ahead_row *looked_for;
-
-static kp_err *ask_ahead(kp_run *r, const kp_value *args)
-{
-    const kp_value *found;
-    (void)args;
-    twist_on(true);
-    TEST_TRY(call(r, "findings", looked_for->args, &found));
-    for (size_t i = 0; i < kp_len(found); i++) {
-        const kp_value *one = kp_at(found, i);
-        if (kp_streq(kp_get_text(one, "row", ""), looked_for->row) &&
-            strstr(kp_get_text(one, "text", ""), looked_for->says) &&
-            (!looked_for->who || kp_streq(kp_get_text(one, "who", ""), looked_for->who)))
-            return NULL;
-    }
-    print_error("%s: %s\n%s\n", looked_for->row, looked_for->says, kp_json_text(r->a, found));
-    return kp_err_new(KP_FAILED, "look at it", "not found ahead");
-}
-
-/* Each is found while every node still runs. */
-static void rows_are_judged_for_every_node_before_the_first_is_touched(void **state)
-{
-    static const test_script script = { .part = { NULL, ask_ahead } };
-    (void)state;
-    for (size_t i = 0; i < KP_COUNT(ahead); i++) {
-        bench b = { 0 };
-        looked_for = &ahead[i];
-        the_script = &script;
-        bench_open(&b, ahead[i].spec, NULL);
-        twist_into(&b, &ahead[i].t, ahead[i].t.json || ahead[i].t.kind ? 1 : 0);
-        assert_null(bench_run(&b, NULL));
-        assert_int_equal(kp_len(kp_sim_acts(b.a, b.sim)), 0);
-        bench_close(&b);
-    }
-}
-
 static kp_err *find_nothing(kp_run *r, const kp_value *args)
 {
     const kp_value *found;
@@ -693,10 +471,8 @@ static void no_row_is_left_out(void **state)
         bool seen = false;
         for (size_t i = 0; i < KP_COUNT(rows); i++)
             seen = seen || kp_streq(rows[i].row, row->name);
-        for (size_t i = 0; i < KP_COUNT(ahead); i++)
-            seen = seen || kp_streq(ahead[i].row, row->name);
-        for (size_t i = 0; i < n_cluster_rows; i++)
-            seen = seen || kp_streq(cluster_rows[i].row, row->name);
+        for (size_t i = 0; i < n_ahead_rows; i++)
+            seen = seen || kp_streq(ahead_rows[i].row, row->name);
         if (!seen)
             print_error("%s is not tried\n", row->name);
         assert_true(seen);
@@ -917,7 +693,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_refuses),
         cmocka_unit_test(no_row_is_left_out),
-        cmocka_unit_test(rows_are_judged_for_every_node_before_the_first_is_touched),
         cmocka_unit_test(a_sound_cluster_has_none),
         cmocka_unit_test(hard_rows_take_no_override),
         cmocka_unit_test(the_others_do_and_it_is_reported),

@@ -2,7 +2,11 @@
  * one. */
 #include "engine/with_script.h"
 
+#include "engine/run.h"
+
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const kp_node nodes[] = { { .id = 1, .roles = KP_BROKER },
                                  { .id = 2, .roles = KP_BROKER | KP_CONTROLLER },
@@ -47,6 +51,7 @@ static void what_a_type_takes_becomes_its_value(void **state)
         { "duration", "\"1h30m\"", "{\"x\":\"1h30m\"}" },
         { "text", "\"a b\"", "{\"x\":\"a b\"}" },
         { "module", "\"team.night\"", "{\"x\":\"team.night\"}" },
+        { "path", "\"../a b.json\"", "{\"x\":\"../a b.json\"}" },
         { "node", "\"3001\"", "{\"x\":3001}" },
         { "node", "2", "{\"x\":2}" },
         { "broker", "\"2\"", "{\"x\":2}" }, /* a combined node is a broker */
@@ -90,6 +95,9 @@ static void what_a_type_does_not_take_is_said(void **state)
         { "duration", "90", "x takes a duration like 90s, 30m or 2h, got \"90\"" },
         { "text", "3", "x takes a text, got \"3\"" },
         { "module", "{}", "x takes a text, got \"map\"" },
+        { "path", "\"\"", "x takes the path of a file, got \"\"" },
+        { "path", "\"a\\u0000b\"", "x takes the path of a file, got \"a\"" },
+        { "path", "7", "x takes the path of a file, got \"7\"" },
         { "node", "\"b1\"", "x takes a node's id, got \"b1\"" },
         { "node", "\"99999999999999999999\"", "x takes a node's id, got" },
         { "node", "7", "x takes the id of a node in the cluster file, got \"7\"" },
@@ -166,6 +174,42 @@ static void the_line_wins_over_the_file_and_the_file_over_the_default(void **sta
     }
 }
 
+/* Of the command line from where one is, of the cluster file from where that is. */
+static void a_path_is_made_whole_when_the_run_begins(void **state)
+{
+    static const struct {
+        const char *given, *origin, *whole;
+    } rows[] = {
+        { "/tmp/x", "--x", "/tmp/x" },  { "/tmp/x", "kplay.yaml:3:1", "/tmp/x" },
+        { "~/x", "--x", "/home/me/x" }, { "~/x", "kplay.yaml:3:1", "/home/me/x" },
+        { "d/x", "--x", "/usr/d/x" },   { "d/x", "kplay.yaml:3:1", "/etc/kplay/d/x" },
+        { "~x", "--x", "/usr/~x" },
+    };
+    static const kp_script_arg x[] = { { .name = "t", .type = "text", .doc = "" },
+                                       { .name = "x", .type = "path", .doc = "" } };
+    const kp_header header = { .name = "p.lua", .n_args = 2, .args = x };
+    KP_AUTO_ARENA a = kp_arena_new("t", 1 << 20);
+    char *here = kp_working_directory(a);
+    kp_inventory inv = inventory;
+    (void)state;
+    inv.path = "/etc/kplay/kplay.yaml";
+    assert_int_equal(chdir("/usr"), 0);
+    setenv("HOME", "/home/me", 1);
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        const kp_value *args = kp_paths_whole(
+            a, &header, &inv,
+            kp_map(a, "t", kp_text(a, "d/x"), "x", kp_text(a, rows[i].given), NULL),
+            kp_map(a, "x", kp_text(a, rows[i].origin), NULL));
+        assert_string_equal(kp_get_text(args, "x", ""), rows[i].whole);
+        assert_string_equal(kp_get_text(args, "t", ""), "d/x");
+    }
+    inv.path = "kplay.yaml";
+    const kp_value *args = kp_paths_whole(a, &header, &inv, kp_map(a, "x", kp_text(a, "d/x"), NULL),
+                                          NULL);
+    assert_string_equal(kp_get_text(args, "x", ""), "/usr/d/x");
+    assert_int_equal(chdir(here), 0);
+}
+
 static void a_wrong_one_in_the_cluster_file_has_its_line(void **state)
 {
     static const struct {
@@ -235,6 +279,7 @@ int main(void)
         cmocka_unit_test(what_a_type_takes_becomes_its_value),
         cmocka_unit_test(what_a_type_does_not_take_is_said),
         cmocka_unit_test(the_line_wins_over_the_file_and_the_file_over_the_default),
+        cmocka_unit_test(a_path_is_made_whole_when_the_run_begins),
         cmocka_unit_test(a_wrong_one_in_the_cluster_file_has_its_line),
         cmocka_unit_test(a_missing_one_says_how_to_give_it),
         cmocka_unit_test(a_playbook_without_arguments_takes_none),

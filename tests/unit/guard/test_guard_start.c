@@ -72,7 +72,7 @@ static uint64_t on_send(kp_world *w, kp_arena *a, const kp_request *q)
         r->value = json(t->json);
     else if (q->kind == KP_Q_PROOF && !t)
         r->value = json("{'ran':true}");
-    else if (q->kind == KP_Q_REGISTERED && !t)
+    else if ((q->kind == KP_Q_REGISTERED || q->kind == KP_Q_CONTROLLERS) && !t)
         r->value = json("[]");
     else if (q->kind == KP_Q_VIEW && !t)
         r->view = brokers_view(q->node);
@@ -528,11 +528,25 @@ static void a_file_that_is_not_as_kplay_left_it_is_a_finding(void **state)
         KP_Q_NODE, node, "{'release':'" release "'}"                                               \
     }
 
+#define GHOST(id, is)                                                                              \
+    "ghosts: controller " id " (c" id ":1) is registered, " is                                     \
+    " and is not in the cluster file: metadata.version cannot be raised past what it knew\n"
+/* 7 is an observer, 3 a voter; 4 has not fetched for long, 5 never, 6 is neither. */
+#define CONTROLLERS                                                                                \
+    "[{'id':1,'host':'c1','port':1},{'id':3,'host':'c3','port':1},{'id':4,'host':'c4','port':1},"  \
+    "{'id':5,'host':'c5','port':1},{'id':6,'host':'c6','port':1},{'id':7,'host':'c7','port':1}]"
+#define QUORUM                                                                                     \
+    {                                                                                              \
+        KP_Q_QUORUM, 0,                                                                            \
+            "{'leader':3,'observers':[7],'voters':[{'id':3,'fetched_ms':0},"                       \
+            "{'id':4,'fetched_ms':60000},{'id':5,'fetched_ms':-1}]}"                               \
+    }
+
 static void every_node_must_run_what_it_takes(void **state)
 {
     static const struct {
         const char *version;
-        told t[3];
+        told t[4];
         size_t n;
         int stranger;
         const char *finds;
@@ -588,6 +602,25 @@ static void every_node_must_run_what_it_takes(void **state)
           0,
           "ghosts: broker 8 (b8:9092) is registered, is down and is not in the cluster file: "
           "metadata.version cannot be raised past what it knew\n" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.9"), { KP_Q_CONTROLLERS, 0, NULL } },
+          3,
+          0,
+          "ghosts: which controllers are registered is not known\n" },
+        { "3.9", { RUNS(1, "3.9"), RUNS(2, "3.9"), { KP_Q_CONTROLLERS, 0, "null" } }, 3, 0, "" },
+        { "3.9",
+          { RUNS(1, "3.9"), RUNS(2, "3.9"), { KP_Q_CONTROLLERS, 0, CONTROLLERS }, QUORUM },
+          4,
+          0,
+          GHOST("4", "does not follow the quorum") GHOST("5", "does not follow the quorum")
+              GHOST("6", "does not follow the quorum") },
+        { "3.9",
+          { RUNS(1, "3.9"),
+            RUNS(2, "3.9"),
+            { KP_Q_CONTROLLERS, 0, "[{'id':4,'host':'c4','port':1}]" } },
+          3,
+          0,
+          GHOST("4", "may be down (nobody tells who follows the quorum)") },
     };
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {

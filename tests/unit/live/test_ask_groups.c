@@ -6,7 +6,9 @@
 
 #include "kafka/with_fake_broker.h"
 
-enum { LISTING_FAILS = 1, FORBIDDEN, NOT_LEADER, STRANGER };
+enum { LISTING_FAILS = 1, FORBIDDEN, NOT_LEADER, STRANGER, NO_GROUPS, MANY_GROUPS };
+
+enum { MANY = 450 }; /* groups of each broker */
 
 typedef struct scene scene;
 typedef struct actor {
@@ -22,11 +24,27 @@ struct scene {
     int mode;
     int asked[128]; /* by API key */
     int fetched;    /* groups that the last OffsetFetch named */
+    int most;       /* that any of them named */
 };
+
+/* "g1-000" ... of broker 1. */
+static const kp_listed_group *many_groups(const actor *x, kp_arena *a)
+{
+    kp_listed_group *v = KP_NEW_ARRAY(a, MANY, kp_listed_group);
+    for (int i = 0; i < MANY; i++)
+        v[i] = (kp_listed_group) { kp_printf(a, "g%d-%03d", x->id, i), "consumer", "Empty", "" };
+    return v;
+}
 
 static const void *list_groups(const actor *x, kp_arena *a, int version)
 {
     kp_list_groups_response *r = KP_NEW(a, kp_list_groups_response);
+    if (x->c->mode == MANY_GROUPS) {
+        r->groups.v = many_groups(x, a);
+        r->groups.n = MANY;
+    }
+    if (x->c->mode == MANY_GROUPS || x->c->mode == NO_GROUPS)
+        return r;
     kp_listed_group *v = KP_NEW_ARRAY(a, 2, kp_listed_group);
     const char *classic = version >= 5 ? "classic" : "", *share = version >= 5 ? "share" : "";
 
@@ -57,7 +75,7 @@ static const kp_fetched_topic *committed(kp_arena *a, const char *topic, int64_t
 static void fetch(const actor *x, kp_arena *a, const char *group, kp_fetched_group *ret_g)
 {
     *ret_g = (kp_fetched_group) { .group_id = group };
-    if (kp_streq(group, "billing"))
+    if (kp_streq(group, "billing") || x->c->mode == MANY_GROUPS)
         ret_g->topics.v = committed(a, "orders", 90, 200);
     else if (kp_streq(group, "audit"))
         ret_g->topics.v = committed(a, "gone", 1, 2);
@@ -76,6 +94,7 @@ static const void *fetch_offsets(const actor *x, const fake_request *rq, kp_aren
     for (int32_t i = 0; i < n; i++)
         fetch(x, a, rq->version >= 8 ? m->groups.v[i].group_id : m->group_id, &v[i]);
     x->c->fetched = n;
+    x->c->most = n > x->c->most ? n : x->c->most;
     if (rq->version >= 8) {
         r->groups.v = v;
         r->groups.n = n;
@@ -250,6 +269,39 @@ static void lag_is_what_was_committed_beside_the_ends(void **state)
     end(&c);
 }
 
+/* Before __consumer_offsets exists nobody coordinates anything: nobody is asked for offsets. */
+static void without_groups_there_is_an_empty_answer_at_once(void **state)
+{
+    scene c;
+    (void)state;
+    begin(&c, NO_GROUPS);
+    kp_ms before = kp_mono_now();
+    assert_json(c.s, site_value(c.s, ask(&c, KP_Q_LAG, NULL)), "{}");
+    assert_json(c.s, site_value(c.s, ask(&c, KP_Q_GROUPS, NULL)), "[]");
+    assert_true(kp_mono_now() - before < 10 * KP_SECOND);
+    assert_int_equal(c.asked[KP_METADATA], 2); /* who the brokers are, of each question */
+    assert_int_equal(c.asked[KP_LIST_GROUPS], 4);
+    assert_int_equal(c.asked[KP_OFFSET_FETCH] + c.asked[KP_LIST_OFFSETS], 0);
+    end(&c);
+}
+
+/* 900 groups of two coordinators: 200 at once, and the ends once for all of them. */
+static void many_groups_take_few_requests(void **state)
+{
+    scene c;
+    (void)state;
+    begin(&c, MANY_GROUPS);
+    const kp_value *all = site_value(c.s, ask(&c, KP_Q_LAG, NULL));
+    assert_int_equal(kp_len(all), 2 * MANY);
+    assert_json(c.s, kp_get(kp_get(all, "g2-449"), "topics"), "{\"orders\":[0,90,100,1,200,250]}");
+    assert_int_equal(c.asked[KP_METADATA], 2);
+    assert_int_equal(c.asked[KP_LIST_GROUPS], 2);
+    assert_int_equal(c.asked[KP_OFFSET_FETCH], 6);
+    assert_int_equal(c.most, 200);
+    assert_int_equal(c.asked[KP_LIST_OFFSETS], 2);
+    end(&c);
+}
+
 static void only_the_groups_that_are_named_are_asked_about(void **state)
 {
     scene c;
@@ -305,6 +357,8 @@ int main(void)
         cmocka_unit_test(groups_are_those_of_every_broker),
         cmocka_unit_test(a_list_that_is_not_whole_is_no_answer),
         cmocka_unit_test(lag_is_what_was_committed_beside_the_ends),
+        cmocka_unit_test(without_groups_there_is_an_empty_answer_at_once),
+        cmocka_unit_test(many_groups_take_few_requests),
         cmocka_unit_test(only_the_groups_that_are_named_are_asked_about),
         cmocka_unit_test(an_old_coordinator_is_asked_group_by_group),
         cmocka_unit_test(what_one_group_does_not_tell_is_said_of_it),

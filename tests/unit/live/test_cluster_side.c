@@ -418,7 +418,7 @@ static void test_what_a_node_says_of_itself(void **state)
 
 /* ---- quorum ---- */
 
-enum { LEADS = 1, FOLLOWS, FAILS };
+enum { LEADS = 1, FOLLOWS, FAILS, OLD_LEVEL };
 
 static const void *quorum(actor *x, const fake_request *rq, kp_arena *a)
 {
@@ -833,6 +833,48 @@ static void test_who_is_registered(void **state)
     }
 }
 
+static const void *controllers(actor *x, const fake_request *rq, kp_arena *a)
+{
+    static const kp_describe_cluster_broker both[] = { { 3001, "c1", 9093, NULL, false },
+                                                       { 3009, "c9", 9093, NULL, false } };
+    const kp_describe_cluster_request *m = rq->message;
+    kp_describe_cluster_response *r = KP_NEW(a, kp_describe_cluster_response);
+    assert_int_equal(rq->api, KP_DESCRIBE_CLUSTER);
+    assert_int_equal(m->endpoint_type, KP_ENDPOINT_CONTROLLERS);
+    r->error_code = x->mode == FAILS ? 31 : x->mode == OLD_LEVEL ? 35 : 0;
+    r->endpoint_type = KP_ENDPOINT_CONTROLLERS;
+    r->cluster_id = "cluster-1";
+    r->brokers.v = both;
+    r->brokers.n = r->error_code ? 0 : 2;
+    return r;
+}
+
+/* Of controllers alone; below metadata.version 3.7-IV0 none is, and before 3.7 nobody tells. */
+static void test_which_controllers_are_registered(void **state)
+{
+    (void)state;
+    site *s = site_new(1, 1);
+    actor *x = play(s, kp_controller_listener(3001), NULL, controllers);
+    assert_json(s, site_value(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE)),
+                "[{\"host\":\"c1\",\"id\":3001,\"port\":9093},"
+                "{\"host\":\"c9\",\"id\":3009,\"port\":9093}]");
+    x->mode = OLD_LEVEL;
+    assert_json(s, site_value(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE)), "null");
+    x->mode = FAILS;
+    site_fails(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE), KP_CLUSTER, "CLUSTER_AUTHORIZATION_FAILED");
+    leave(x);
+    site_end(s);
+    s = site_new(1, 1);
+    x = play(s, kp_controller_listener(3001), NULL, NULL);
+    fake_range(x->f, KP_DESCRIBE_CLUSTER, 0, 0);
+    assert_json(s, site_value(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE)), "null");
+    leave(x);
+    site_end(s);
+    s = site_new(1, 0);
+    assert_json(s, site_value(s, ask(KP_Q_CONTROLLERS, KP_ANY_NODE)), "null");
+    site_end(s);
+}
+
 static void test_a_registration_is_given_up(void **state)
 {
     (void)state;
@@ -871,6 +913,7 @@ int main(void)
         cmocka_unit_test(test_configurations_are_changed),
         cmocka_unit_test(test_log_dirs),
         cmocka_unit_test(test_who_is_registered),
+        cmocka_unit_test(test_which_controllers_are_registered),
         cmocka_unit_test(test_a_registration_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,13 @@ static void wrong_headers(void **state)
           "    2 |   args = { to = { 'versoin' } } }\n"
           "      |            ^^\n"
           "next  types: version, duration, text, int, bool, node, broker, node[], broker[], "
-          "text[], module" },
+          "text[], module, path" },
+        { "return { api = 1, summary = 's', effects = {}, run = function() end,\n"
+          "  args = { t = { 'path', default = 'x' } } }",
+          "t.lua:2:12: argument `t`: a path has no default\n"
+          "    2 |   args = { t = { 'path', default = 'x' } } }\n"
+          "      |            ^\n"
+          "next  leave the default out: whoever runs it names the file" },
         { "return { api = 1, summary = 's', effects = {}, run = function() end,\n"
           "  args = { t = { 'duration', default = 5 } } }",
           "t.lua:2:12: argument `t`: the default is no duration\n"

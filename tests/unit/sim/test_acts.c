@@ -369,6 +369,48 @@ static void groups_commit_as_they_read(void **state)
     cluster_close(&c);
 }
 
+static int64_t lag_of(cluster *c, const char *group)
+{
+    const kp_value *all = told(c, (kp_request) { .kind = KP_Q_LAG, .node = KP_ANY_NODE }),
+                   *t = kp_get(kp_get(kp_get(all, group), "topics"), "t");
+    return kp_as_int(kp_at(t, 2), -1) - kp_as_int(kp_at(t, 1), -1);
+}
+
+static void a_stalled_group_falls_behind(void **state)
+{
+    cluster c = cluster_of(
+        "{'topics':[{'name':'t','partitions':6}],'groups':['g'],'stalled':['h']}");
+    (void)state;
+    pass(&c, KP_MINUTE);
+    int64_t first = lag_of(&c, "h");
+    pass(&c, KP_MINUTE);
+    assert_int_equal(lag_of(&c, "g"), 0);
+    assert_true(first > 0 && lag_of(&c, "h") > first);
+    cluster_close(&c);
+}
+
+static void ghost_controllers_are_registered_and_follow_nobody(void **state)
+{
+    static const struct {
+        const char *spec;
+        size_t n; /* 0: nobody tells */
+    } rows[] = { { "{'ghost_controllers':[9]}", 4 },
+                 { "{'mode':'combined','ghost_controllers':[9]}", 4 },
+                 { "{'metadata_version':'14'}", 0 },
+                 { "{'mode':'zookeeper'}", 0 } };
+    (void)state;
+    for (size_t i = 0; i < KP_COUNT(rows); i++) {
+        cluster c = cluster_of(rows[i].spec);
+        const kp_value *all = told(&c,
+                                   (kp_request) { .kind = KP_Q_CONTROLLERS, .node = KP_ANY_NODE });
+        assert_int_equal(kp_is(all, KP_LIST), rows[i].n > 0);
+        assert_int_equal(kp_len(all), rows[i].n);
+        if (rows[i].n)
+            assert_int_equal(kp_get_int(kp_at(all, 3), "id", -1), 9);
+        cluster_close(&c);
+    }
+}
+
 static const kp_value *registered(cluster *c)
 {
     return told(c, (kp_request) { .kind = KP_Q_REGISTERED, .node = KP_ANY_NODE });
@@ -474,6 +516,8 @@ int main(void)
         cmocka_unit_test(a_job_stages_on_its_host_when_it_has_ended),
         cmocka_unit_test(dynamic_configurations_are_kept),
         cmocka_unit_test(groups_commit_as_they_read),
+        cmocka_unit_test(a_stalled_group_falls_behind),
+        cmocka_unit_test(ghost_controllers_are_registered_and_follow_nobody),
         cmocka_unit_test(a_fenced_broker_is_unregistered_and_registers_again),
         cmocka_unit_test(a_ghost_holds_nothing_and_is_registered),
         cmocka_unit_test(who_is_fenced_is_not_told_before_4_0),

@@ -1,6 +1,6 @@
-/* The rows of the guard about the cluster as it is used: each finds what it is there for, and not
- * what is like it. */
-#include "engine/with_cluster_rows.h"
+/* The rows of the guard ahead of a run: each finds what it is there for, for every node before the
+ * first is touched, and not what is like it. */
+#include "engine/with_ahead_rows.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 /* ---- what is found ---- */
 
-static const cluster_row *looked_for;
+static const ahead_row *looked_for;
 
 static kp_err *ask_ahead(kp_run *r, const kp_value *args)
 {
@@ -36,8 +36,8 @@ static void each_row_finds_what_it_is_there_for(void **state)
 {
     static const test_script script = { .part = { NULL, ask_ahead } };
     (void)state;
-    for (size_t i = 0; i < n_cluster_rows; i++) {
-        const cluster_row *row = &cluster_rows[i];
+    for (size_t i = 0; i < n_ahead_rows; i++) {
+        const ahead_row *row = &ahead_rows[i];
         bench b = { 0 };
         looked_for = row;
         the_script = &script;

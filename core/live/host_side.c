@@ -178,7 +178,7 @@ void kp_live_ask_grants(kp_task *t)
     leg->host = kp_host_permissions(t->node->host, t->own, t->deadline, kp_leg_on_host, leg);
 }
 
-static void on_proof(kp_task *t, kp_err *e, const kp_value *v)
+static void on_told(kp_task *t, kp_err *e, const kp_value *v)
 {
     if (e)
         kp_task_fail(t, e);
@@ -188,9 +188,15 @@ static void on_proof(kp_task *t, kp_err *e, const kp_value *v)
 
 void kp_live_ask_proof(kp_task *t)
 {
-    kp_leg *leg = kp_task_host_leg(t, on_proof);
+    kp_leg *leg = kp_task_host_leg(t, on_told);
     leg->host = kp_host_proof(t->node->host, t->own, t->q.proof.version, t->deadline,
                               kp_leg_on_host, leg);
+}
+
+void kp_live_ask_clients(kp_task *t)
+{
+    kp_leg *leg = kp_task_host_leg(t, on_told);
+    leg->host = kp_host_clients(t->node->host, t->own, t->deadline, kp_leg_on_host, leg);
 }
 
 static kp_host_op op_of(const kp_task *t, const char *cluster)

@@ -65,6 +65,10 @@ const kp_spec_word kp_sim_fault_words[KP_SIM_F_NAMES + 1] = {
                                       "the start script of a node names the release it last ran, "
                                       "whatever the link says.  Needs a node",
                                       OF_NODE },
+    [KP_SIM_F_NO_JDK] = { "no_jdk",
+                          "the Java of a node comes without jcmd: who is connected to that broker "
+                          "is not known.  Needs a node",
+                          OF_NODE },
     { .word = NULL },
 };
 
@@ -161,6 +165,8 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_ELSEWHERE;
     case KP_SIM_F_STARTS_OLD_RELEASE:
         return KP_SIM_OLD_RELEASE;
+    case KP_SIM_F_NO_JDK:
+        return KP_SIM_NO_JDK;
     default:
         return 0;
     }

@@ -24,7 +24,7 @@ typedef int64_t kp_us; /* microseconds of the virtual clock */
 #define KP_SIM_SECOND ((kp_us)1000000)
 #define KP_SIM_NEVER INT64_MAX
 
-#define KP_SIM_FORMAT 5u
+#define KP_SIM_FORMAT 6u
 #define KP_SIM_NO_SLOT 0xffffu /* kp_sim_node.slot of a pure controller */
 #define KP_SIM_NO_NODE (-1)
 #define KP_SIM_JAVA 17        /* of hosts whose Java is not said */
@@ -89,9 +89,10 @@ enum {
     KP_SIM_BAD_CONFIG = 32,
     KP_SIM_NO_STOP = 64,
     KP_SIM_NO_REJOIN = 128,
-    KP_SIM_LOOPING = 256,   /* dies in start-up; its supervisor starts it again */
-    KP_SIM_ELSEWHERE = 512, /* another process is registered as this broker */
+    KP_SIM_LOOPING = 256,      /* dies in start-up; its supervisor starts it again */
+    KP_SIM_ELSEWHERE = 512,    /* another process is registered as this broker */
     KP_SIM_OLD_RELEASE = 1024, /* its start script names the release it last ran */
+    KP_SIM_NO_JDK = 2048,      /* its Java comes without jcmd */
 };
 
 typedef struct kp_sim_text {
@@ -188,6 +189,7 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_CRASH_LOOP,
     KP_SIM_F_REGISTERED_ELSEWHERE,
     KP_SIM_F_STARTS_OLD_RELEASE,
+    KP_SIM_F_NO_JDK,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 
@@ -247,6 +249,14 @@ typedef struct kp_sim_breaking {
     uint32_t release, key;
 } kp_sim_breaking; /* release text and key: strings */
 
+/* Clients of one software: so many connections to a broker, or to every one. */
+typedef struct kp_sim_client {
+    uint32_t name, version, listener, requests; /* strings; requests: "FetchConsumer 3,Produce 2" */
+    int32_t node;                               /* a broker's id; -1: every broker */
+    uint32_t connections;
+    kp_us until; /* gone then */
+} kp_sim_client;
+
 typedef struct kp_sim_timing {
     kp_us boot, boot_per_1000, stop_per_1000;
     double recovery, link; /* bytes/s */
@@ -279,6 +289,7 @@ enum {
     KP_SIM_P_REMOVING,
     KP_SIM_P_BREAKING,
     KP_SIM_P_GROUPS,
+    KP_SIM_P_CLIENTS,
     KP_SIM_P_STRINGS,
     KP_SIM_P_ORACLE,
     KP_SIM_P_POOL,
@@ -292,7 +303,7 @@ typedef struct kp_sim_header {
     uint8_t mode;
     bool auto_rebalance, no_topic_ids;
     uint32_t n_nodes, n_brokers, n_topics, n_parts, n_reps, n_voters;
-    uint32_t n_moves, n_breaking, n_groups, n_faults, n_acts, n_claims, n_releases;
+    uint32_t n_moves, n_breaking, n_groups, n_clients, n_faults, n_acts, n_claims, n_releases;
     uint32_t max_acts, max_claims; /* the claims table has twice that many entries */
     char release[KP_SIM_MAX_RELEASES][24];
     char cluster_id[24];
@@ -389,6 +400,7 @@ struct kp_sim {
     kp_sim_move *move;
     kp_sim_breaking *breaking;
     uint32_t *group;
+    kp_sim_client *client;
     char *strings;
     struct kp_sim_oracle_state *oracle;
     char *pool;
@@ -454,7 +466,7 @@ static inline kp_ms kp_sim_utc(const kp_sim *sim, kp_us t)
 
 /* image.c: the block */
 typedef struct kp_sim_sizes {
-    uint32_t nodes, brokers, topics, parts, reps, moves, breaking, groups;
+    uint32_t nodes, brokers, topics, parts, reps, moves, breaking, groups, clients;
     size_t strings, pool;
 } kp_sim_sizes;
 kp_sim *kp_sim_block_new(const kp_sim_sizes *sizes);
@@ -609,6 +621,7 @@ static inline const kp_sim_release_facts *kp_sim_facts_at(const kp_sim *sim, uin
 /* answers.c and acts.c: requests that have arrived */
 kp_err *kp_sim_answer(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
+const kp_value *kp_sim_answer_clients(const kp_sim *sim, kp_arena *a, int32_t node); /* clients.c */
 const kp_view *kp_sim_view(kp_sim *sim, kp_arena *a, int32_t node);
 kp_err *kp_sim_perform(kp_sim *sim, const kp_sim_call *c) KP_MUST_USE;
 const kp_sim_file *kp_sim_file_of(kp_sim *sim, int32_t node);

@@ -47,6 +47,7 @@ static const kp_req_kind kinds[KP_REQS] = {
     [KP_Q_ZNODE] = { .name = "znode", .whom = KP_OF_ANY, .fields = znode },
     [KP_Q_GRANTS] = { .name = "grants", .whom = KP_OF_HOST },
     [KP_Q_PROOF] = { .name = "proof", .whom = KP_OF_HOST, .within = KP_MINUTE, .fields = proof },
+    [KP_Q_CLIENTS] = { .name = "clients", .whom = KP_OF_HOST, .within = KP_MINUTE },
     [KP_A_FENCE] = { .name = "fence", .whom = KP_OF_HOST, .acts = true, .fields = fence },
     [KP_A_UNFENCE] = { .name = "unfence", .whom = KP_OF_HOST, .acts = true, .fields = fence },
     [KP_A_STOP] = { .name = "stop", .whom = KP_OF_HOST, .acts = true, .fields = by_op },

@@ -9,7 +9,7 @@
 -- @usage kplay run clients.lua --to 4.0.1 --watch true
 -- @see   preflight, rolling
 
-local audit = require "clients"
+local audit = require "audit"
 
 return {
   api     = 1,

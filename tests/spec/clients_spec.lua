@@ -1,7 +1,7 @@
 -- clients(): who is connected, what it means for a release, and the checklist.
 local kplay = require "kplay"
 
-local audit = kplay.stdlib("clients", { fail = function(what) error(what, 0) end })
+local audit = kplay.stdlib("audit", { fail = function(what) error(what, 0) end })
 
 --- What a run said, of these kinds, a line each.
 local function said(r)
@@ -15,7 +15,7 @@ end
 local function has(text, part) assert.truthy(text:find(part, 1, true), text) end
 local function why(r) return r.error and r.error.what or "" end
 
-describe("clients.version", function()
+describe("audit.version", function()
   local rows = {
     { "3.9.1", "3.9.1" }, { "2.1", "2.1.0" }, { "v1.61.1", "1.61.1" }, { "2.3.0-librdkafka-1.9.2", "1.9.2" },
     { "7.6.0-ccs", "3.6.0" }, { "6.2.1-ce", "2.8.1" }, { "5.4.0-ccs", "2.4.0" }, { "8.1.0-ccs", "4.1.0" },
@@ -26,7 +26,7 @@ describe("clients.version", function()
   end
 end)
 
-describe("clients.judge", function()
+describe("audit.judge", function()
   local rows = { -- name, version, requests, to, window, verdict, why
     { "apache-kafka-java", "4.0.0", 0, "4.1.0", nil, "fine" },
     { "apache-kafka-java", "2.1.0", 0, "4.0.1", nil, "fine" },
@@ -78,7 +78,7 @@ describe("clients.judge", function()
   end)
 end)
 
-describe("clients.summary", function()
+describe("audit.summary", function()
   local function request(count) return { request = "Produce", version = 2, name = "unknown", client_version = "unknown", count = count } end
   local function broker(node, count) return { node = node, clients = {}, deprecated = { request(count) } } end
 
@@ -98,7 +98,7 @@ describe("clients.summary", function()
   end)
 end)
 
-describe("clients.findings", function()
+describe("audit.findings", function()
   it("are worst first, and a broker that does not tell is one", function()
     local found = audit.findings({
       { node = 1, deprecated = {}, clients = {
@@ -119,7 +119,7 @@ describe("clients.findings", function()
   end)
 end)
 
-describe("clients.steps", function()
+describe("audit.steps", function()
   it("are consumers, producers, admin tools, or as they are ordered", function()
     assert.same({ "consumers", "producers", "admin tools" }, audit.steps("consumers,producers,admin tools", true))
     assert.same({ "producers", "admin tools", "consumers" }, audit.steps("producers, admin tools,consumers", false))

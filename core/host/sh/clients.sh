@@ -16,7 +16,7 @@ find_process
 [ "$pid" != 0 ] || unknown 'no process of this node runs'
 owner=$(stat -c %U "/proc/$pid" 2>/dev/null)
 [ "$(stat -c %u "/proc/$pid" 2>/dev/null)" = "$(id -u)" ] ||
-    unknown "its process is of ${owner:-another user} and answers nobody else, not $(id -un) of become.files"
+    unknown "its process is of ${owner:-another user}; become.files has to be that user"
 exe=$(readlink "/proc/$pid/exe" 2>/dev/null)
 exe=${exe% (deleted)}
 case $exe in */java) ;; *) unknown "its process is no Java: ${exe:-unreadable}" ;; esac

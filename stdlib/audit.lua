@@ -1,4 +1,4 @@
---- Clients: what their software is, and what it means for a release.
+--- Audit of clients: what their software is, and what it means for a release.
 --
 -- Data and rules over what clients() tells; nothing here but gate, wait and within asks.
 -- A client is

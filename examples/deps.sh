@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs the Debian packages kplay needs; nothing is changed when they are all there.
 #   examples/deps.sh build   what it takes to build and run kplay
-#   examples/deps.sh test    what the test command needs on top: test libraries, clang, Java and Maven, an SSH server
+#   examples/deps.sh test    what the test command needs on top: test libraries, clang, Java, Maven and pip, an SSH server
 set -eu
 
 build="cmake ninja-build gcc g++ pkg-config liblua5.4-dev librdkafka-dev libssh2-1-dev libyaml-dev libjansson-dev libssl-dev"
-test="$build clang libclang-rt-14-dev libcmocka-dev lua-busted lua5.4 openssh-server openssh-client python3 default-jdk-headless maven procps shellcheck"
+test="$build clang libclang-rt-14-dev libcmocka-dev lua-busted lua5.4 openssh-server openssh-client python3 python3-pip default-jdk-headless maven procps shellcheck"
 
 case "${1:-build}" in
 build) want=$build ;;
@@ -21,6 +21,7 @@ for p in $want; do
         # A machine may have Java, Maven, a compiler or a build tool from elsewhere.
         case "$p" in
         default-jdk-headless) command -v javac >/dev/null 2>&1 && continue ;;
+        python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;
         maven) command -v mvn >/dev/null 2>&1 && continue ;;
         esac
         missing="$missing $p" ;;

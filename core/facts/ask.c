@@ -11,10 +11,9 @@
 
 static bool on_host(kp_req kind)
 {
-    /* not what runs Java there: its seconds are Java's, and it is asked once */
-    return (kp_req_is_of_host(kind) && kp_req_is_question(kind) && kind != KP_Q_PROOF &&
-            kind != KP_Q_RELEASE) ||
-           kind == KP_Q_ZNODE;
+    /* not these: their seconds are Java's, and they are asked seldom */
+    bool by_java = kind == KP_Q_PROOF || kind == KP_Q_RELEASE || kind == KP_Q_CLIENTS;
+    return (kp_req_is_of_host(kind) && kp_req_is_question(kind) && !by_java) || kind == KP_Q_ZNODE;
 }
 
 static int64_t entries(const kp_value *v)

@@ -198,6 +198,14 @@ kp_ticket kp_host_proof(kp_host *h, kp_arena *a, const kp_host_proving *q, kp_ho
 kp_ticket kp_host_release_info(kp_host *h, kp_arena *a, const char *version, kp_ms deadline,
                                kp_host_fn fn, void *ud);
 
+/* Who is connected to the broker that runs on this host, by its own metrics.  Answer: {problem}, or
+ * {release, connections, deprecated, unknown_to, unknown, java}: those of KP_Q_CLIENTS in world.h.
+ * Asked as the user of Kafka's files, who must be the process's; a process that would die of the
+ * call (java -Xrs) is not called.  It leaves the process with its local management agent started: a
+ * port that takes connections from this host alone, from who knows an address that only that user
+ * can read.  Nothing ends that agent but the end of the process. */
+kp_ticket kp_host_clients(kp_host *h, kp_arena *a, kp_ms deadline, kp_host_fn fn, void *ud);
+
 /* A file.  Answer: {path (links resolved), found, sha256, bytes, mode ("640"), modified (ms)}. */
 kp_ticket kp_host_file_read(kp_host *h, kp_arena *a, const char *path, kp_ms deadline,
                             kp_host_fn fn, void *ud);

@@ -224,6 +224,12 @@ void kp_live_ask_release(kp_task *t)
                                      kp_leg_on_host, leg);
 }
 
+void kp_live_ask_clients(kp_task *t)
+{
+    kp_leg *leg = kp_task_host_leg(t, on_told);
+    leg->host = kp_host_clients(t->node->host, t->own, t->deadline, kp_leg_on_host, leg);
+}
+
 static kp_host_op op_of(const kp_task *t, const char *cluster)
 {
     return (kp_host_op) {

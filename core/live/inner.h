@@ -219,6 +219,7 @@ void kp_live_ask_file(kp_task *t);
 void kp_live_ask_grants(kp_task *t);
 void kp_live_ask_proof(kp_task *t);
 void kp_live_ask_release(kp_task *t);
+void kp_live_ask_clients(kp_task *t);
 void kp_live_ask_job(kp_task *t);
 void kp_live_act_fence(kp_task *t);
 void kp_live_act_unfence(kp_task *t);

@@ -33,6 +33,7 @@ static void (*const carry_out[KP_REQS])(kp_task *t) = {
     [KP_Q_GRANTS] = kp_live_ask_grants,
     [KP_Q_PROOF] = kp_live_ask_proof,
     [KP_Q_RELEASE] = kp_live_ask_release,
+    [KP_Q_CLIENTS] = kp_live_ask_clients,
     [KP_A_FENCE] = kp_live_act_fence,
     [KP_A_UNFENCE] = kp_live_act_unfence,
     [KP_A_STOP] = kp_live_act_stop,

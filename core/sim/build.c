@@ -260,6 +260,8 @@ typedef struct commons {
     kp_sim_timing timing;
     bool auto_rebalance;
     const kp_value *groups, *stalled, *ghosts, *breaking, *accept, *allow, *faults;
+    kp_plan_client *client;
+    size_t n_clients;
     uint32_t n_breaking;
 } commons;
 
@@ -284,6 +286,7 @@ static kp_err *read_commons(const kp_plan *p, commons *c)
     KP_TRY(kp_spec_list(s, "groups", &c->groups));
     KP_TRY(kp_spec_list(s, "stalled", &c->stalled));
     KP_TRY(kp_spec_list(s, "ghost_controllers", &c->ghosts));
+    KP_TRY(kp_sim_clients_read(p, &c->client, &c->n_clients));
     KP_TRY(kp_spec_list(s, "accept", &c->accept));
     KP_TRY(kp_spec_list(s, "allow", &c->allow));
     KP_TRY(kp_spec_list(s, "faults", &c->faults));
@@ -302,18 +305,32 @@ typedef struct common_texts {
     kp_sim_group *group;
     uint32_t n_groups, n_breaking;
     kp_sim_breaking *breaking;
+    kp_sim_client *client;
 } common_texts;
 
 static common_texts intern_commons(const kp_plan *p, const commons *c, kp_buf *strings)
 {
     common_texts t = { .group = KP_NEW_ARRAY(p->a, kp_len(c->groups) + kp_len(c->stalled) + 1,
                                              kp_sim_group),
-                       .breaking = KP_NEW_ARRAY(p->a, c->n_breaking + 1, kp_sim_breaking) };
+                       .breaking = KP_NEW_ARRAY(p->a, c->n_breaking + 1, kp_sim_breaking),
+                       .client = KP_NEW_ARRAY(p->a, c->n_clients + 1, kp_sim_client) };
 
     for (size_t i = 0; i < kp_len(c->groups); i++)
         t.group[t.n_groups++] = (kp_sim_group) { intern(strings, kp_at(c->groups, i)->u.s), 0 };
     for (size_t i = 0; i < kp_len(c->stalled); i++)
         t.group[t.n_groups++] = (kp_sim_group) { intern(strings, kp_at(c->stalled, i)->u.s), 1 };
+    for (size_t i = 0; i < c->n_clients; i++) {
+        const kp_plan_client *from = &c->client[i];
+        t.client[i] = (kp_sim_client) { .name = intern(strings, from->name),
+                                        .version = intern(strings, from->version),
+                                        .listener = intern(strings, from->listener),
+                                        .requests = intern(strings, from->requests),
+                                        .node = (int32_t)from->node,
+                                        .connections = (uint32_t)from->connections,
+                                        .until = from->until < 0
+                                                     ? KP_SIM_NEVER
+                                                     : KP_SIM_SECOND + from->until * KP_SIM_MS };
+    }
     for (uint32_t i = 0; c->breaking && i < kp_len(c->breaking); i++)
         for (size_t k = 0; k < kp_len(c->breaking->u.items[i]); k++)
             t.breaking[t.n_breaking++] =
@@ -549,6 +566,8 @@ static kp_err *fill(kp_sim *sim, const kp_plan *p, const commons *c, const kp_bu
         sim->node[i].text_gen = 0;
     if (h->n_groups > 0)
         memcpy(sim->group, texts->group, h->n_groups * sizeof *texts->group);
+    if (h->n_clients > 0)
+        memcpy(sim->client, texts->client, h->n_clients * sizeof *texts->client);
     if (h->n_breaking > 0)
         memcpy(sim->breaking, texts->breaking, h->n_breaking * sizeof *texts->breaking);
     for (uint32_t i = 0; i < h->n_nodes; i++)
@@ -649,6 +668,7 @@ kp_err *kp_sim_build(kp_plan *p, kp_sim **ret_sim)
     z.moves = (uint32_t)kp_len(p->moves);
     z.breaking = texts.n_breaking;
     z.groups = texts.n_groups;
+    z.clients = (uint32_t)c.n_clients;
 
     kp_sim *sim = kp_sim_block_new(&z);
     fill_header(sim->h, p);

@@ -90,6 +90,10 @@ const kp_spec_word kp_sim_fault_words[KP_SIM_F_NAMES + 1] = {
                              "what else is on the disk of a broker's log dir has filled it but for "
                              "1 %.  Needs a node, a broker",
                              OF_BROKER },
+    [KP_SIM_F_NO_JDK] = { "no_jdk",
+                          "the Java of a node comes without jcmd: who is connected to that broker "
+                          "is not known.  Needs a node",
+                          OF_NODE },
     { .word = NULL },
 };
 
@@ -198,6 +202,8 @@ static uint32_t trouble_of(uint8_t name)
         return KP_SIM_DEAD_DIR;
     case KP_SIM_F_FULL_DISK:
         return KP_SIM_FULL;
+    case KP_SIM_F_NO_JDK:
+        return KP_SIM_NO_JDK;
     default:
         return 0;
     }

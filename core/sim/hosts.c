@@ -338,6 +338,9 @@ kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **r
     case KP_Q_RELEASE:
         *ret_v = release_told(sim, a, &c->q, c->node);
         return NULL;
+    case KP_Q_CLIENTS:
+        *ret_v = kp_sim_answer_clients(sim, a, c->node);
+        return NULL;
     case KP_Q_JOB:
         *ret_v = job_state(sim, a, kp_sim_claim_find(sim, c->node, c->q.op.id));
         return NULL;

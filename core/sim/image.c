@@ -70,6 +70,7 @@ static void lay_out(kp_sim_header *h, const kp_sim_sizes *s)
         [KP_SIM_P_REMOVING] = s->moves ? kp_sim_bit_words(s->reps) * sizeof(uint64_t) : 0,
         [KP_SIM_P_BREAKING] = s->breaking * sizeof(kp_sim_breaking),
         [KP_SIM_P_GROUPS] = s->groups * sizeof(kp_sim_group),
+        [KP_SIM_P_CLIENTS] = s->clients * sizeof(kp_sim_client),
         [KP_SIM_P_STRINGS] = s->strings,
         [KP_SIM_P_ORACLE] = kp_sim_oracle_bytes(s->nodes),
         [KP_SIM_P_POOL] = s->pool,
@@ -119,6 +120,7 @@ static void point(kp_sim *sim)
     sim->removing = (uint64_t *)(void *)(b + off[KP_SIM_P_REMOVING]);
     sim->breaking = (kp_sim_breaking *)(void *)(b + off[KP_SIM_P_BREAKING]);
     sim->group = (kp_sim_group *)(void *)(b + off[KP_SIM_P_GROUPS]);
+    sim->client = (kp_sim_client *)(void *)(b + off[KP_SIM_P_CLIENTS]);
     sim->strings = b + off[KP_SIM_P_STRINGS];
     sim->oracle = (struct kp_sim_oracle_state *)(void *)(b + off[KP_SIM_P_ORACLE]);
     sim->pool = b + off[KP_SIM_P_POOL];
@@ -222,6 +224,7 @@ kp_sim *kp_sim_block_new(const kp_sim_sizes *sizes)
         .n_moves = sizes->moves,
         .n_breaking = sizes->breaking,
         .n_groups = sizes->groups,
+        .n_clients = sizes->clients,
         .max_acts = 8 * sizes->nodes + 4096,
         .max_claims = 8 * sizes->nodes + 4096,
         .pool_end = POOL_FIRST,
@@ -396,6 +399,7 @@ static bool same_layout(const kp_sim_header *h, uint64_t size)
         .moves = h->n_moves,
         .breaking = h->n_breaking,
         .groups = h->n_groups,
+        .clients = h->n_clients,
         .strings = h->bytes[KP_SIM_P_STRINGS],
         .pool = h->bytes[KP_SIM_P_POOL],
     };

@@ -60,6 +60,28 @@ static const kp_spec_key breaking_keys[] = {
 };
 static const kp_spec_level breaking_level = { .keys = breaking_keys, .n = 1, .any = true };
 
+/* ---- clients ---- */
+
+static const kp_spec_key client_keys[] = {
+    { "name", KP_SPEC_TEXT, .otherwise = "unknown",
+      .doc = "the software's name, as it tells the brokers; one older than KIP-511 tells none",
+      .example = "apache-kafka-java" },
+    { "version", KP_SPEC_TEXT, .otherwise = "unknown", .doc = "its version, as it tells them",
+      .example = "2.8.1" },
+    { "listener", KP_SPEC_TEXT, .otherwise = "PLAINTEXT",
+      .doc = "the brokers' listener it is connected to", .example = "EXTERNAL" },
+    { "node", KP_SPEC_INT, .max = INT32_MAX, .computed = "every broker",
+      .doc = "the id of the one broker it is connected to", .example = "2" },
+    { "connections", KP_SPEC_INT, .min = 1, .max = 1000000, .otherwise = "1",
+      .doc = "how many connections a broker has of it", .example = "40" },
+    { "requests", KP_SPEC_TEXTS,
+      .doc = "requests that 4.0 no longer takes, each once a second: name and version",
+      .example = "[ FetchConsumer 3, Produce 2 ]" },
+    { "until", KP_SPEC_DURATION, .computed = "for good",
+      .doc = "it is gone so long after the cluster begins", .example = "10m" },
+};
+static const kp_spec_level client_level = { .keys = client_keys, .n = KP_COUNT(client_keys) };
+
 /* ---- faults ---- */
 
 static const kp_spec_key fault_keys[] = {
@@ -169,6 +191,9 @@ static const kp_spec_key description_keys[] = {
           "more consumer groups, which read the next topics and have stood still since the cluster "
           "began: what is written is their lag",
       .example = "[ billing ]", .common = true },
+    { "clients", KP_SPEC_MAPS, .doc = "who is connected to the brokers, by the software it uses",
+      .example = "[ { name: librdkafka, version: 2.3.0 } ]", .below = &client_level,
+      .common = true },
     { "auto_leader_rebalance", KP_SPEC_BOOL, .otherwise = "false",
       .doc = "whether leaders go back to where they are preferred every 300 s, as "
              "auto.leader.rebalance.enable does",

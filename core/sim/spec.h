@@ -121,6 +121,12 @@ typedef struct kp_plan_topic {
     const char *where;
 } kp_plan_topic;
 
+typedef struct kp_plan_client {
+    const char *name, *version, *listener, *requests;
+    int64_t node, connections;
+    kp_ms until; /* -1: for good */
+} kp_plan_client;
+
 typedef struct kp_plan {
     kp_arena *a;
     const kp_spec *spec; /* what the common keys below are read from */
@@ -136,6 +142,9 @@ typedef struct kp_plan {
     const char *release[KP_SIM_MAX_RELEASES];
     const kp_value *moves; /* snapshot: reassignments */
 } kp_plan;
+
+/* clients.c: the key `clients` of a description. */
+kp_err *kp_sim_clients_read(const kp_plan *p, kp_plan_client **ret_v, size_t *ret_n) KP_MUST_USE;
 
 /* build.c: the cluster, with its common keys (timing, groups, breaking, accept, allow, faults
  * ...) */

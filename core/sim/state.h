@@ -103,6 +103,7 @@ enum {
     KP_SIM_AGENT = 16384,      /* puppet runs on its host */
     KP_SIM_DEAD_DIR = 32768,   /* it has a second log dir, which is offline */
     KP_SIM_FULL = 65536,       /* 1 % of its disk is free */
+    KP_SIM_NO_JDK = 131072,    /* its Java comes without jcmd */
 };
 
 typedef struct kp_sim_text {
@@ -206,6 +207,7 @@ typedef enum kp_sim_fault_name {
     KP_SIM_F_CONFIG_AGENT,
     KP_SIM_F_DEAD_LOG_DIR,
     KP_SIM_F_FULL_DISK,
+    KP_SIM_F_NO_JDK,
     KP_SIM_F_NAMES
 } kp_sim_fault_name;
 
@@ -270,6 +272,14 @@ typedef struct kp_sim_breaking {
     uint32_t release, key;
 } kp_sim_breaking; /* release text and key: strings */
 
+/* Clients of one software: so many connections to a broker, or to every one. */
+typedef struct kp_sim_client {
+    uint32_t name, version, listener, requests; /* strings; requests: "FetchConsumer 3,Produce 2" */
+    int32_t node;                               /* a broker's id; -1: every broker */
+    uint32_t connections;
+    kp_us until; /* gone then */
+} kp_sim_client;
+
 typedef struct kp_sim_timing {
     kp_us boot, boot_per_1000, stop_per_1000;
     double recovery, link; /* bytes/s */
@@ -302,6 +312,7 @@ enum {
     KP_SIM_P_REMOVING,
     KP_SIM_P_BREAKING,
     KP_SIM_P_GROUPS,
+    KP_SIM_P_CLIENTS,
     KP_SIM_P_STRINGS,
     KP_SIM_P_ORACLE,
     KP_SIM_P_POOL,
@@ -315,7 +326,7 @@ typedef struct kp_sim_header {
     uint8_t mode;
     bool auto_rebalance, no_topic_ids;
     uint32_t n_nodes, n_brokers, n_topics, n_parts, n_reps, n_voters;
-    uint32_t n_moves, n_breaking, n_groups, n_faults, n_acts, n_claims, n_releases;
+    uint32_t n_moves, n_breaking, n_groups, n_clients, n_faults, n_acts, n_claims, n_releases;
     uint32_t max_acts, max_claims; /* the claims table has twice that many entries */
     char release[KP_SIM_MAX_RELEASES][24];
     char cluster_id[24];
@@ -415,6 +426,7 @@ struct kp_sim {
     kp_sim_move *move;
     kp_sim_breaking *breaking;
     kp_sim_group *group;
+    kp_sim_client *client;
     char *strings;
     struct kp_sim_oracle_state *oracle;
     char *pool;
@@ -480,7 +492,7 @@ static inline kp_ms kp_sim_utc(const kp_sim *sim, kp_us t)
 
 /* image.c: the block */
 typedef struct kp_sim_sizes {
-    uint32_t nodes, brokers, topics, parts, reps, moves, breaking, groups;
+    uint32_t nodes, brokers, topics, parts, reps, moves, breaking, groups, clients;
     size_t strings, pool;
 } kp_sim_sizes;
 kp_sim *kp_sim_block_new(const kp_sim_sizes *sizes);
@@ -644,6 +656,7 @@ static inline const kp_sim_release_facts *kp_sim_facts_at(const kp_sim *sim, uin
 int64_t kp_sim_free(const kp_sim_node *node);    /* of them */
 kp_err *kp_sim_answer(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
 kp_err *kp_sim_answer_host(kp_sim *sim, const kp_sim_call *c, const kp_value **ret_v) KP_MUST_USE;
+const kp_value *kp_sim_answer_clients(const kp_sim *sim, kp_arena *a, int32_t node); /* clients.c */
 const kp_view *kp_sim_view(kp_sim *sim, kp_arena *a, int32_t node);
 kp_err *kp_sim_perform(kp_sim *sim, const kp_sim_call *c) KP_MUST_USE;
 const kp_sim_file *kp_sim_file_of(kp_sim *sim, int32_t node);

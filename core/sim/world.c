@@ -16,6 +16,7 @@
 #define HOST_TAKES (40 * KP_SIM_MS)
 #define LANDS (2 * KP_SIM_MS)
 #define PROOF_TAKES (2700 * KP_SIM_MS)
+#define CLIENTS_TAKE (900 * KP_SIM_MS)
 #define PAUSE_MOST KP_SECOND         /* of real time, for one wait of a paced simulation */
 #define LOST_SSH (5 * KP_SIM_SECOND) /* until a lost connection is given up */
 
@@ -156,6 +157,8 @@ static kp_us takes(const kp_sim *sim, const kp_request *q, int32_t node)
     case KP_Q_PROOF:
     case KP_Q_RELEASE:
         return PROOF_TAKES;
+    case KP_Q_CLIENTS:
+        return CLIENTS_TAKE;
     case KP_A_ELECT:
         return 10 * KP_SIM_MS + 10 * (kp_us)h->counts.unpreferred;
     default:

@@ -8,6 +8,7 @@ extern const kp_op kp_op_brokers, kp_op_broker, kp_op_controllers, kp_op_control
     kp_op_urp, kp_op_offline, kp_op_under_min_isr, kp_op_at_min_isr, kp_op_partitions, kp_op_risk,
     kp_op_reassignments, kp_op_log_dirs, kp_op_groups, kp_op_cluster;            /* cluster.c */
 extern const kp_op kp_op_lag;                                                    /* lag.c */
+extern const kp_op kp_op_clients;                                                /* clients.c */
 extern const kp_op kp_op_findings;                                               /* findings.c */
 extern const kp_op kp_op_version, kp_op_api_versions, kp_op_features, kp_op_config, kp_op_disk,
     kp_op_properties, kp_op_identity, kp_op_releases, kp_op_release_info, kp_op_ibp; /* node.c */

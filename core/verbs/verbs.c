@@ -19,6 +19,7 @@ const kp_op *const kp_verbs[] = {
     &kp_op_log_dirs,
     &kp_op_groups,
     &kp_op_lag,
+    &kp_op_clients,
     &kp_op_features,
     &kp_op_config,
     &kp_op_findings,

@@ -55,6 +55,7 @@ static const kp_req_kind kinds[KP_REQS] = {
                        .whom = KP_OF_HOST,
                        .within = 2 * KP_MINUTE,
                        .fields = release },
+    [KP_Q_CLIENTS] = { .name = "clients", .whom = KP_OF_HOST, .within = KP_MINUTE },
     [KP_A_FENCE] = { .name = "fence", .whom = KP_OF_HOST, .acts = true, .fields = fence },
     [KP_A_UNFENCE] = { .name = "unfence", .whom = KP_OF_HOST, .acts = true, .fields = fence },
     [KP_A_STOP] = { .name = "stop", .whom = KP_OF_HOST, .acts = true, .fields = by_op },

@@ -156,6 +156,26 @@ typedef enum kp_req {
      * highest level, keys and topic_keys = lists of the configuration names that it knows (public
      * ones; nil: it does not tell), why (one line, nil: all that its release can tell is told)} */
 
+    KP_Q_CLIENTS,
+    /* Who is connected to the broker that runs on the host of `node`, by what that broker's own
+     * metrics count; nothing is changed but that its JVM keeps its local management agent (see
+     * kp_host_clients).  About 1 s of one CPU of the host, before 3.5 about 3 s -> map
+     *   {problem = why nothing is known of it (one line); the rest is then absent,
+     *   release (of the jars that the process has open; "7.6.0-ccs"),
+     *   connections = list of {name, version (as the client tells them, KIP-511; "unknown" both: it
+     *     is older, or tells none), listener, connections, brokers_too (it is a listener that
+     *     brokers use among themselves)}, ascending, without the listeners of KRaft's controllers,
+     *   deprecated = list of {request, version, name, client_version, count (since the broker
+     *     started)}: requests that 4.0 no longer takes (KIP-896), without those only brokers send;
+     *     nil where they are not counted (before 3.7),
+     *   unknown_to = [a broker's id, connections, ...], unknown, java: what this process itself
+     *     has open to brokers, itself among them: as "unknown", by whom it leads to, or where that
+     *     is not told; and as apache-kafka-java of its release}
+     * A broker's own connections are in `connections` of those it talks to.  What they are called
+     * there, as seen on 2.8.2, 3.9.1 and 4.4.0: replica fetchers (BrokerBlockingSender) and
+     * ZooKeeper mode's controller (ControllerChannelManager) send no ApiVersions and are "unknown",
+     * transaction markers too before 4.2.1; the others are apache-kafka-java of its release. */
+
     /* ---- actions on a host.  op.id is the claim: one op id acts at most once.  op.epoch must
        equal the host's. ---- */
 

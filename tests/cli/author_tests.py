@@ -177,7 +177,7 @@ def answers_of(records: list[dict]) -> list[tuple[str, object]]:
 ASK_ALL = """return { api = 1, summary = "ask everything", effects = {}, run = function()
   step("cluster")
   cluster() brokers() controllers() controller() urp() offline() under_min_isr() at_min_isr() partitions{ limit = 5 }
-  risk(1) reassignments() groups() lag{ groups = { "billing" } } features() features{ nodes = 1 } findings{} findings{ to = "9.9.9" } now()
+  risk(1) reassignments() groups() lag{ groups = { "billing" } } features() features{ nodes = 1 } findings{} findings{ to = "9.9.9" } clients() now()
   config{ topic = "orders" } config{ broker = 1, keys = { "log.dirs" } }
   if cluster().mode == "kraft" then quorum() end
   step("nodes")
@@ -207,7 +207,8 @@ def test_answers_are_of_the_types_that_are_documented():
         seen = set()
         for mode, release in (("kraft", "3.7.2"), ("combined", "4.0.1"), ("zookeeper", "3.4.1")):
             p.write("kplay.yaml", f"cluster: {mode}\nsimulate:\n  mode: {mode}\n  release: {release}\n  racks: [ a, b ]\n  groups: [ billing ]\n"
-                                  "  topics: [ { name: orders, partitions: 6 } ]\n")
+                                  "  topics: [ { name: orders, partitions: 6 } ]\n  clients: [ { name: sarama, version: v1.45.0, requests: [ Produce 2 ] } ]\n"
+                                  "  faults: [ { fault: no_jdk, node: 2 } ]\n")
             for playbook in ("ask.lua",) if mode == "combined" else ("ask.lua", "act.lua"):
                 expect(p.run("run", "--yes", f"./{playbook}"), 0, "done")
                 run = json.loads(p.run("runs", "--json").stdout.splitlines()[0])["run"]

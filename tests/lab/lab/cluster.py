@@ -120,6 +120,12 @@ class Lab:
             self._connections[broker] = self.connection(self.node(broker))
         return self._connections[broker]
 
+    def hang_up(self) -> None:
+        """Closes the lab's own connections; the next question opens another."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
     def metadata(self, broker: int | None = None) -> Metadata:
         """Metadata as one broker sees it, by default the first that answers."""
         problem: WireError | None = None
@@ -359,8 +365,7 @@ class Lab:
 
     def end(self) -> list[Process]:
         """Ends every process of the lab; returns those that would not end."""
-        for connection in self._connections.values():
-            connection.close()
+        self.hang_up()
         self._running = False
         stuck = end_all(self.ledger) if self.ledger.path.exists() else []
         for server in self._servers:

@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from . import scripts
@@ -78,37 +79,57 @@ def pom(version: str) -> str:
     return POM.format(version=version, dependencies="\n".join(_dependency(*w) for w in wanted))
 
 
-def fetch(version: str) -> Path:
-    """The cached release directory of `version`, fetched first if it is not there."""
+def cached(name: str, make: Callable[[Path, Path], None]) -> Path:
+    """The directory of that name in the cache; `make` makes it first, in a directory to work in, if
+    it is not there."""
     home = cache()
     home.mkdir(parents=True, exist_ok=True)
-    target = home / directory_name(version)
+    target = home / name
     if target.is_dir():
         return target
     with open(home / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
             return target
-        if not shutil.which("mvn"):
-            raise RuntimeError(f"Kafka {version} is not in {home} and mvn is not installed: "
-                               "apt-get install maven, or set KPLAY_LAB_CACHE")
         work = Path(tempfile.mkdtemp(prefix="fetch-", dir=home))
         try:
-            (work / "pom.xml").write_text(pom(version))
             made = work / target.name
-            done = subprocess.run(
-                ["mvn", "-B", "-q", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
-                 "-DincludeScope=runtime", f"-DoutputDirectory={made / 'libs'}"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True)
-            if done.returncode != 0:
-                told = [line for line in done.stdout.splitlines() if "ERROR" in line]
-                raise RuntimeError(f"Kafka {version} could not be fetched: {''.join(told[:1])}")
-            scripts.write(made)
+            make(work, made)
             made.rename(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+def _copy_jars(what: str, project: str, work: Path, into: Path) -> None:
+    """The runtime dependencies of a Maven project."""
+    if not shutil.which("mvn"):
+        raise RuntimeError(f"{what} is not in {cache()} and mvn is not installed: "
+                           "apt-get install maven, or set KPLAY_LAB_CACHE")
+    (work / "pom.xml").write_text(project)
+    done = subprocess.run(
+        ["mvn", "-B", "-q", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
+         "-DincludeScope=runtime", f"-DoutputDirectory={into}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        told = [line for line in done.stdout.splitlines() if "ERROR" in line]
+        raise RuntimeError(f"{what} could not be fetched: {''.join(told[:1])}")
+
+
+def fetch(version: str) -> Path:
+    """The cached release directory of `version`, fetched first if it is not there."""
+    def make(work: Path, made: Path) -> None:
+        _copy_jars(f"Kafka {version}", pom(version), work, made / "libs")
+        scripts.write(made)
+    return cached(directory_name(version), make)
+
+
+def library(artifact: str, version: str) -> Path:
+    """The jars of one library of Kafka's and of what it needs, likewise."""
+    def make(work: Path, made: Path) -> None:
+        one = _dependency("org.apache.kafka", artifact, version)
+        _copy_jars(f"{artifact} {version}", POM.format(version=version, dependencies=one), work, made)
+    return cached(f"{artifact}-{version}", make)
 
 
 def install(release: Path, into: Path) -> Path:

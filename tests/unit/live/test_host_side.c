@@ -274,6 +274,15 @@ static void test_a_staged_release_is_asked(void **state)
     site_end(s);
 }
 
+static void test_without_a_process_nobody_is_known_to_be_connected(void **state)
+{
+    (void)state;
+    site *s = host();
+    assert_json(s, site_value(s, ask(KP_Q_CLIENTS)),
+                "{\"problem\":\"no process of this node runs\"}");
+    site_end(s);
+}
+
 /* Without a broker and without log dirs nobody knows which cluster this is: the state can be read,
  * nothing acts. */
 static void test_an_unknown_cluster_is_not_acted_on(void **state)
@@ -305,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_a_start_runs_the_service),
         cmocka_unit_test(test_what_is_not_allowed_is_a_list_of_text),
         cmocka_unit_test(test_a_staged_release_is_asked),
+        cmocka_unit_test(test_without_a_process_nobody_is_known_to_be_connected),
         cmocka_unit_test(test_an_unknown_cluster_is_not_acted_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

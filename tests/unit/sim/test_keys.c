@@ -12,6 +12,7 @@ static const struct place {
 } places[] = {
     { "simulate", "", "", "" },
     { "simulate.topics[]", "topics: [ { ", "name: t, ", " } ]" },
+    { "simulate.clients[]", "clients: [ { ", "", " } ]" },
     { "simulate.breaking", "breaking: { ", "", " }" },
     { "simulate.timing", "timing: { ", "", " }" },
     { "simulate.faults[]", "racks: [ a, b, c ], faults: [ { ", "fault: crash, node: 2, ", " } ]" },
@@ -223,7 +224,7 @@ static void every_default_is_what_leaving_it_out_means(void **state)
     (void)state;
     n_defaults = 0;
     each_key(means_its_default);
-    assert_int_equal(n_defaults, 14);
+    assert_int_equal(n_defaults, 18);
 }
 
 static void a_key_is_told_in_words(void **state)
@@ -232,7 +233,7 @@ static void a_key_is_told_in_words(void **state)
     const kp_value *levels = kp_sim_keys(a);
 
     (void)state;
-    assert_string_equal(kp_json_text(a, kp_at(kp_get(kp_at(levels, 3), "keys"), 0)),
+    assert_string_equal(kp_json_text(a, kp_at(kp_get(kp_at(levels, 4), "keys"), 0)),
                         "{\"default\":\"3s\",\"doc\":\"how long a node takes to start when it has "
                         "no replicas\",\"example\":\"5s\",\"key\":\"boot\",\"type\":\"a duration, "
                         "like 250ms, 30s or 10m\"}");

@@ -456,27 +456,29 @@ static bool follows(const kp_value *quorum, int id)
 static void ghost_controllers(kp_facts *f, kp_findings *fs)
 {
     const kp_value *all = f->controllers.v;
+    /* Without a leader, or with one that is in no cluster file, nobody tells. */
+    bool told = kp_get_int(f->quorum.v, "leader", -1) >= 0;
 
     if (f->controllers.why)
         not_told(f, "which controllers are registered is not known", f->controllers.why, fs);
     for (size_t i = 0; i < kp_len(all); i++) {
         const kp_value *one = kp_at(all, i);
         int id = (int)kp_get_int(one, "id", -1);
-        if (kp_inventory_node(f->seen->inv, id) || (f->quorum.v && follows(f->quorum.v, id)))
+        if (kp_inventory_node(f->seen->inv, id) || (told && follows(f->quorum.v, id)))
             continue;
         kp_find_add(
             fs,
             (kp_finding) {
                 .node = kp_somebody(id),
                 .warns = f->ahead,
-                .text = kp_printf(
-                    f->a,
-                    "controller %d (%s:%d) is registered, %s and is not in the "
-                    "cluster file: metadata.version cannot be raised past what it "
-                    "knew",
-                    id, kp_get_text(one, "host", "?"), (int)kp_get_int(one, "port", 0),
-                    f->quorum.v ? "does not follow the quorum"
-                                : "may be down (nobody tells who follows the quorum)"),
+                .text = kp_printf(f->a,
+                                  "controller %d (%s:%d) is registered, %s and is not in the "
+                                  "cluster file: metadata.version cannot be raised past what it "
+                                  "knew",
+                                  id, kp_get_text(one, "host", "?"),
+                                  (int)kp_get_int(one, "port", 0),
+                                  told ? "does not follow the quorum"
+                                       : "may be down (nobody tells who follows the quorum)"),
                 .next = "add it to the cluster file; or, when it is gone for good: kafka-cluster "
                         "unregister-controller (metadata.version 4.4-IV2 and newer), below that a "
                         "stand-in of its id on the new release (docs/after-an-upgrade.md)" });

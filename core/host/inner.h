@@ -182,9 +182,10 @@ extern const char kp_sh_basics[], kp_sh_lock[], kp_sh_fence[], kp_sh_fence_raise
     kp_sh_fence_give_back[], kp_sh_file_read[], kp_sh_file_write[], kp_sh_claim[],
     kp_sh_job_detached[], kp_sh_job_launch[], kp_sh_job_poll[], kp_sh_link[],
     kp_sh_look_functions[], kp_sh_look[], kp_sh_permissions[], kp_sh_permissions_files[],
-    kp_sh_permissions_login[], kp_sh_permissions_unit[], kp_sh_permissions_run[], kp_sh_clients[], kp_sh_process[],
-    kp_sh_proof_functions[], kp_sh_proof[], kp_sh_release_info[], kp_sh_stop_unit[],
-    kp_sh_start_unit[], kp_sh_stop_check[], kp_sh_stop_signal[], kp_sh_start_check[];
+    kp_sh_permissions_login[], kp_sh_permissions_unit[], kp_sh_permissions_run[], kp_sh_clients[],
+    kp_sh_process[], kp_sh_proof_functions[], kp_sh_proof[], kp_sh_release_info[],
+    kp_sh_stop_unit[], kp_sh_start_unit[], kp_sh_stop_check[], kp_sh_stop_signal[],
+    kp_sh_start_check[];
 extern const char kp_awk_arguments[], kp_awk_open_files[], kp_awk_options[], kp_awk_signs[];
 
 /* Appends a detached command under a claim, and its launch (job.c). */

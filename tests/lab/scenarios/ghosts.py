@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 from lab import acts, inventory
 from lab.config import Spec, Topic
@@ -66,7 +67,9 @@ def a_ghost_is_found_and_forgotten(ctx: Context) -> None:
 def a_controller_that_is_gone_is_a_ghost(ctx: Context) -> None:
     """It is registered (metadata.version 3.7-IV4), in no cluster file, and has not followed the leader for a minute."""
     lab = ctx.lab
-    gone = lab.controllers()[-1]
+    status = lab.brokers()[0].tool("kafka-metadata-quorum.sh", "--bootstrap-server", lab.bootstrap(), "describe", "--status")
+    leader = int(re.search(r"LeaderId:\s+(\d+)", status.stdout).group(1))
+    gone = next(n for n in lab.controllers() if n.id != leader)
     file = ("-c", file_without(ctx, gone))
     words = f"controller {gone.id} ({gone.host}:"
     assert words not in ctx.kplay("cluster", "check", *file).stdout, "it still follows"

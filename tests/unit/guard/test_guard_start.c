@@ -621,6 +621,14 @@ static void every_node_must_run_what_it_takes(void **state)
           3,
           0,
           GHOST("4", "may be down (nobody tells who follows the quorum)") },
+        { "3.9",
+          { RUNS(1, "3.9"),
+            RUNS(2, "3.9"),
+            { KP_Q_CONTROLLERS, 0, "[{'id':4,'host':'c4','port':1}]" },
+            { KP_Q_QUORUM, 0, "{'leader':-1,'voters':[],'observers':[]}" } },
+          4,
+          0,
+          GHOST("4", "may be down (nobody tells who follows the quorum)") },
     };
     (void)state;
     for (size_t i = 0; i < KP_COUNT(rows); i++) {

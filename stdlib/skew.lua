@@ -137,7 +137,7 @@ local function of_unknown(to, rules)
   local told = release_info(id, to)
   if told.why and not told.metadata_version_max then
     return { text = ("kplay was not told about release %s, and it does not tell of itself: %s"):format(to, told.why),
-      severity = "refuse", next = "see why its programs do not run on the host of node " .. id .. ", or unpack it again" }
+      severity = "refuse", next = ("unpack it on every host, whole; or see why its programs do not run on that of node %d"):format(id) }
   end
   local levels = told.metadata_version_max and (", metadata.version %d to %d"):format(told.metadata_version_min or 0, told.metadata_version_max)
   return { text = ("kplay was not told about release %s; by its own word it is built %s%s; what is wrong with it is not known here")

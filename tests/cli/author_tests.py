@@ -248,7 +248,7 @@ def test_every_key_is_told_with_its_type_and_an_example():
                     assert all(key[what].strip() for what in ("key", "type", "doc", "example")), key
                     assert f"\n  {key['key']}" in text, key
             assert max(map(len, text.splitlines())) < 180, max(text.splitlines(), key=len)
-        expect(p.run("doc"), 0, *TOPICS, "advisories  gate  keys  node  order")
+        expect(p.run("doc"), 0, *TOPICS, "advisories  audit  baseline  gate  keys")
         expect(p.run("doc", "cluster_file"), 2, "did you mean `cluster-file`?")
 
 

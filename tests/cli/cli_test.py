@@ -210,7 +210,7 @@ def test_playbook_arguments_are_checked():
     with Place() as p:
         expect(p.run("run", "--demo", "rolling.lua", "--yes", "--too", "3.9.1"), 2, "no argument `too`; did you mean `to`?")
         expect(p.run("run", "--demo", "rolling.lua", "--yes", "--to", "banana"), 2, "--to: to takes a release like 3.9.1, got \"banana\"")
-        expect(p.run("run", "--demo", "rolling.lua", "--yes", "--to", "3.99.1"), 3, "unknown release 3.99.1")
+        expect(p.run("run", "--demo", "rolling.lua", "--yes", "--to", "3.99.1"), 3, "kplay was not told about release 3.99.1, and it does not tell of itself")
         expect(p.run("run", "--demo", "nosuch.lua", "--yes"), 2, "nosuch.lua")
 
 

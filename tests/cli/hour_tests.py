@@ -65,7 +65,7 @@ def test_a_first_hour_is_led_by_what_is_printed():
         p.write("kplay.yaml", trial.replace("brokers:", "broker:"))
         me.types("kplay status", 2, "kplay.yaml:4:3: unknown word `broker`; did you mean `brokers`?")
         me.types("kplay doc simulate", 0, "node: 2", "lasts: 30s")
-        p.write("kplay.yaml", trial.replace("node: 2, at: 1m, lasts: 30s", "node: 4, at: 10s, lasts: 60s"))
+        p.write("kplay.yaml", trial.replace("node: 2, at: 1m, lasts: 30s", "node: 4, at: 15s, lasts: 60s"))
         me.types("kplay status", 0, "all 7 answer")
         me.types("kplay cluster check --to 3.9.1", 0, "well")
 

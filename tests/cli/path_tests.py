@@ -1,5 +1,7 @@
 """kplay path: the ways from one release to another."""
 import json
+import re
+from pathlib import Path
 
 from place import Place, expect, golden
 
@@ -55,17 +57,14 @@ def test_as_data_and_what_is_wrong_with_a_line():
         expect(p.run("path", "4.2.2", "4.4.0", "--rules", "wild"), 3, "unknown rules \"wild\"")
 
 
-KNOWN = """return {
-  lines = { { line = "4.5", patch = 0, iv = 0, floor = 7, level = 34, java = 17 } },
-  advisories = { { id = "ACME-1", what = "our plugin does not work", affects = { { "4.2.0", "4.2.2" } } } },
-  keys = { ["acme.key"] = { { "4.0.0", "4.4.0" } } },
-}
-"""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "which-release-next.md"
 
 
 def test_a_team_adds_what_it_knows_of_releases():
     with Place() as p:
-        p.write("team/releases.lua", KNOWN)
+        written = re.search("```lua\n(.*?)```", PAGE.read_text(), re.S)
+        assert written
+        p.write("team/releases.lua", written.group(1))
         p.write("server.properties", "acme.key=1\n")
         p.write("kplay.yaml", "cluster: c\nruns: runs\nplaybooks: { path: { known: team.releases }, rolling: { known: team.releases } }\n"
                 "simulate: { brokers: 3, release: 4.1.2 }\n")

@@ -198,20 +198,7 @@ end
 ---@param ids integer[]
 ---@return kplay.finding[]
 function gate.bad_log_dirs(ids)
-  local found = {}
-  for _, id in ipairs(ids) do
-    local dirs = told(found, "log-dirs", ("broker %d does not tell of its log dirs"):format(id), log_dirs, id)
-    if dirs and #dirs == 0 then
-      found[#found + 1] = refuses("log-dirs", ("broker %d tells of no log dir"):format(id), "look at its log")
-    end
-    for _, d in ipairs(dirs or {}) do
-      if d.error then
-        found[#found + 1] = refuses("log-dirs", ("broker %d: log dir %s: %s"):format(id, d.path, d.error),
-          "mend the disk and restart the broker: what was in that directory is offline until then")
-      end
-    end
-  end
-  return found
+  return findings{ nodes = ids, rows = { "log-dir-error" } }
 end
 
 --- Hosts that a run still holds: it has ended without a word, or is at work.

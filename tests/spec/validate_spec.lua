@@ -55,8 +55,12 @@ describe("validate.lua", function()
     local sim = cluster { ghosts = { 9 }, release = "4.0.1", faults = { { fault = "crash", node = 2 } } }
     local r = sim:run("validate.lua", { release = "4.1.1" })
     finds(r, "broker 2 is down", "under-replicated", "node 1 runs 4.0.1, not 4.1.1", "node 2 runs nothing, not 4.1.1",
-      "node 2 does not tell by which level it goes", "broker 2 leads 0 of its", "broker 2 does not tell of its log dirs",
+      "node 2 does not tell by which level it goes", "broker 2 leads 0 of its",
       "broker 9 (broker9:9092) is registered, is down")
+  end)
+
+  it("finds a log dir that is offline", function()
+    finds(cluster { faults = { { fault = "dead_log_dir", node = 2 } } }:run("validate.lua"), "of broker 2 is offline (KAFKA_STORAGE_ERROR)")
   end)
 
   it("finds ghosts, of brokers and of controllers", function()
@@ -155,12 +159,6 @@ describe("the rules of validate.lua", function()
     }
     local g = gate { broker = function(id) return brokers[id] end }
     assert.same({ "broker 2 leads 8 of its 30 partitions; of 10 that it should lead others lead 2" }, texts(g.unbalanced { 1, 2, 3 }))
-  end)
-
-  it("log dirs: an error of one, and none at all", function()
-    local dirs = { { { path = "/d1" }, { path = "/d2", error = "KAFKA_STORAGE_ERROR" } }, { { path = "/d1" } }, {} }
-    local g = gate { log_dirs = function(id) return dirs[id] end }
-    assert.same({ "broker 1: log dir /d2: KAFKA_STORAGE_ERROR", "broker 3 tells of no log dir" }, texts(g.bad_log_dirs { 1, 2, 3 }))
   end)
 
   it("hosts: none is held by a run", function()

@@ -13,8 +13,23 @@ from .refusals import runs_of
 clusters["combined-3.9"] = Spec("combined", "3.9.1", also=("4.4.0",), topics=TOPICS)
 
 KEY = "log.message.timestamp.difference.max.ms"
-ASK = """return { api = 1, summary = "ask", effects = {}, run = function()
-  local told = release_info(brokers()[1], "4.4.0")
+# Also: what stdlib/keys.lua says is gone is what the two ConfigDefs say.
+ASK = """local keys = require "keys"
+return { api = 1, summary = "ask", effects = {}, run = function()
+  local told, was = release_info(brokers()[1], "4.4.0"), release_info(brokers()[1], "3.9.1")
+  local knows, gone = {}, 0
+  for _, key in ipairs(told.keys) do
+    knows[key] = true
+    if keys.is_known(key, "4.4.0") == false then log("wrong: 4.4.0 knows " .. key) end
+  end
+  for _, key in ipairs(was.keys) do
+    if not knows[key] then
+      gone = gone + 1
+      if keys.is_known(key, "4.4.0") ~= false then log("wrong: 4.4.0 does not know " .. key) end
+    end
+    if keys.is_known(key, "3.9.1") == false then log("wrong: 3.9.1 knows " .. key) end
+  end
+  log("gone " .. gone)
   log(("told %s %d %d %s"):format(told.built, told.metadata_version_min, told.metadata_version_max,
     told.features["transaction.version"]))
 end }
@@ -33,7 +48,8 @@ def rolls_to_a_release_that_nobody_told_it_about(ctx: Context) -> None:
     aware, ctx.binary = ctx.binary, unaware
     ask = lab.dir / "ask.lua"
     ask.write_text(ASK)
-    expect(ctx.kplay("run", "--runs", runs_of(ctx, "told"), ask), 0, "told 2026-10-06 7 33 2")
+    done = expect(ctx.kplay("run", "--runs", runs_of(ctx, "told"), ask), 0, "told 2026-10-06 7 33 2", "gone ")
+    assert "wrong: " not in done.stdout and "gone 0" not in done.stdout, done.stdout
     # A key that 3.9.1 knows and 4.4.0 does not is named with its file and line, by either.
     node = lab.brokers()[0]
     with open(node.properties, "a", encoding="utf-8") as file:

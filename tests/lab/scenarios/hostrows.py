@@ -52,12 +52,12 @@ def no_host_row_is_found_in_kraft(ctx: Context) -> None:
     _sound(ctx, "4.0.1")
 
 
-@scenario(cluster="combined-3.9.1", order=21)
+@scenario(cluster="combined-3.9.1", order=21, long=True)
 def no_host_row_is_found_on_combined_nodes(ctx: Context) -> None:
     _sound(ctx, "4.0.1")
 
 
-@scenario(cluster="zookeeper-3.4.1", order=23)
+@scenario(cluster="zookeeper-3.4.1", order=23, long=True)
 def no_host_row_is_found_with_zookeeper(ctx: Context) -> None:
     _sound(ctx, "3.5.2")
 
@@ -84,7 +84,7 @@ def a_class_that_the_staged_release_does_not_have(ctx: Context) -> None:
     ctx.say(words)
 
 
-@scenario(cluster="kraft-3.7.2", order=36)
+@scenario(cluster="kraft-3.7.2", order=36, long=True)
 def a_file_that_is_not_what_runs(ctx: Context) -> None:
     """Told, and let pass; gone when the node was restarted with it."""
     broker = ctx.lab.brokers()[0]
@@ -112,7 +112,7 @@ def _running(path: Path) -> Iterator[None]:
         path.unlink()
 
 
-@scenario(cluster="kraft-3.7.2", order=37)
+@scenario(cluster="kraft-3.7.2", order=37, long=True)
 def a_configuration_agent_on_the_host(ctx: Context) -> None:
     broker = ctx.lab.brokers()[0]
     words = f"puppet runs on {broker.host}, the host of broker {broker.id}"
@@ -144,7 +144,7 @@ def _serve_with(node: Node, text: str, *exports: str) -> None:
         f"\nexport {word}" for word in exports) + "\nexport LOG_DIR", 1))
 
 
-@scenario(cluster="kraft-3.7.2", order=38)
+@scenario(cluster="kraft-3.7.2", order=38, long=True)
 def options_and_logging_of_the_next_start(ctx: Context) -> None:
     """A broker's service names its JDK by a link, an old option and a log4j 1 file.  While the link
     leads to the Java that runs nothing is to be found of the option; then the host gets another."""

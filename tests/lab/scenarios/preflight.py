@@ -121,7 +121,7 @@ def preflight_finds_a_throttle_in_zookeeper_mode(ctx: Context) -> None:
     log_dirs_are_as_kafka_says(ctx)
 
 
-@scenario(cluster="zookeeper-2.8.2", order=6)
+@scenario(cluster="zookeeper-2.8.2", order=6, long=True)
 def preflight_finds_a_throttle_of_an_old_broker(ctx: Context) -> None:
     """It does not tell of its disks: its host does."""
     throttle_is_found(ctx)

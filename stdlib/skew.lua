@@ -63,6 +63,7 @@ end
 
 function hops.documented(from, to)
   local a, b = versions.parse(from), versions.parse(to)
+  if not versions.ends(b.major) then return nil, ("no way is known from %d.x to %d.x"):format(a.major, b.major) end
   if b.major >= 4 and a.major < 4 and (a.major < 3 or a.minor < 3) then
     return { from, versions.newest("3.9"), to }
   end

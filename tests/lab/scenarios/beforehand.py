@@ -96,7 +96,7 @@ def a_provider_in_log_dirs(ctx: Context) -> None:
     try:
         acts.restart_by_ssh(lab, broker)
         with untouched(ctx):
-            expect(ctx.kplay("run", "preflight.lua", "--to", NEWER), 0)
+            expect(ctx.kplay("run", "preflight.lua", "--to", NEWER), 5, "a config provider gives the value")
         before = ctx.counters()
         others = [str(n.id) for n in lab.nodes if n is not broker]
         ctx.kplay(*rolling(ctx, "provider", "--skip", ",".join(others)), want=0)

@@ -73,7 +73,7 @@ def lag_is_what_kafka_says_to_an_old_broker(ctx: Context) -> None:
     ask_both(ctx)
 
 
-NOT_YET = (14, 15)  # the coordinator is loading, or not there: the first who asks makes __consumer_offsets
+NOT_YET = (14, 15, 16)  # the coordinator is loading, not there, or another by now: the first who asks makes __consumer_offsets
 
 
 class Readers:
@@ -107,6 +107,7 @@ class Readers:
         except WireError as problem:
             if problem.code not in NOT_YET:
                 raise
+            self.of.pop(group, None)  # another may be its coordinator by now
             return False
         return True
 

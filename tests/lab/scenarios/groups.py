@@ -119,7 +119,7 @@ class Readers:
 GROUPS, STOPPED = 200, "reader-137"
 
 
-@scenario(cluster="combined-3.9.1", order=6)
+@scenario(cluster="combined-3.9.1", order=6, long=True)
 def one_group_of_200_that_stands_still_is_named(ctx: Context) -> None:
     """Whatever else the cluster has of groups, and whatever was read meanwhile."""
     lab = ctx.lab

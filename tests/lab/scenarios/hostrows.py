@@ -46,7 +46,7 @@ def _sound(ctx: Context, to: str) -> None:
     _without(_preflight(ctx, None, to=to), *ROWS)
 
 
-@scenario(cluster="kraft-3.7.2", order=34)
+@scenario(cluster="kraft-3.7.2", order=34, long=True)
 def no_host_row_is_found_in_kraft(ctx: Context) -> None:
     _sound(ctx, NEWER)
     _sound(ctx, "4.0.1")
@@ -62,7 +62,7 @@ def no_host_row_is_found_with_zookeeper(ctx: Context) -> None:
     _sound(ctx, "3.5.2")
 
 
-@scenario(cluster="kraft-3.7.2", order=35)
+@scenario(cluster="kraft-3.7.2", order=35, long=True)
 def a_class_that_the_staged_release_does_not_have(ctx: Context) -> None:
     """Nowhere it refuses; in the jar of a plugin that was copied into the release it does not."""
     broker = ctx.lab.brokers()[1]

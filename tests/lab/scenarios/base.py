@@ -100,8 +100,8 @@ def events(done: Done[str]) -> list[dict[str, Any]]:
     """The JSON lines that a kplay with --json printed."""
     found = []
     for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            found.append(json.loads(line))
+        if line.startswith("{") and "event" in (one := json.loads(line)):
+            found.append(one)
     return found
 
 

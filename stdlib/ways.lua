@@ -2,9 +2,9 @@
 --
 -- The rule set (skew) says which step may be taken at all; of what it leaves, the way
 -- that opens fewest advisories comes first, then the one on which fewest stay open at
--- its stops, then the one with fewest steps.  Advisories
--- decide before numbers: a newer number may be an older build (4.2.2 is of September
--- 2026, 4.3.1 of June).  Stops on the way are the newest known patch of their line.
+-- its stops, then the one with fewest steps.  Advisories decide before numbers: a newer
+-- number may be an older build (4.2.2 is of September 2026, 4.3.1 of June).  Stops on the
+-- way are the newest known patch of their line.
 
 local advisories = require "advisories"
 local keys       = require "keys"
@@ -203,7 +203,7 @@ function ways.find(from, to, options)
   return told
 end
 
-local unit = { s = 1, m = 60, h = 3600 }
+local unit = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
 
 --- About how long a way takes, node after node: "about 30 min: 6 nodes, 1 step, 5m each".
 ---@param way kplay.way
@@ -211,9 +211,10 @@ local unit = { s = 1, m = 60, h = 3600 }
 ---@param each string a duration, like "5m"
 ---@return string
 function ways.takes(way, nodes, each)
-  local number, letter = each:match("^(%d+)([smh])$")
-  local seconds = (tonumber(number) or 0) * (unit[letter] or 0) * nodes * #way.steps
-  return ("  about %d min: %d nodes, %d %s, %s each"):format(math.max(1, seconds // 60), nodes, #way.steps,
+  local seconds = 0
+  for number, letters in each:gmatch("(%d+)(%a+)") do seconds = seconds + (tonumber(number) or 0) * (unit[letters] or 0) end
+  local minutes = math.max(1, math.floor(seconds * nodes * #way.steps / 60))
+  return ("  about %d min: %d nodes, %d %s, %s each"):format(minutes, nodes, #way.steps,
     #way.steps == 1 and "step" or "steps", each)
 end
 

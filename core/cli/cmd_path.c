@@ -127,5 +127,6 @@ const kp_command kp_cmd_path = {
     .doc = "Show the ways from one release to another: steps, what each fixes, opens and drops.\n\n"
            "No cluster is asked.  With a cluster file it is told about how long each way takes on "
            "so\nmany nodes.  The rules say which step may be taken; of what they leave, the way "
-           "that opens\nfewest advisories comes first, then the one with fewest steps.",
+           "that opens\nfewest advisories comes first, then the one on which fewest stay open, "
+           "then the shortest.",
 };
